@@ -1,0 +1,1 @@
+//! The pure state machines of Quarterdeck: they decide, other crates act.

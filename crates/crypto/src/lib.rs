@@ -1,0 +1,1 @@
+//! Keys, tokens, pins and tickets of Quarterdeck: pure functions over bytes.

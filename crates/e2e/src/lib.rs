@@ -1,0 +1,1 @@
+//! Real-process tests, the fault proxy and the benchmarks of Quarterdeck.

@@ -1,0 +1,1 @@
+//! A session's log on disk and the small process that holds its PTY.

@@ -1,0 +1,1 @@
+//! The daemon of an instance: its sessions, leases, tokens and wire.

@@ -1,0 +1,1 @@
+//! The terminal model of Quarterdeck: output bytes in, an exact snapshot out.

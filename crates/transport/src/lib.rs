@@ -1,0 +1,1 @@
+//! TLS, WebSocket, Unix socket and ssh links of Quarterdeck, and its typed client.
