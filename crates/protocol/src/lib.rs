@@ -1,8 +1,12 @@
 //! Every type and byte that crosses a process or machine boundary in Quarterdeck.
 //!
-//! Pure: no I/O, no clock, no environment, no randomness. In the order in which data flows:
+//! Pure: no I/O, no clock, no environment, no randomness. From the inside out:
 //!
-//! - [`ids`] and [`limits`]: the words everything else is made of.
+//! - [`ids`], [`scope`] and [`limits`]: the words everything else is made of;
+//! - [`record`]: the records of a session's log;
+//! - [`holder`]: the socket between a holder and its relay;
+//! - [`frame`], [`rpc`] and [`error`]: binary frames, JSON-RPC and its errors between relay and client;
+//! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked.
 //!
 //! Deliberately not here: what a peer *does* with a message (`quarterdeck-core` decides, the relay
 //! and the holder act).
@@ -12,5 +16,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod error;
+pub mod frame;
+pub mod holder;
 pub mod ids;
 pub mod limits;
+pub mod record;
+pub mod rpc;
+pub mod scope;
