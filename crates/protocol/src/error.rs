@@ -1,6 +1,9 @@
 //! Errors on the wire: a stable code, a sentence that is safe to show, and typed data.
 
-use alloc::string::{String, ToString};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +128,7 @@ pub struct RpcError {
     pub message: String,
     /// The stable word of the code, and the typed detail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    data: Option<ErrorData>,
+    data: Option<Box<ErrorData>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -148,13 +151,13 @@ impl RpcError {
     /// An error with no detail.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let data = ErrorData { error: code.word().to_string(), detail: None };
-        Self { number: code.number(), message: message.into(), data: Some(data) }
+        Self { number: code.number(), message: message.into(), data: Some(Box::new(data)) }
     }
     /// The same with a detail.
     #[must_use]
     pub fn with(mut self, detail: ErrorDetail) -> Self {
         let error = self.code().word().to_string();
-        self.data = Some(ErrorData { error, detail: Some(detail) });
+        self.data = Some(Box::new(ErrorData { error, detail: Some(detail) }));
         self
     }
     /// The same with a hint.
