@@ -1,1 +1,9 @@
-//! Real-process tests, the fault proxy and the benchmarks of Quarterdeck.
+//! Real-process tests of Quarterdeck, the tools they need, and the benchmarks.
+//!
+//! - [`proxy`]: a TCP proxy whose links can be cut, delayed, trickled, swallowed or corrupted;
+//! - [`streams`]: output and input of which every byte is known.
+//!
+//! Deliberately not here: anything that the product itself uses.
+
+pub mod proxy;
+pub mod streams;
