@@ -2,8 +2,10 @@
 //!
 //! - [`proxy`]: a TCP proxy whose links can be cut, delayed, trickled, swallowed or corrupted;
 //! - [`streams`]: output and input of which every byte is known.
+//! - [`program`]: what runs inside the sessions under test;
 //!
 //! Deliberately not here: anything that the product itself uses.
 
+pub mod program;
 pub mod proxy;
 pub mod streams;
