@@ -6,6 +6,10 @@
 //!
 //! Deliberately not here: anything that the product itself uses.
 
+pub mod bench;
+pub mod processes;
 pub mod program;
 pub mod proxy;
+pub mod pty;
 pub mod streams;
+mod watched;

@@ -39,6 +39,15 @@ pub enum Step {
         /// How fast; `None` = as fast as it is taken.
         rate: Option<u64>,
     },
+    /// `flood:KIND:BYTES`: writes so much text as fast as it is taken, its line ends left to the terminal.
+    Flood {
+        /// What the text looks like.
+        kind: StreamKind,
+        /// How much of it.
+        bytes: u64,
+    },
+    /// `line`: waits for a line of input.
+    Line,
     /// `record:FILE`: from now on appends all input to a file.
     Record(PathBuf),
     /// `echo`: from now on writes all input back.
@@ -85,6 +94,8 @@ impl FromStr for Step {
             "noecho" => Self::NoEcho,
             "print" => Self::Print(unescape(rest).ok_or_else(unknown)?),
             "emit" => parse_emit(rest).ok_or_else(unknown)?,
+            "flood" => parse_flood(rest).ok_or_else(unknown)?,
+            "line" => Self::Line,
             "record" => Self::Record(path()),
             "echo" => Self::Echo,
             "sizes" => Self::Sizes(path()),
@@ -114,6 +125,11 @@ fn parse_emit(rest: &str) -> Option<Step> {
     };
     let rate = fields.next().map(str::parse).transpose().ok()?;
     Some(Step::Emit { stream: KnownStream::new(kind, seed), bytes, rate })
+}
+
+fn parse_flood(rest: &str) -> Option<Step> {
+    let (kind, bytes) = rest.split_once(':')?;
+    Some(Step::Flood { kind: kind.parse().ok()?, bytes: bytes.parse().ok()? })
 }
 
 fn unescape(text: &str) -> Option<Vec<u8>> {
@@ -167,6 +183,8 @@ pub fn run(words: &[String]) -> io::Result<u8> {
             Step::NoEcho => change_termios(|modes| modes.local_modes.remove(LocalModes::ECHO))?,
             Step::Print(bytes) => write_out(&bytes)?,
             Step::Emit { stream, bytes, rate } => emit(stream, bytes, rate)?,
+            Step::Flood { kind, bytes } => flood(kind, bytes)?,
+            Step::Line => drop(io::stdin().read_line(&mut String::new())?),
             Step::Record(file) => start_copy(append(&file)?)?,
             Step::Echo => start_copy(io::stdout())?,
             Step::Sizes(file) => start_sizes(append(&file)?)?,
@@ -230,6 +248,20 @@ fn emit(stream: KnownStream, bytes: Option<u64>, rate: Option<u64>) -> io::Resul
             let due = start + Duration::from_secs_f64(at as f64 / rate as f64);
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }
+    }
+    Ok(())
+}
+
+/// Writes the same text again and again, so that making it costs nothing.
+fn flood(kind: StreamKind, bytes: u64) -> io::Result<()> {
+    let size = kind.record_bytes() as u64 * 1024;
+    let mut text = KnownStream::new(kind, 0).bytes(0..size);
+    text.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b' ');
+    let mut left = bytes;
+    while left > 0 {
+        let count = left.min(size);
+        write_out(&text[..count as usize])?;
+        left -= count;
     }
     Ok(())
 }
