@@ -48,5 +48,5 @@ pub enum SessionKind {
     Terminal,
     Agent,
 }
-#[allow(dead_code)]
+#[allow(dead_code, reason = "x")]
 type _V = Vec<u8>;
