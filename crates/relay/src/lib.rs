@@ -5,8 +5,10 @@
 
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod instance;
 pub mod options;
+pub mod peer;
 
 pub use error::RelayError;
 pub use options::RelayOptions;
