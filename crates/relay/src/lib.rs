@@ -9,6 +9,7 @@ pub mod files;
 pub mod instance;
 pub mod options;
 pub mod peer;
+pub mod tokens;
 
 pub use error::RelayError;
 pub use options::RelayOptions;
