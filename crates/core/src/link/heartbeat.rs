@@ -1,8 +1,8 @@
 //! Whether the peer of a connection still lives.
 //!
-//! A ping every [`PING_INTERVAL`]; when two went by and nothing moved since, the peer is dead. Anything
-//! that moves counts as life: a byte that arrives, a byte of ours that the kernel takes. A busy or slow
-//! peer is never hung up on while something moves.
+//! A ping every [`PING_INTERVAL`]; when two went by and nothing moved since, the peer is dead. A byte that
+//! arrives counts as movement, and so does a send queue that was stuck and goes on. A busy or slow peer is
+//! never hung up on while something moves.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -46,7 +46,7 @@ impl Heartbeat {
         Self { interval, next_ping, unanswered: 0, effects: VecDeque::new() }
     }
 
-    /// Bytes arrived, or bytes of ours left.
+    /// Bytes arrived, or a send queue that was stuck went on.
     pub fn handle_movement(&mut self) {
         self.unanswered = 0;
     }
