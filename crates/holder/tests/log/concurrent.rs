@@ -24,7 +24,9 @@ fn follow(reader: &mut LogReader, heads: &mpsc::Receiver<Position>) -> (Vec<u8>,
             match reader.next().expect("readable") {
                 Next::Record(record) => {
                     let moved = record.next().out.0 - record.header.at.out.0;
-                    output.extend_from_slice(&record.payload[..usize::try_from(moved).expect("small")]);
+                    output.extend_from_slice(
+                        &record.payload[..usize::try_from(moved).expect("small")],
+                    );
                 }
                 Next::Gap(missing) => {
                     assert_eq!(missing.why, GapCause::Retention);

@@ -39,7 +39,8 @@ fn a_flipped_bit_anywhere_in_a_record_costs_that_record_and_nothing_else() {
     let (session, positions) = written();
     let path = session.segments().remove(1);
     let begin = offset_of(&path, &pattern(LOST, RECORD_BYTES));
-    let expected = Missing { from: positions[LOST], to: positions[LOST + 1], why: GapCause::Damage };
+    let expected =
+        Missing { from: positions[LOST], to: positions[LOST + 1], why: GapCause::Damage };
     for offset in 0..36 + RECORD_BYTES {
         flip(&path, begin + offset, 0x10);
         let all = ReadOut::of(&mut session.reader());
@@ -107,7 +108,8 @@ fn a_flipped_bit_in_the_last_segment_is_damage_when_a_whole_record_follows() {
     let path = session.last_segment();
     let lost = RECORDS - 2;
     flip(&path, offset_of(&path, &pattern(lost, RECORD_BYTES)) + 50, 0x80);
-    let expected = Missing { from: positions[lost], to: positions[lost + 1], why: GapCause::Damage };
+    let expected =
+        Missing { from: positions[lost], to: positions[lost + 1], why: GapCause::Damage };
 
     assert_eq!(scan_state(session.path()).expect("readable").damage, [expected]);
     let opened = session.open(SMALL);

@@ -12,9 +12,7 @@ use quarterdeck_protocol::{
     },
 };
 
-use crate::support::{
-    ReadOut, SMALL, Session, append, append_many, at, new_log, output, pattern,
-};
+use crate::support::{ReadOut, SMALL, Session, append, append_many, at, new_log, output, pattern};
 
 #[test]
 fn a_new_log_begins_with_a_checkpoint() {
@@ -34,11 +32,11 @@ fn a_new_log_begins_with_a_checkpoint() {
 fn only_its_owner_can_look_into_a_log() {
     let session = Session::new();
     let _writer = session.create(LogOptions::default());
-    let mode = |path: &std::path::Path| {
-        fs::metadata(path).expect("there").permissions().mode() & 0o777
-    };
+    let mode =
+        |path: &std::path::Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(&session.path().join("log")), 0o700);
-    let files = [session.last_segment(), session.path().join("lock"), session.path().join("reserve")];
+    let files =
+        [session.last_segment(), session.path().join("lock"), session.path().join("reserve")];
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
