@@ -23,6 +23,8 @@ use crate::{
     session::{LeaseCaller, SessionHandle},
 };
 
+pub(crate) use relay::{random_session_id, status};
+
 /// Runs a method. The caller has said hello (or says it now) and has the method's scope.
 #[expect(clippy::too_many_lines, reason = "a flat dispatch: one arm per method")]
 pub(crate) async fn call(

@@ -1,24 +1,20 @@
 //! Who is at the other end of a connection, and what that allows.
 
-use std::collections::BTreeSet;
-
 use quarterdeck_core::lease::Standing;
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
     ids::{Principal, SessionId},
     method::{Access, MethodName},
-    scope::{Scope, Scopes},
+    scope::Scope,
 };
+
+use crate::tokens::Grant;
 
 /// An authenticated peer.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Who.
-    pub principal: Principal,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// Only these sessions; empty = all.
-    pub sessions: BTreeSet<SessionId>,
+    /// Who it is and what it may do.
+    pub grant: Grant,
     /// How it came.
     pub via: Via,
 }
@@ -32,10 +28,7 @@ pub enum Via {
         inside: Option<SessionId>,
     },
     /// Over the network with a bearer token.
-    Token {
-        /// The token's name.
-        name: String,
-    },
+    Network,
 }
 
 impl Caller {
@@ -46,21 +39,28 @@ impl Caller {
     pub fn require(&self, method: MethodName) -> Result<(), RpcError> {
         match method.access() {
             Access::Open => Ok(()),
-            Access::Needs(scope) if self.scopes.has(scope) => Ok(()),
+            Access::Needs(scope) if self.grant.scopes.has(scope) => Ok(()),
             Access::Needs(scope) => Err(self.forbidden(scope)),
         }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.grant.principal
     }
 
     /// Whether a session exists as far as this caller is concerned.
     #[must_use]
     pub fn sees(&self, session: SessionId) -> bool {
-        self.sessions.is_empty() || self.sessions.contains(&session)
+        self.grant.sessions.allows(session)
     }
 
     /// What it may do with leases.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        match (self.scopes.has(Scope::Drive), self.scopes.has(Scope::Admin)) {
+        let scopes = self.grant.scopes;
+        match (scopes.has(Scope::Drive), scopes.has(Scope::Admin)) {
             (true, true) => Standing::Admin,
             (true, false) => Standing::Drive,
             (false, _) => Standing::Watch,
@@ -78,12 +78,12 @@ impl Caller {
     pub const fn inside(&self) -> Option<SessionId> {
         match self.via {
             Via::Local { inside } => inside,
-            Via::Token { .. } => None,
+            Via::Network => None,
         }
     }
 
     fn forbidden(&self, needed: Scope) -> RpcError {
-        let name = self.principal.name();
+        let name = self.principal().name();
         let message = format!("this needs the scope \"{needed}\", which {name}'s credential lacks");
         RpcError::new(ErrorCode::Forbidden, message).with(ErrorDetail::Scope { needed })
     }

@@ -1,7 +1,6 @@
 //! What every task of a relay shares.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,15 +9,18 @@ use quarterdeck_core::lockout::Lockout;
 use quarterdeck_crypto::TicketKey;
 use quarterdeck_holder::zygote::Zygote;
 use quarterdeck_protocol::ids::{Generation, RelayId};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    ceiling::CheckedCeiling,
+    clock,
     config::RelayConfig,
-    environment::BaseEnvironment,
     instance::InstanceDir,
-    journal::Journal,
+    journal::{Event, Journal},
     metrics::Metrics,
     options::ZygoteCommand,
+    program::Home,
     registry::Registry,
     screens::Screens,
     tokens::TokenStore,
@@ -44,24 +46,28 @@ pub struct Context {
     pub user: String,
     /// When it started, in microseconds since 1970.
     pub started_at: u64,
-    /// Addresses it listens on; set once they are bound.
-    pub listening: Mutex<Vec<String>>,
+    /// Addresses it listens on.
+    pub listening: Vec<String>,
     /// Pin of its certificate, if it has one.
-    pub pin: Mutex<Option<String>>,
+    pub pin: Option<String>,
     /// Its sessions.
     pub registry: Registry,
     /// Their terminal models.
     pub screens: Screens,
     /// Bearer tokens.
-    pub tokens: Mutex<TokenStore>,
+    pub tokens: TokenStore,
+    /// Raised when a token was revoked or rotated: connections look whether theirs still holds.
+    pub credentials: watch::Sender<u64>,
     /// Who presented wrong ones.
     pub lockout: Mutex<Lockout>,
     /// Logins, tokens, takes.
     pub journal: Journal,
     /// Counters.
     pub metrics: Metrics,
-    /// Environment of a login shell, captured at first need.
-    pub base_environment: tokio::sync::OnceCell<Arc<BaseEnvironment>>,
+    /// What sessions may be.
+    pub ceiling: CheckedCeiling,
+    /// The user that programs run as, found out at first need.
+    pub home: tokio::sync::OnceCell<Arc<Home>>,
     /// Starts holders.
     pub launcher: Launcher,
     /// All tasks.
@@ -106,9 +112,13 @@ impl Launcher {
 }
 
 impl Context {
-    /// Directory of a session.
-    #[must_use]
-    pub fn session_directory(&self, session: quarterdeck_protocol::ids::SessionId) -> PathBuf {
-        self.directory.session(session)
+    /// Writes to the journal.
+    pub fn record(&self, event: &Event) {
+        self.journal.record(event, Duration::from_micros(clock::wall_micros()));
+    }
+
+    /// A token was revoked or rotated.
+    pub fn credentials_changed(&self) {
+        self.credentials.send_modify(|count| *count += 1);
     }
 }

@@ -4,7 +4,7 @@
 //! slow watcher skips states and misses no change.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -32,6 +32,10 @@ struct Inner {
     sessions: BTreeMap<SessionId, Entry>,
     /// Labels given to sessions that are being created.
     reserved: Vec<Label>,
+    /// Sessions by their creator's request id.
+    requests: BTreeMap<String, SessionId>,
+    /// Request ids that are being carried out.
+    under_way: BTreeSet<String>,
     tombstones: VecDeque<(Rev, SessionId)>,
     watchers: Vec<Weak<Outbox>>,
 }
@@ -88,10 +92,57 @@ impl Drop for ReservedLabel<'_> {
     }
 }
 
+/// What is known of a creator's request id.
+#[derive(Debug)]
+pub enum Request<'a> {
+    /// It was carried out; this is the session.
+    Done(Arc<SessionHandle>),
+    /// It is being carried out.
+    UnderWay,
+    /// It is new; the slot keeps it from being carried out twice.
+    New(RequestSlot<'a>),
+}
+
+/// A request that is being carried out, until this is dropped.
+#[derive(Debug)]
+pub struct RequestSlot<'a> {
+    registry: &'a Registry,
+    request_id: String,
+}
+
+impl Drop for RequestSlot<'_> {
+    fn drop(&mut self) {
+        self.registry.lock().under_way.remove(&self.request_id);
+    }
+}
+
 impl Registry {
+    /// Looks a creator's request id up, and holds it if it is new.
+    pub fn begin_request(&self, request_id: &str) -> Request<'_> {
+        let mut inner = self.lock();
+        let done = inner.requests.get(request_id).and_then(|id| inner.sessions.get(id));
+        if let Some(entry) = done {
+            return Request::Done(Arc::clone(&entry.handle));
+        }
+        if !inner.under_way.insert(request_id.to_owned()) {
+            return Request::UnderWay;
+        }
+        Request::New(RequestSlot { registry: self, request_id: request_id.to_owned() })
+    }
+
+    /// Pids of the live holders, for telling who runs inside which session.
+    pub fn holders(&self) -> BTreeMap<u32, SessionId> {
+        let inner = self.lock();
+        let sessions = inner.sessions.values().map(|entry| &entry.handle);
+        sessions.filter_map(|s| Some((s.holder_pid()?, s.id))).collect()
+    }
+
     /// Adds a session.
     pub fn insert(&self, handle: Arc<SessionHandle>) {
         let mut inner = self.lock();
+        if let Some(request_id) = &handle.request_id {
+            inner.requests.insert(request_id.clone(), handle.id);
+        }
         let rev = inner.next_rev();
         let entry = Entry { changed: rev, lease_changed: rev, handle };
         inner.sessions.insert(entry.handle.id, entry);
@@ -101,8 +152,9 @@ impl Registry {
     /// Takes a session out.
     pub fn remove(&self, session: SessionId) {
         let mut inner = self.lock();
-        if inner.sessions.remove(&session).is_none() {
-            return;
+        let Some(entry) = inner.sessions.remove(&session) else { return };
+        if let Some(request_id) = &entry.handle.request_id {
+            inner.requests.remove(request_id);
         }
         let rev = inner.next_rev();
         inner.tombstones.push_back((rev, session));

@@ -12,8 +12,11 @@ mod records;
 pub mod tail;
 
 use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -21,7 +24,7 @@ use quarterdeck_core::lease::Standing;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     holder::{SignalTarget, TrimRequest},
-    ids::{Channel, ClientId, Epoch, InputNumber, Label, SessionId},
+    ids::{Channel, ClientId, Epoch, InputNumber, Label, Out, SessionId},
     method::{AttachRole, InputResult, LeaseResult, Role},
     record::{LogState, Owner, SessionKind, TerminalSize},
     session::SessionInfo,
@@ -44,8 +47,14 @@ pub struct SessionHandle {
     pub id: SessionId,
     /// Its directory.
     pub directory: PathBuf,
+    /// Its creator's request id.
+    pub request_id: Option<String>,
+    /// Output that was there when this relay opened the log: nobody answers its queries any more.
+    pub replayed_until: Out,
     /// Its newest records.
     pub tail: Arc<Tail>,
+    /// Pid of its holder; 0 = none is known.
+    holder_pid: AtomicU32,
     view: Mutex<Arc<SessionInfo>>,
     inbox: mpsc::Sender<Command>,
 }
@@ -135,7 +144,12 @@ pub enum Command {
         reply: Reply<SessionInfo>,
     },
     /// Drop old segments.
-    Trim(TrimRequest),
+    Trim {
+        /// How much stays.
+        request: TrimRequest,
+        /// Answered when they are gone.
+        reply: Reply<()>,
+    },
     /// The terminal model answers a query of the program.
     ModelReply(Vec<u8>),
     /// The terminal model saw a new title.
@@ -223,14 +237,27 @@ pub struct InputCommand {
 }
 
 impl SessionHandle {
-    fn new(
-        directory: PathBuf,
-        view: SessionInfo,
-        tail: Arc<Tail>,
-        inbox: mpsc::Sender<Command>,
-    ) -> Self {
-        let id = view.session;
-        Self { id, directory, tail, view: Mutex::new(Arc::new(view)), inbox }
+    fn new(opened: &Opened, view: SessionInfo, inbox: mpsc::Sender<Command>) -> Self {
+        let tail = Arc::new(Tail::default());
+        tail.set_head(opened.log.next());
+        // what a session wrote in its first moment, before its task runs, is live
+        let fresh = opened.log.facts().incarnation.0 <= 1 && opened.freshness == Freshness::New;
+        let replayed_until = if fresh { Out(0) } else { opened.log.next().out };
+        Self {
+            id: view.session,
+            directory: opened.directory.clone(),
+            request_id: opened.meta.request_id.clone(),
+            replayed_until,
+            tail,
+            holder_pid: AtomicU32::new(0),
+            view: Mutex::new(Arc::new(view)),
+            inbox,
+        }
+    }
+
+    /// Pid of its holder, while one is linked.
+    pub fn holder_pid(&self) -> Option<u32> {
+        Some(self.holder_pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 
     /// The session as it was last published, with the newest offsets.
@@ -289,14 +316,22 @@ pub struct Opened {
     /// The fold of its log.
     pub log: LogState,
     /// First output byte that the log still has.
-    pub base: quarterdeck_protocol::ids::Out,
+    pub base: Out,
+    /// Whether this relay started it.
+    pub freshness: Freshness,
+}
+
+/// Whether a session was started by this relay or found by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Just started.
+    New,
+    /// Found on disk.
+    Found,
 }
 
 impl Opened {
     fn is_shell(&self) -> bool {
         self.meta.kind == SessionKind::Terminal && self.meta.argv.is_empty()
-    }
-    fn directory(&self) -> &Path {
-        &self.directory
     }
 }

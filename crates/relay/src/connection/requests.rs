@@ -31,7 +31,10 @@ impl Connection {
             Err(error) => return self.refuse(None, &error),
         };
         match self.dispatch(&id, &method, params.as_deref()).await {
-            Ok(Answer::Text(text)) => self.outbox.push(Control::Text(text)),
+            Ok(Answer::Text(text)) => {
+                self.outbox.push(Control::Text(text));
+                self.run_afterwards();
+            }
             Ok(Answer::Attached(text, stream)) => {
                 let channel = stream.channel;
                 self.outbox.push(Control::Text(text));
@@ -71,7 +74,7 @@ impl Connection {
     }
 
     fn refuse(&self, id: Option<&RequestId>, error: &RpcError) {
-        self.context.metrics.rpc_error(error.code());
+        self.context.metrics.count_rpc_error(error.code());
         self.outbox.push(Control::Text(rpc::error_response(id, error)));
     }
 }

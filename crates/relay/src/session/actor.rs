@@ -10,7 +10,7 @@
 //! It never waits for anything but its own select, so nobody holds up anybody: what does not fit is
 //! refused.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::{Arc, atomic::Ordering}, time::Duration};
 
 use futures_util::FutureExt as _;
 use quarterdeck_core::lease::OwnerLease;
@@ -115,18 +115,15 @@ pub(super) enum Then {
 /// Starts the task of a session; it ends with the relay or when the session is removed.
 pub fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc<SessionHandle> {
     let (inbox, commands) = mpsc::channel(INBOX_COMMANDS);
-    let tail = Arc::new(Tail::default());
-    tail.set_head(opened.log.next());
     let is_shell = opened.is_shell();
     let lease = OwnerLease::recover(opened.log.facts().lease.clone(), context.grace, clock::boot());
-    let directory = opened.directory().to_owned();
+    let view = super::records::first_view(&opened.meta, &opened.log, opened.base, lives);
+    let handle = Arc::new(SessionHandle::new(&opened, view, inbox));
     let Opened { meta, log, base, .. } = opened;
-    let view = super::records::first_view(&meta, &log, base, lives);
-    let handle = Arc::new(SessionHandle::new(directory, view, Arc::clone(&tail), inbox));
     let mut session = Session {
         context: Arc::clone(context),
         handle: Arc::clone(&handle),
-        tail,
+        tail: Arc::clone(&handle.tail),
         meta,
         is_shell,
         lease,
@@ -223,12 +220,12 @@ impl Session {
         match HolderLink::connect(&directory, self.context.generation).await {
             Ok((link, hello)) => {
                 self.holder = HolderState::Linked(Box::new(link));
+                self.handle.holder_pid.store(hello.holder_pid, Ordering::Relaxed);
                 for InputEntry { client, n } in hello.inputs {
                     self.inputs.insert(client, n);
                 }
                 self.stalled = hello.stalled.map(|stalled| stalled.why).unwrap_or_default();
-                self.context.metrics.holder_links.add(1);
-                self.record_lease_changes(Then::Ignore);
+                                self.record_lease_changes(Then::Ignore);
                 self.read_log(None);
             }
             Err(error) => {
@@ -255,6 +252,7 @@ impl Session {
             self.read_log(None);
         }
         self.holder = HolderState::Ended;
+        self.handle.holder_pid.store(0, Ordering::Relaxed);
         self.publish();
     }
 
@@ -353,7 +351,9 @@ impl Session {
             }
             Command::Rename { label, reply } => self.handle_rename(label, reply),
             Command::Resumed { reply } => self.handle_resumed(reply),
-            Command::Trim(request) => self.ask_holder(op::TRIM, &request, Then::Ignore),
+            Command::Trim { request, reply } => {
+                self.ask_holder(op::TRIM, &request, Then::Done(reply));
+            }
             Command::ModelReply(bytes) => self.handle_model_reply(&bytes),
             Command::Title(title) => {
                 self.title = title;
@@ -433,7 +433,7 @@ impl Session {
         let refused = self.lease.check_input(client, epoch).err().map(|refusal| refusal.into_rpc());
         let refused = refused.or_else(|| self.send_input(client, n, &bytes).err());
         let Some(error) = refused else { return };
-        self.context.metrics.inputs_rejected.add(1);
+        self.context.metrics.inputs_rejected.increment();
         super::ownership::tell_rejected(&outbox, channel, n, &error);
     }
 
@@ -461,7 +461,7 @@ impl Session {
     fn handle_input_ack(&mut self, ack: InputAck) {
         let InputAck { client, n, state, refusal } = ack;
         if state == InputState::Applied {
-            self.context.metrics.inputs_applied.add(1);
+            self.context.metrics.inputs_applied.increment();
             let last = self.inputs.entry(client).or_default();
             *last = n.max(*last);
         }
@@ -484,7 +484,7 @@ impl Session {
                     attachment.outbox.push(Control::Ack { channel, n, state });
                 }
                 Some(error) => {
-                    self.context.metrics.inputs_rejected.add(1);
+                    self.context.metrics.inputs_rejected.increment();
                     super::ownership::tell_rejected(&attachment.outbox, attachment.channel, n, error);
                 }
             }

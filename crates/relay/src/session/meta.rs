@@ -14,7 +14,7 @@ use crate::files::{self, FileError};
 /// Version of `meta.json`; a newer one is shown as far as it can be read and never rewritten.
 pub const META_SCHEMA: u32 = 1;
 /// Bytes of a `meta.json`: a command line of the largest size and some.
-const MAX_META_BYTES: usize = 2 * 1024 * 1024;
+const MAX_META_BYTES: u64 = 2 * 1024 * 1024;
 
 /// `meta.json` of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +51,8 @@ impl SessionMeta {
     /// # Errors
     /// When it is not there or cannot be understood.
     pub fn read(session_directory: &Path) -> Result<Self, MetaError> {
-        let text = files::read_bounded(&session_directory.join("meta.json"), MAX_META_BYTES)?;
-        Ok(serde_json::from_slice(&text)?)
+        let text = files::read_private(&session_directory.join("meta.json"), MAX_META_BYTES)?;
+        Ok(serde_json::from_slice(&text.ok_or(MetaError::Missing)?)?)
     }
 
     /// Writes it, whole or not at all.
@@ -68,6 +68,9 @@ impl SessionMeta {
 /// Why a `meta.json` could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum MetaError {
+    /// There is none.
+    #[error("meta.json is missing")]
+    Missing,
     /// The file.
     #[error(transparent)]
     File(#[from] FileError),
