@@ -55,10 +55,6 @@ impl Connection {
         }
     }
 
-    pub(crate) fn received_bytes(&self) -> usize {
-        self.received.len()
-    }
-
     /// Takes the received bytes out, so that messages can borrow them while the rest of the holder
     /// is changed.
     pub(crate) fn take_received(&mut self) -> Vec<u8> {

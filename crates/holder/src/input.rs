@@ -109,7 +109,12 @@ impl InputLedger {
             InputRefusal::Full
         } else {
             line.accept(n);
-            self.push(Pending { from: Some((client, n)), request, bytes: bytes.to_vec(), written: 0 });
+            self.push(Pending {
+                from: Some((client, n)),
+                request,
+                bytes: bytes.to_vec(),
+                written: 0,
+            });
             return Verdict::Queued;
         };
         line.refuse(n, refusal);

@@ -104,10 +104,8 @@ pub fn run_holder(request: LaunchRequest, answer: UnixStream, surroundings: &Sur
             return EXIT_FAILED;
         }
     };
-    let started = LaunchAnswer::Started {
-        holder_pid: std::process::id(),
-        program_pid: ready.program_pid(),
-    };
+    let started =
+        LaunchAnswer::Started { holder_pid: std::process::id(), program_pid: ready.program_pid() };
     // an asker that has gone finds the session by its lock
     let _ = write_frame(&answer, &started, MAX_ANSWER_BYTES, ANSWER_PATIENCE);
     drop(answer);

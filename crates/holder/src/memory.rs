@@ -72,7 +72,12 @@ mod tests {
     #[test]
     fn both_forms_of_cgroups_are_read() {
         let (before, after) = ("low 0\noom 1\noom_kill 1\n", "low 0\noom 2\noom_kill 2\n");
-        check("0::/user.slice/x.scope\n", "sys/fs/cgroup/user.slice/x.scope/memory.events", before, after);
+        check(
+            "0::/user.slice/x.scope\n",
+            "sys/fs/cgroup/user.slice/x.scope/memory.events",
+            before,
+            after,
+        );
         let (before, after) = ("under_oom 0\noom_kill 0\n", "under_oom 0\noom_kill 3\n");
         let lines = "5:cpu:/y\n4:memory:/a/b\n0::/\n";
         check(lines, "sys/fs/cgroup/memory/a/b/memory.oom_control", before, after);

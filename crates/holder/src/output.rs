@@ -119,7 +119,8 @@ impl<J: Journal> Output<J> {
     fn handle_job(&mut self, job: Job) {
         match job {
             Job::Lease(lease, Verbatim(payload), to) => {
-                let recorded = self.recorder.record_payload(RecordKind::Lease, &payload, Class::Vital);
+                let recorded =
+                    self.recorder.record_payload(RecordKind::Lease, &payload, Class::Vital);
                 if recorded.is_ok() {
                     self.shared.known().lease = lease;
                 }
@@ -127,7 +128,8 @@ impl<J: Journal> Output<J> {
                 self.answer(to, durable);
             }
             Job::Note(Verbatim(payload), to) => {
-                let recorded = self.recorder.record_payload(RecordKind::Note, &payload, Class::Bulk);
+                let recorded =
+                    self.recorder.record_payload(RecordKind::Note, &payload, Class::Bulk);
                 self.answer(to, recorded);
             }
             Job::Trim(request, to) => {

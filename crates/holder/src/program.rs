@@ -40,7 +40,10 @@ pub(crate) enum SignalError {
 enum Phase {
     Running,
     /// It has ended; others that it started may be on their way out.
-    Settling { status: ExitStatus, until: Instant },
+    Settling {
+        status: ExitStatus,
+        until: Instant,
+    },
     /// Its end was told.
     Told,
 }
@@ -143,8 +146,7 @@ impl Program {
         if waits && !left.is_empty() {
             return None;
         }
-        let exit =
-            Exit { status: status.clone(), left: processes::left(&left, MAX_LEFT_LISTED) };
+        let exit = Exit { status: status.clone(), left: processes::left(&left, MAX_LEFT_LISTED) };
         self.phase = Phase::Told;
         Some(exit)
     }

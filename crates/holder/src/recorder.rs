@@ -201,7 +201,12 @@ impl<J: Journal> Recorder<J> {
         outcome
     }
 
-    fn append(&mut self, kind: RecordKind, payload: &[u8], class: Class) -> Result<(), NotRecorded> {
+    fn append(
+        &mut self,
+        kind: RecordKind,
+        payload: &[u8],
+        class: Class,
+    ) -> Result<(), NotRecorded> {
         for entry in self.shared.take_applied() {
             self.journal.remember_input(entry.client, entry.n);
         }

@@ -1,6 +1,9 @@
 //! The few operating-system calls that neither `std` nor `rustix` offers as safe functions. The only
 //! file of this crate with unsafe code; each block says why it is sound.
-#![expect(unsafe_code, reason = "fork, exit without handlers, signal masks and signalfd have no safe form")]
+#![expect(
+    unsafe_code,
+    reason = "fork, exit without handlers, signal masks and signalfd have no safe form"
+)]
 
 use std::{
     io,
@@ -41,9 +44,9 @@ pub(crate) fn fork() -> Result<Forked, ForkError> {
     // SAFETY: no other thread exists (counted above, and only this thread could start one), so no
     // lock and no half-changed state of another thread is copied.
     match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error().into()),
         0 => Ok(Forked::Child),
-        pid => Ok(Forked::Parent(Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?)),
+        pid if pid > 0 => Ok(Forked::Parent(Pid::from_raw(pid).expect("a pid above 0"))),
+        _ => Err(io::Error::last_os_error().into()),
     }
 }
 
@@ -93,14 +96,21 @@ pub(crate) fn return_free_memory() {
 /// and none is blocked, because a program inherits both. `SIGPIPE` stays ignored as `std` set it;
 /// `std` resets it in each program that it starts.
 pub(crate) fn reset_signals() {
-    // SAFETY: the structures are plain data for which all zeros are valid; each call gets pointers
-    // to live values of the right type.
+    /// The kernel's form of an action; all zeros is the default one.
+    type Action = [u64; 4];
+    static DEFAULT: Action = [0; 4];
+    const MASK_BYTES: usize = 8;
+    // SAFETY: the calls get pointers to live values at least as large as the kernel's structures.
+    // The library's own wrapper would leave out the two signals that it keeps to itself.
     unsafe {
         for signal in (1..=64).filter(|signal| *signal != libc::SIGPIPE) {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            let known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
-            if known && action.sa_sigaction == libc::SIG_IGN {
-                libc::signal(signal, libc::SIG_DFL);
+            let mut action = DEFAULT;
+            let none = std::ptr::null::<Action>();
+            let call = libc::SYS_rt_sigaction;
+            let known = libc::syscall(call, signal, none, &raw mut action, MASK_BYTES) == 0;
+            if known && action[0] == libc::SIG_IGN as u64 {
+                let none = std::ptr::null_mut::<Action>();
+                libc::syscall(call, signal, &raw const DEFAULT, none, MASK_BYTES);
             }
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
@@ -123,7 +133,8 @@ impl SignalFd {
             for signal in signals {
                 libc::sigaddset(&raw mut set, *signal);
             }
-            let error = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+            let error =
+                libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
             if error != 0 {
                 return Err(io::Error::from_raw_os_error(error));
             }

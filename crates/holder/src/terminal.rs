@@ -21,7 +21,6 @@ use rustix::{
 use crate::launch::LaunchFailure;
 
 /// A terminal and the program that leads it.
-#[derive(Debug)]
 pub(crate) struct Terminal {
     master: Pty,
     /// Kept open: a program that closes its own descriptors for a while must not look like an end.

@@ -171,7 +171,8 @@ impl Control {
         let ResizeRequest { size, by } = read(body)?;
         let sides = 1..=MAX_TERMINAL_CELLS_PER_SIDE;
         if !sides.contains(&size.cols) || !sides.contains(&size.rows) {
-            let sentence = format!("a terminal has 1 to {MAX_TERMINAL_CELLS_PER_SIDE} columns and rows");
+            let sentence =
+                format!("a terminal has 1 to {MAX_TERMINAL_CELLS_PER_SIDE} columns and rows");
             return Err(Refused::BadRequest(sentence));
         }
         self.check_running()?;

@@ -99,7 +99,8 @@ fn a_program_that_does_not_read_fills_the_queue_and_no_more() {
 #[test]
 fn tiny_inputs_are_bounded_too() {
     let mut ledger = InputLedger::default();
-    let first_refused = (1..).find(|n| ledger.handle_input(input(*n, b"x"), 0, TERMS) != Verdict::Queued);
+    let first_refused =
+        (1..).find(|n| ledger.handle_input(input(*n, b"x"), 0, TERMS) != Verdict::Queued);
     assert!(first_refused.is_some_and(|n| n < 5000), "{first_refused:?}");
 }
 

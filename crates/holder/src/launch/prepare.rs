@@ -1,13 +1,7 @@
 //! Everything between a launch request and a running program, in an order in which a failure leaves
 //! nothing behind that a retry would trip over.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    os::unix::net::UnixStream,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::File, io::Read as _, os::unix::net::UnixStream, path::Path, sync::Arc};
 
 use quarterdeck_protocol::{
     holder::{LaunchErrorCode, LaunchRequest},
@@ -24,7 +18,10 @@ use super::{LaunchFailure, Surroundings};
 use crate::{
     control::{HANDLED_SIGNALS, Identity, InputRecording, Parts},
     input::InputLedger,
-    log::{Class, LogLock, LogOptions, LogWriter, NewLog, OpenError, Opened},
+    log::{
+        Append, Class, LogLock, LogOptions, LogWriter, NewLog, OpenError, Opened, ReadError,
+        scan_state,
+    },
     memory::MemoryWatch,
     program::Program,
     recorder::{NotRecorded, Recorder, Retention, now_micros},
@@ -61,12 +58,17 @@ pub(super) fn prepare(
         session: request.session,
         log_id: log.log_id(),
         incarnation: request.incarnation,
-        input_recording: if request.record_input { InputRecording::On } else { InputRecording::Off },
+        input_recording: if request.record_input {
+            InputRecording::On
+        } else {
+            InputRecording::Off
+        },
     };
     let facts = log.state().facts();
     let inputs = InputLedger::resumed(&facts.inputs);
     let known = Known { head: log.head().into(), lease: facts.lease.clone(), ..Known::default() };
-    let shared = Arc::new(Shared::new(known).map_err(|error| system("no event can be made", error))?);
+    let shared =
+        Arc::new(Shared::new(known).map_err(|error| system("no event can be made", error))?);
     let retention = Retention { keep_bytes: request.keep_bytes, pinned_from: None };
     let mut recorder = Recorder::new(log, Arc::clone(&shared), retention);
 
@@ -78,8 +80,8 @@ pub(super) fn prepare(
     check_asker(asker)?;
     let memory = MemoryWatch::start(Path::new("/"));
     let terminal = Arc::new(Terminal::start(&request)?);
-    let signals = after_start(&request, &terminal, &mut recorder, scope)
-        .inspect_err(|_| undo(&terminal))?;
+    let signals =
+        after_start(&request, &terminal, &mut recorder, scope).inspect_err(|_| undo(&terminal))?;
     let program = Program::new(terminal.leader(), memory);
     let size = request.size;
     let parts = Parts { identity, shared, terminal, size, listener, signals, program, inputs };
@@ -147,7 +149,9 @@ fn open_log(request: &LaunchRequest, directory: &Path) -> Result<LogWriter, Laun
         return Err(LaunchFailure::plain(LaunchErrorCode::Locked, sentence));
     };
     let options = LogOptions::default();
-    if request.incarnation <= Incarnation(1) {
+    let first = request.incarnation <= Incarnation(1);
+    // an earlier launch may have failed after it made the log
+    if first && matches!(scan_state(directory), Err(ReadError::NoLog(_))) {
         let LaunchRequest { session, kind, size, .. } = *request;
         let log_id = random_log_id().map_err(|error| system("no random bytes", error))?;
         let new = NewLog { log_id, session, kind, size };
@@ -160,11 +164,14 @@ fn open_log(request: &LaunchRequest, directory: &Path) -> Result<LogWriter, Laun
         let sentence = "the log in the session's directory is not the one to go on with";
         return Err(LaunchFailure::plain(LaunchErrorCode::Storage, sentence));
     }
-    if facts.ended.is_none() {
+    if facts.ended.is_none() && facts.incarnation > Incarnation(0) {
         // every start has one end: the earlier holder did not live to record it
         let lost = Fact::Lost(Lost { why: "the holder died".to_owned() });
-        let lost = writer.append_fact(&lost, Class::Vital, now_micros());
-        lost.map_err(|error| not_recorded(error.into()))?;
+        match writer.append_fact(&lost, Class::Vital, now_micros()) {
+            Ok(Append::Done(_)) => {}
+            Ok(Append::DiskFull) => return Err(not_recorded(NotRecorded::DiskFull)),
+            Err(error) => return Err(not_recorded(error.into())),
+        }
     }
     Ok(writer)
 }

@@ -89,7 +89,9 @@ mod tests {
         let (a, b) = UnixStream::pair().expect("a pair");
         let text = "x".repeat(100_000);
         std::thread::scope(|scope| {
-            scope.spawn(|| write_frame(&a, &text, 200_000, Duration::from_secs(10)).expect("written"));
+            scope.spawn(|| {
+                write_frame(&a, &text, 200_000, Duration::from_secs(10)).expect("written")
+            });
             let read: String = read_frame(&b, 200_000, Duration::from_secs(10)).expect("read");
             assert_eq!(read, text);
         });

@@ -50,7 +50,7 @@ pub fn run(control: OwnedFd, surroundings: &Surroundings) -> Result<(), ZygoteEr
     settle(&control).map_err(|error| ZygoteError::Control(error.into()))?;
     loop {
         match next_launch(&control) {
-            Ok(Next::Launch(launch)) => start(&launch, surroundings)?,
+            Ok(Next::Launch(launch)) => start(launch, surroundings)?,
             Ok(Next::Nothing) => {}
             Ok(Next::Closed) => return Ok(()),
             Err(error) => return Err(ZygoteError::Control(error.into())),
@@ -108,7 +108,7 @@ fn next_launch(control: &OwnedFd) -> Result<Next, Errno> {
 
 /// Forks twice, so that the holder is nobody's child and the zygote never collects one; then goes on
 /// at once.
-fn start(launch: &UnixStream, surroundings: &Surroundings) -> Result<(), ZygoteError> {
+fn start(launch: UnixStream, surroundings: &Surroundings) -> Result<(), ZygoteError> {
     match sys::fork() {
         Ok(Forked::Parent(child)) => {
             // the child does nothing but fork, and ends
@@ -120,19 +120,19 @@ fn start(launch: &UnixStream, surroundings: &Surroundings) -> Result<(), ZygoteE
             match sys::fork() {
                 Ok(Forked::Parent(_)) => {}
                 Ok(Forked::Child) => become_holder(launch, surroundings),
-                Err(error) => refuse(launch, &error),
+                Err(error) => refuse(&launch, &error),
             }
             sys::exit_now(0)
         }
         Err(ForkError::Threads(threads)) => Err(ZygoteError::Threads(threads)),
         Err(error @ ForkError::System(_)) => {
-            refuse(launch, &error);
+            refuse(&launch, &error);
             Ok(())
         }
     }
 }
 
-fn become_holder(launch: &UnixStream, surroundings: &Surroundings) -> ! {
+fn become_holder(launch: UnixStream, surroundings: &Surroundings) -> ! {
     // in a group of its own, and no session leader: no terminal can become its controlling one by
     // being opened
     let _ = rustix::process::setpgid(None, None);
@@ -142,11 +142,8 @@ fn become_holder(launch: &UnixStream, surroundings: &Surroundings) -> ! {
         let _ = rustix::stdio::dup2_stderr(&null);
     }
     // nothing may unwind into the zygote's frames, which this process does not own
-    let held = catch_unwind(AssertUnwindSafe(|| {
-        let launch = launch.try_clone().ok()?;
-        Some(serve_launch(launch, surroundings))
-    }));
-    sys::exit_now(held.ok().flatten().unwrap_or(EXIT_PANIC))
+    let held = catch_unwind(AssertUnwindSafe(|| serve_launch(launch, surroundings)));
+    sys::exit_now(held.unwrap_or(EXIT_PANIC))
 }
 
 fn refuse(launch: &UnixStream, error: &ForkError) {
