@@ -12,7 +12,7 @@ use crate::tokens::Grant;
 
 /// An authenticated peer.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Who it is and what it may do.
     pub grant: Grant,
     /// How it came.
@@ -21,7 +21,7 @@ pub struct Caller {
 
 /// How a caller came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Via {
+pub(crate) enum Via {
     /// By the Unix socket, as the relay's own user.
     Local {
         /// Set when the process runs inside this session.
@@ -36,7 +36,7 @@ impl Caller {
     ///
     /// # Errors
     /// `forbidden` with the scope that is missing.
-    pub fn require(&self, method: MethodName) -> Result<(), RpcError> {
+    pub(crate) fn require(&self, method: MethodName) -> Result<(), RpcError> {
         match method.access() {
             Access::Open => Ok(()),
             Access::Needs(scope) if self.grant.scopes.has(scope) => Ok(()),
@@ -46,19 +46,19 @@ impl Caller {
 
     /// Who it is.
     #[must_use]
-    pub const fn principal(&self) -> &Principal {
+    pub(crate) const fn principal(&self) -> &Principal {
         &self.grant.principal
     }
 
     /// Whether a session exists as far as this caller is concerned.
     #[must_use]
-    pub fn sees(&self, session: SessionId) -> bool {
+    pub(crate) fn sees(&self, session: SessionId) -> bool {
         self.grant.sessions.allows(session)
     }
 
     /// What it may do with leases.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         let scopes = self.grant.scopes;
         match (scopes.has(Scope::Drive), scopes.has(Scope::Admin)) {
             (true, true) => Standing::Admin,
@@ -69,13 +69,13 @@ impl Caller {
 
     /// Whether it runs on this machine as the relay's user, so that its environment means something.
     #[must_use]
-    pub const fn is_local(&self) -> bool {
+    pub(crate) const fn is_local(&self) -> bool {
         matches!(self.via, Via::Local { .. })
     }
 
     /// The session inside which it runs.
     #[must_use]
-    pub const fn inside(&self) -> Option<SessionId> {
+    pub(crate) const fn inside(&self) -> Option<SessionId> {
         match self.via {
             Via::Local { inside } => inside,
             Via::Network => None,

@@ -13,7 +13,6 @@ use quarterdeck_protocol::{
 use crate::{
     clock,
     context::Context,
-    journal::Event,
     session::{Command, SessionHandle, launch},
 };
 
@@ -23,7 +22,7 @@ const PASS_INTERVAL: Duration = Duration::from_secs(DAY_S);
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Applies the configured limits once a day until the relay stops.
-pub async fn run(context: Arc<Context>) {
+pub(crate) async fn run(context: Arc<Context>) {
     loop {
         tokio::select! {
             () = context.shutdown.cancelled() => return,
@@ -35,7 +34,7 @@ pub async fn run(context: Arc<Context>) {
 }
 
 /// Removes what is too old and trims what is too much.
-pub async fn collect(context: &Context, p: &GcParams, by: Option<&Principal>) -> GcResult {
+pub(crate) async fn collect(context: &Context, p: &GcParams, by: Option<&Principal>) -> GcResult {
     let logs = &context.config.logs;
     let age_s = p.ended_before_s.unwrap_or_else(|| logs.ended_days.saturating_mul(DAY_S));
     let limits = Limits {
@@ -91,7 +90,7 @@ fn log_use(session: &SessionHandle) -> LogUse {
 }
 
 /// Bytes of all logs.
-pub fn log_bytes(context: &Context) -> u64 {
+pub(crate) fn log_bytes(context: &Context) -> u64 {
     context.registry.all().iter().map(|session| directory_bytes(&session.directory)).sum()
 }
 

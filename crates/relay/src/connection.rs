@@ -4,13 +4,16 @@
 //! Reading never waits for writing. A channel sends at most 16 KiB while another one waits.
 
 pub(crate) mod channel;
-pub mod outbox;
+pub(crate) mod outbox;
 pub(crate) mod requests;
 mod view;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::{AtomicU32, AtomicU64, Ordering}},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,7 +27,9 @@ use futures_util::{
 use quarterdeck_protocol::{
     frame::{Body, Frame},
     ids::Channel,
-    limits::{MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES, MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES},
+    limits::{
+        MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES, MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
+    },
     record::Owner,
     rpc,
     session::{Detached, notify},
@@ -32,8 +37,8 @@ use quarterdeck_protocol::{
 
 use crate::{
     caller::Caller,
-    context::Context,
     clock,
+    context::Context,
     session::{Command, InputCommand, SessionHandle},
 };
 use channel::{ChannelStream, Pulled};
@@ -49,7 +54,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const FRAMES_PER_FLUSH: usize = 4;
 
 /// What the parts of a connection share. Locks are short and never held across an await.
-pub struct Connection {
+pub(crate) struct Connection {
     pub(crate) context: Arc<Context>,
     pub(crate) caller: Caller,
     pub(crate) outbox: Arc<Outbox>,
@@ -94,7 +99,7 @@ mod close {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
+pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
     context.metrics.connections_accepted.increment();
     let gauge = Arc::clone(&context);
     let _counted = gauge.metrics.connections.enter();
@@ -242,7 +247,9 @@ impl Connection {
                 vec![Message::Binary(frame.to_vec().into())]
             }
             Turn::Control(Control::Ping) => vec![Message::Ping(Bytes::new())],
-            Turn::View => self.view_messages().into_iter().map(|t| Message::Text(t.into())).collect(),
+            Turn::View => {
+                self.view_messages().into_iter().map(|t| Message::Text(t.into())).collect()
+            }
             Turn::Channel { channel, shared } => {
                 let max = if shared { MAX_SHARED_FRAME_BYTES } else { MAX_LONE_FRAME_BYTES };
                 let pulled = self.channels().get_mut(&channel).map(|stream| stream.pull(max));

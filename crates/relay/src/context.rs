@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Shared by all tasks; what changes in it guards itself.
-pub struct Context {
+pub(crate) struct Context {
     /// Where everything is.
     pub directory: InstanceDir,
     /// Ceiling and limits.
@@ -77,7 +77,7 @@ pub struct Context {
 }
 
 /// The zygote, started anew when it is gone.
-pub struct Launcher {
+pub(crate) struct Launcher {
     command: ZygoteCommand,
     zygote: Mutex<Option<Arc<Zygote>>>,
 }
@@ -85,7 +85,7 @@ pub struct Launcher {
 impl Launcher {
     /// A launcher; nothing is started before the first launch.
     #[must_use]
-    pub fn new(command: ZygoteCommand) -> Self {
+    pub(crate) fn new(command: ZygoteCommand) -> Self {
         Self { command, zygote: Mutex::new(None) }
     }
 
@@ -93,7 +93,7 @@ impl Launcher {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn zygote(&self) -> std::io::Result<Arc<Zygote>> {
+    pub(crate) fn zygote(&self) -> std::io::Result<Arc<Zygote>> {
         let mut current = self.zygote.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(zygote) = current.as_ref() {
             return Ok(Arc::clone(zygote));
@@ -106,19 +106,19 @@ impl Launcher {
     }
 
     /// Forgets a zygote that does not answer; the next launch starts another.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         *self.zygote.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 impl Context {
     /// Writes to the journal.
-    pub fn record(&self, event: &Event) {
+    pub(crate) fn record(&self, event: &Event) {
         self.journal.record(event, Duration::from_micros(clock::wall_micros()));
     }
 
     /// A token was revoked or rotated.
-    pub fn credentials_changed(&self) {
+    pub(crate) fn credentials_changed(&self) {
         self.credentials.send_modify(|count| *count += 1);
     }
 }

@@ -190,8 +190,10 @@ struct Listeners {
 
 async fn bind(options: &RelayOptions) -> Result<Listeners, RelayError> {
     let path = options.directory.socket();
-    let unix = Listener::bind_unix(&path)
-        .map_err(|error| RelayError::Storage { path: path.clone(), source: io::Error::other(error) })?;
+    let unix = Listener::bind_unix(&path).map_err(|error| RelayError::Storage {
+        path: path.clone(),
+        source: io::Error::other(error),
+    })?;
     let mut all = vec![unix];
     let mut names = vec![format!("unix:{}", path.display())];
     let mut pin = None;

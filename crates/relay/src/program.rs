@@ -21,14 +21,14 @@ use crate::{
 
 /// The user that programs run as, and what its login shell has; found out once per relay.
 #[derive(Debug)]
-pub struct Home {
+pub(crate) struct Home {
     account: Account,
     base: BaseEnvironment,
 }
 
 /// What runs in a session.
 #[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     /// The command and its size.
     pub launch: Launch,
     /// The whole environment.
@@ -41,7 +41,7 @@ pub struct Program {
 ///
 /// # Errors
 /// What the ceiling forbids or cannot be.
-pub async fn prepare(
+pub(crate) async fn prepare(
     context: &Arc<Context>,
     caller: &Caller,
     params: &CreateParams,
@@ -60,7 +60,7 @@ pub async fn prepare(
 }
 
 /// Asks the login shell before anyone waits for it.
-pub async fn warm_up(context: Arc<Context>) {
+pub(crate) async fn warm_up(context: Arc<Context>) {
     home(&context).await;
 }
 

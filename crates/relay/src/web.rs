@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Subprotocol of the wire.
-pub const SUBPROTOCOL: &str = "quarterdeck.v1";
+pub(crate) const SUBPROTOCOL: &str = "quarterdeck.v1";
 /// Bytes of a WebSocket's read buffer: one per connection, and most connections are idle.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// Bytes gathered before they are written without being flushed.
@@ -43,7 +43,7 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 const MAX_WRITE_BUFFER_BYTES: usize = 4 * MAX_TEXT_FRAME_BYTES;
 
 /// Accepts connections until the relay stops.
-pub async fn accept(context: Arc<Context>, mut listener: Listener) {
+pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener) {
     let router = router(&context);
     loop {
         let accepted = tokio::select! {

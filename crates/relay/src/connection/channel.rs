@@ -19,10 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     screens::{Exactness, SnapshotAt},
-    session::{
-        SessionHandle,
-        tail::TailRead,
-    },
+    session::{SessionHandle, tail::TailRead},
 };
 
 /// One attachment.
@@ -298,9 +295,7 @@ impl ChannelStream {
         };
         Ok(match reader.next()? {
             Next::Record(record) => Peeked::Record(record),
-            Next::Gap(missing) => {
-                Peeked::Gap((missing.from.out, missing.to.out), missing.to.seq)
-            }
+            Next::Gap(missing) => Peeked::Gap((missing.from.out, missing.to.out), missing.to.seq),
             Next::AwaitMore => Peeked::AtHead,
         })
     }

@@ -69,7 +69,8 @@ impl Connection {
             Ok(Message::Request { id, .. }) => Some(id),
             Ok(Message::Notification { .. } | Message::Response { .. }) | Err(_) => None,
         };
-        let error = RpcError::new(ErrorCode::Overloaded, "too many requests wait on this connection");
+        let error =
+            RpcError::new(ErrorCode::Overloaded, "too many requests wait on this connection");
         self.refuse(id.as_ref(), &error);
     }
 

@@ -10,17 +10,22 @@
 //! It never waits for anything but its own select, so nobody holds up anybody: what does not fit is
 //! refused.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::{Arc, atomic::Ordering}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
-use quarterdeck_core::lease::OwnerLease;
+use quarterdeck_core::lease::{LeaseRefusal, OwnerLease};
 use quarterdeck_holder::log::LogReader;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     frame::InputState,
     holder::{
-        Head, HolderError, HolderErrorCode, Input, InputAck, InputEntry, InputRefusal, ResizeRequest,
-        SignalRequest, Stalled, StopRequest, op,
+        Head, HolderError, HolderErrorCode, Input, InputAck, InputEntry, InputRefusal,
+        ResizeRequest, SignalRequest, Stalled, StopRequest, op,
     },
     ids::{Channel, ClientId, InputNumber, Out},
     method::{InputResult, LeaseResult},
@@ -33,7 +38,7 @@ use super::{
     Attached, Command, INBOX_COMMANDS, InputCommand, Opened, Reply, SessionHandle, StopBegins,
     holder::{HolderLink, LinkError, Received},
     meta::SessionMeta,
-    ownership::BorrowedInput,
+    ownership::{BorrowedInput, IntoRpc as _},
     tail::Tail,
 };
 use crate::{
@@ -113,7 +118,7 @@ pub(super) enum Then {
 }
 
 /// Starts the task of a session; it ends with the relay or when the session is removed.
-pub fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc<SessionHandle> {
+pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc<SessionHandle> {
     let (inbox, commands) = mpsc::channel(INBOX_COMMANDS);
     let is_shell = opened.is_shell();
     let lease = OwnerLease::recover(opened.log.facts().lease.clone(), context.grace, clock::boot());
@@ -157,7 +162,7 @@ pub fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc<Sessio
 
 /// Whether a holder lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lives {
+pub(super) enum Lives {
     /// Its lock is held.
     Yes,
     /// The log has ended.
@@ -225,7 +230,7 @@ impl Session {
                     self.inputs.insert(client, n);
                 }
                 self.stalled = hello.stalled.map(|stalled| stalled.why).unwrap_or_default();
-                                self.record_lease_changes(Then::Ignore);
+                self.record_lease_changes(Then::Ignore);
                 self.read_log(None);
             }
             Err(error) => {
@@ -362,7 +367,11 @@ impl Session {
         }
     }
 
-    fn handle_rename(&mut self, label: quarterdeck_protocol::ids::Label, reply: Reply<SessionInfo>) {
+    fn handle_rename(
+        &mut self,
+        label: quarterdeck_protocol::ids::Label,
+        reply: Reply<SessionInfo>,
+    ) {
         let meta = SessionMeta { label, ..self.meta.clone() };
         match meta.write(&self.handle.directory) {
             Ok(()) => {
@@ -430,7 +439,7 @@ impl Session {
 
     fn handle_input(&mut self, input: InputCommand) {
         let InputCommand { client, channel, outbox, epoch, n, bytes } = input;
-        let refused = self.lease.check_input(client, epoch).err().map(|refusal| refusal.into_rpc());
+        let refused = self.lease.check_input(client, epoch).err().map(LeaseRefusal::into_rpc);
         let refused = refused.or_else(|| self.send_input(client, n, &bytes).err());
         let Some(error) = refused else { return };
         self.context.metrics.inputs_rejected.increment();
@@ -469,7 +478,7 @@ impl Session {
             InputRefusal::None => None,
             InputRefusal::StaleEpoch => {
                 let refusal = self.lease.require_owner(client).err();
-                Some(refusal.map_or_else(holder_silent, |refusal| refusal.into_rpc()))
+                Some(refusal.map_or_else(holder_silent, LeaseRefusal::into_rpc))
             }
             InputRefusal::Full => Some(input_full()),
             InputRefusal::Ended => Some(ended()),
@@ -485,7 +494,12 @@ impl Session {
                 }
                 Some(error) => {
                     self.context.metrics.inputs_rejected.increment();
-                    super::ownership::tell_rejected(&attachment.outbox, attachment.channel, n, error);
+                    super::ownership::tell_rejected(
+                        &attachment.outbox,
+                        attachment.channel,
+                        n,
+                        error,
+                    );
                 }
             }
         }
@@ -513,7 +527,7 @@ impl HolderState {
 }
 
 impl Then {
-    fn succeed(self) {
+    pub(super) fn succeed(self) {
         match self {
             Self::Ignore => {}
             Self::Done(reply) => answer(reply, Ok(())),

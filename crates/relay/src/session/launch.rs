@@ -1,11 +1,6 @@
 //! Starting, resuming and removing sessions: the steps before and after a session's task.
 
-use std::{
-    fs, io,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
 use quarterdeck_holder::{
     log::{Class, LogLock, LogOptions, LogWriter, Recovered, scan_state},
@@ -46,7 +41,7 @@ const LAUNCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the ceiling forbids it, its label is taken, or its program cannot be started; then nothing is
 /// left of it.
-pub async fn create(
+pub(crate) async fn create(
     context: &Arc<Context>,
     caller: &Caller,
     p: CreateParams,
@@ -87,7 +82,8 @@ pub async fn create(
         let _ = fs::remove_dir_all(&directory);
         return Err(error);
     }
-    let handle = open(context, meta, Lives::Yes, Freshness::New).map_err(|error| storage(&error))?;
+    let handle =
+        open(context, meta, Lives::Yes, Freshness::New).map_err(|error| storage(&error))?;
     context.registry.insert(Arc::clone(&handle));
     context.record(&Event::SessionCreated {
         session,
@@ -102,7 +98,7 @@ pub async fn create(
 ///
 /// # Errors
 /// When it still runs, or cannot be started.
-pub async fn resume(
+pub(crate) async fn resume(
     context: &Arc<Context>,
     caller: &Caller,
     handle: &Arc<SessionHandle>,
@@ -130,7 +126,7 @@ pub async fn resume(
 ///
 /// # Errors
 /// When it still runs, or its files cannot be deleted.
-pub async fn remove(
+pub(crate) async fn remove(
     context: &Context,
     handle: &Arc<SessionHandle>,
     by: Option<&Principal>,
@@ -230,7 +226,7 @@ fn storage(error: &(impl std::error::Error + ?Sized)) -> RpcError {
 
 /// Why a session's directory could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenSessionError {
+pub(crate) enum OpenSessionError {
     /// Its `meta.json`.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -260,7 +256,7 @@ fn open(
 ///
 /// # Errors
 /// When its files cannot be understood; they stay as they are.
-pub fn adopt(context: &Arc<Context>, session: SessionId) -> Result<(), OpenSessionError> {
+pub(crate) fn adopt(context: &Arc<Context>, session: SessionId) -> Result<(), OpenSessionError> {
     let directory = context.directory.session(session);
     let meta = SessionMeta::read(&directory)?;
     let lives = if quarterdeck_holder::log::is_held(&directory)? { Lives::Yes } else { Lives::No };
