@@ -20,6 +20,8 @@ pub mod reconnect;
 pub mod server;
 pub mod stream;
 mod sys;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 
 pub use client::{CallError, Client, ClientOptions, ClosedWhy, Events, Incoming};

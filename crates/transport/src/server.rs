@@ -301,3 +301,6 @@ fn remove_stale(path: &Path) -> Result<(), BindError> {
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;
