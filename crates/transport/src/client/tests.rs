@@ -300,6 +300,17 @@ async fn a_frame_of_a_gigabyte_is_refused_when_it_is_announced() {
     assert!(matches!(&why, ClosedWhy::Protocol { what } if what.contains("too long")), "{why:?}");
 }
 
+#[tokio::test]
+async fn a_binary_frame_above_the_protocols_limit_is_refused_though_a_text_may_be_longer() {
+    let (_client, mut events, mut relay) = open(4 * MAX_TEXT_FRAME_BYTES).await;
+    relay.notify(&"x".repeat(2 * MAX_BINARY_FRAME_BYTES)).await;
+    assert!(matches!(events.next().await, Some(Incoming::Notification { .. })));
+    relay.frame(vec![0; MAX_BINARY_FRAME_BYTES]).await;
+    assert!(matches!(events.next().await, Some(Incoming::Frame(_))));
+    relay.frame(vec![0; MAX_BINARY_FRAME_BYTES + 1]).await;
+    assert!(matches!(why(&mut events).await, ClosedWhy::Protocol { .. }));
+}
+
 #[tokio::test(start_paused = true)]
 async fn garbage_ends_the_connection_with_a_reason() {
     for garbage in [

@@ -9,7 +9,7 @@ use crate::{
 use proptest::prelude::*;
 use quarterdeck_crypto::{Pin, PinSet};
 use rcgen::ExtendedKeyUsagePurpose as Usage;
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -56,7 +56,7 @@ async fn relay(security: ListenSecurity) -> Relay {
         loop {
             let accepted = listener.accept().await;
             seen.send(accepted.peer).await.expect("the test listens");
-            open.push(RelaySide::accept(accepted.stream).await);
+            open.push(RelaySide::accept(Box::new(accepted.stream)).await);
         }
     });
     Relay { address, peers, _task: task }
@@ -425,7 +425,7 @@ async fn a_unix_socket_is_reached_however_long_its_path_is() {
             let uid = rustix::process::geteuid().as_raw();
             let pid = i32::try_from(std::process::id()).ok();
             assert_eq!(accepted.peer, Peer::Unix { uid, pid });
-            RelaySide::accept(accepted.stream).await
+            RelaySide::accept(Box::new(accepted.stream)).await
         };
         let (_served, dialled) = tokio::join!(serve, dial(&at, &options));
         dialled.expect("opens");
@@ -501,6 +501,29 @@ async fn what_ssh_says_when_it_fails_is_the_error() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_ssh_failure_that_no_retry_mends_is_final() {
+    use quarterdeck_core::link::{DialFailure as F, Refusal as R};
+    for (said, failure) in [
+        ("me@dev: Permission denied (publickey).", F::Refused(R::BadCredential)),
+        ("Host key verification failed.", F::Refused(R::Untrusted)),
+        ("ssh: connect to host dev port 22: Connection refused", F::Retry),
+    ] {
+        let error = DialError::Ssh { status: Some(255), said: said.to_owned() };
+        assert_eq!(error.failure(), failure, "{said}");
+    }
+    // the same words from the command on the other side are its own affair
+    let said = "sh: 1: qd: Permission denied".to_owned();
+    assert_eq!(DialError::Ssh { status: Some(126), said }.failure(), F::Retry);
+}
+
+#[tokio::test]
+async fn a_remote_shell_that_prints_a_greeting_is_named_as_the_cause() {
+    let (_directory, ssh) = fake_ssh("echo 'Welcome to dev!'; exec tail -f /dev/null");
+    let dialled = dial(&endpoint("ssh://dev"), &with_ssh(ssh)).await;
+    assert!(matches!(dialled, Err(DialError::SshNoise)), "{dialled:?}");
 }
 
 #[tokio::test]

@@ -196,12 +196,14 @@ async fn a_manual_connect_does_not_wait() {
 async fn a_disconnected_link_is_closed_and_stays_down() {
     let (dialer, mut relays) = scripted([Script::Connects(1, "t1"), Script::Connects(1, "t2")]);
     let (handle, mut events) = start(dialer, Known::default(), 1);
-    let (client, inbox, _) = connection_of(&mut events).await;
-    handle.disconnect().await;
-    drop((client, inbox));
+    let (client, mut inbox, _) = connection_of(&mut events).await;
     let mut relay = relays.recv().await.expect("was dialled");
-    let end = futures_util::StreamExt::next(&mut relay.0).await;
-    assert!(end.is_none_or(|last| last.is_err()));
+    handle.disconnect().await;
+    // handles that are still held do not keep it open, and the relay hears a farewell
+    let farewell = futures_util::StreamExt::next(&mut relay.0).await;
+    assert!(farewell.is_some_and(|last| last.is_ok_and(|message| message.is_close())));
+    assert_eq!(client.closed().await, ClosedWhy::Here);
+    assert!(matches!(inbox.next().await, Some(Incoming::Closed { why: ClosedWhy::Here })));
     let silence = tokio::time::timeout(Duration::from_secs(3600), events.next()).await;
     assert!(silence.is_err(), "{silence:?}");
     handle.connect().await;
@@ -239,7 +241,7 @@ async fn a_relay_that_is_restarted_is_found_again() {
 
     let mut listener = Listener::bind_unix(&path).expect("binds");
     let (handle, mut events) = start(dialer, Known::default(), 1);
-    let mut relay = RelaySide::accept(listener.accept().await.stream).await;
+    let mut relay = RelaySide::accept(Box::new(listener.accept().await.stream)).await;
     assert_eq!(relay.greet(1, "t1").await, None);
     let (client, _inbox, hello) = connection_of(&mut events).await;
     assert_eq!(hello.principal.name(), "alice");
@@ -249,7 +251,7 @@ async fn a_relay_that_is_restarted_is_found_again() {
     wait_of(&mut events).await;
     let mut listener = Listener::bind_unix(&path).expect("a dead relay's socket is replaced");
     handle.connect().await;
-    let mut relay = RelaySide::accept(listener.accept().await.stream).await;
+    let mut relay = RelaySide::accept(Box::new(listener.accept().await.stream)).await;
     assert_eq!(relay.greet(1, "t2").await, Some("t1".to_owned()));
     connection_of(&mut events).await;
 }
