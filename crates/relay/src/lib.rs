@@ -3,7 +3,9 @@
 //! A relay can be killed at any moment: the truth is in the sessions' logs, which their holders
 //! write. It owns no PTY and no child but the holders' zygote.
 
+pub mod ceiling;
 pub mod config;
+pub mod environment;
 pub mod error;
 pub mod files;
 pub mod instance;
@@ -11,6 +13,7 @@ pub mod journal;
 pub mod metrics;
 pub mod options;
 pub mod peer;
+pub mod ssh_agent;
 pub mod tokens;
 
 pub use error::RelayError;
