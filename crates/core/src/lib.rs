@@ -7,6 +7,8 @@
 //! - [`names`]: which session a word means, which label a new one gets;
 //! - [`input`]: what a client typed and has not seen applied;
 //! - [`quota`]: which logs go when they take too much room.
+//! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
+//! - [`lockout`]: who presented wrong credentials too often.
 #![no_std]
 
 extern crate alloc;
@@ -15,6 +17,8 @@ extern crate std;
 
 pub mod input;
 pub mod lease;
+pub mod link;
+pub mod lockout;
 pub mod names;
 pub mod quota;
 pub mod viewer;
