@@ -243,7 +243,9 @@ async fn a_profile_that_waits_is_ended_with_its_children_and_a_small_environment
     let mut polled =
         [rustix::event::PollFd::from_borrowed_fd(held.as_fd(), rustix::event::PollFlags::IN)];
     let ten_seconds = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
-    rustix::event::poll(&mut polled, Some(&ten_seconds)).expect("polls");
+    // the shell's end is a signal to this process
+    let ended = || rustix::event::poll(&mut polled, Some(&ten_seconds));
+    rustix::io::retry_on_intr(ended).expect("polls");
     assert_eq!(held.read(&mut [0]).ok(), Some(0), "a process of the profile lives on");
 }
 
