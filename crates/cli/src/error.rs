@@ -59,6 +59,8 @@ kinds! {
     Busy = 11, "busy";
     /// The relay is of a version that does not know this.
     Unsupported = 12, "unsupported";
+    /// Whoever read standard output has gone (`qd ls | head`); says nothing.
+    ReaderGone = 141, "reader_gone";
 }
 
 /// Why a command failed.
@@ -152,7 +154,7 @@ mod tests {
         }
         let rows = docs.lines().filter(|line| {
             let code = line.strip_prefix("| ").and_then(|rest| rest.split(' ').next());
-            code.is_some_and(|code| code.parse::<u8>().is_ok_and(|code| code > 0 && code < 126))
+            code.is_some_and(|code| code.parse::<u8>().is_ok_and(|code| code > 0 && !(126..=140).contains(&code)))
         });
         assert_eq!(rows.count(), Kind::ALL.len(), "docs/cli.md has a row too many");
     }
