@@ -1,1 +1,16 @@
 //! The pure state machines of Quarterdeck: they decide, other crates act.
+//!
+//! No clock, file, environment or randomness: time and random numbers are arguments.
+//!
+//! - [`lease`]: who may write to a session;
+//! - [`viewer`]: how much a viewer is sent, and when it skips;
+//! - [`names`]: which session a word means, which label a new one gets.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod lease;
+pub mod names;
+pub mod viewer;
