@@ -4,13 +4,17 @@
 //!
 //! - [`lease`]: who may write to a session;
 //! - [`viewer`]: how much a viewer is sent, and when it skips;
-//! - [`names`]: which session a word means, which label a new one gets.
+//! - [`names`]: which session a word means, which label a new one gets;
+//! - [`input`]: what a client typed and has not seen applied;
+//! - [`quota`]: which logs go when they take too much room.
 #![no_std]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod input;
 pub mod lease;
 pub mod names;
+pub mod quota;
 pub mod viewer;
