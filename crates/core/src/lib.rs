@@ -6,7 +6,9 @@
 //! - [`viewer`]: how much a viewer is sent, and when it skips;
 //! - [`names`]: which session a word means, which label a new one gets;
 //! - [`input`]: what a client typed and has not seen applied;
-//! - [`quota`]: which logs go when they take too much room.
+//! - [`quota`]: which logs go when they take too much room;
+//! - [`link`]: when a link is dialled, dialled again, given up;
+//! - [`lockout`]: how wrong credentials are answered.
 #![no_std]
 
 extern crate alloc;
@@ -15,6 +17,8 @@ extern crate std;
 
 pub mod input;
 pub mod lease;
+pub mod link;
+pub mod lockout;
 pub mod names;
 pub mod quota;
 pub mod viewer;
