@@ -6,9 +6,9 @@
 //! - [`viewer`]: how much a viewer is sent, and when it skips;
 //! - [`names`]: which session a word means, which label a new one gets;
 //! - [`input`]: what a client typed and has not seen applied;
-//! - [`quota`]: which logs go when they take too much room;
-//! - [`link`]: when a link is dialled, dialled again, given up;
-//! - [`lockout`]: how wrong credentials are answered.
+//! - [`quota`]: which logs go when they take too much room.
+//! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
+//! - [`lockout`]: who presented wrong credentials too often.
 #![no_std]
 
 extern crate alloc;

@@ -5,8 +5,13 @@
 
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod instance;
+pub mod journal;
+pub mod metrics;
 pub mod options;
+pub mod peer;
+pub mod tokens;
 
 pub use error::RelayError;
 pub use options::RelayOptions;
