@@ -23,6 +23,8 @@ use crate::{
     session::{LeaseCaller, SessionHandle},
 };
 
+pub(crate) use relay::{random_session_id, status};
+
 /// Runs a method. The caller has said hello (or says it now) and has the method's scope.
 #[expect(clippy::too_many_lines, reason = "a flat dispatch: one arm per method")]
 pub(crate) async fn call(
@@ -34,9 +36,7 @@ pub(crate) async fn call(
     use MethodName as N;
     match method {
         N::Hello => typed::<m::Hello>(id, params, async |p| relay::hello(c, p)).await,
-        N::SessionList => {
-            typed::<m::SessionList>(id, params, async |_| Ok(session::list(c))).await
-        }
+        N::SessionList => typed::<m::SessionList>(id, params, async |_| Ok(session::list(c))).await,
         N::SessionCreate => {
             typed::<m::SessionCreate>(id, params, async |p| session::create(c, p).await).await
         }
@@ -81,15 +81,13 @@ pub(crate) async fn call(
         N::LeaseRelease => {
             typed::<m::LeaseRelease>(id, params, async |p| lease::release(c, &p).await).await
         }
-        N::LeaseTake => {
-            typed::<m::LeaseTake>(id, params, async |p| lease::take(c, p).await).await
-        }
+        N::LeaseTake => typed::<m::LeaseTake>(id, params, async |p| lease::take(c, p).await).await,
         N::TokenCreate => typed::<m::TokenCreate>(id, params, async |p| token::create(c, p)).await,
         N::TokenList => typed::<m::TokenList>(id, params, async |_| token::list(c)).await,
         N::TokenRotate => typed::<m::TokenRotate>(id, params, async |p| token::rotate(c, &p)).await,
         N::TokenRevoke => typed::<m::TokenRevoke>(id, params, async |p| token::revoke(c, &p)).await,
         N::RelayStatus => {
-            typed::<m::RelayStatus>(id, params, async |_| Ok(relay::status(&c.context))).await
+            typed::<m::RelayStatus>(id, params, async |_| Ok(status(&c.context))).await
         }
         N::RelayShutdown => {
             typed::<m::RelayShutdown>(id, params, async |_| Ok(relay::shutdown(c))).await

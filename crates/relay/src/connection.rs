@@ -3,14 +3,17 @@
 //!
 //! Reading never waits for writing. A channel sends at most 16 KiB while another one waits.
 
-mod channel;
-pub mod outbox;
-mod requests;
+pub(crate) mod channel;
+pub(crate) mod outbox;
+pub(crate) mod requests;
 mod view;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::{AtomicU32, AtomicU64, Ordering}},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,7 +27,9 @@ use futures_util::{
 use quarterdeck_protocol::{
     frame::{Body, Frame},
     ids::Channel,
-    limits::{MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES, MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES},
+    limits::{
+        MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES, MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
+    },
     record::Owner,
     rpc,
     session::{Detached, notify},
@@ -32,8 +37,9 @@ use quarterdeck_protocol::{
 
 use crate::{
     caller::Caller,
+    clock,
     context::Context,
-    session::{Command, InputCommand},
+    session::{Command, InputCommand, SessionHandle},
 };
 use channel::{ChannelStream, Pulled};
 use outbox::{Control, Outbox, Turn};
@@ -48,7 +54,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const FRAMES_PER_FLUSH: usize = 4;
 
 /// What the parts of a connection share. Locks are short and never held across an await.
-pub struct Connection {
+pub(crate) struct Connection {
     pub(crate) context: Arc<Context>,
     pub(crate) caller: Caller,
     pub(crate) outbox: Arc<Outbox>,
@@ -57,8 +63,19 @@ pub struct Connection {
     identity: Mutex<Option<Owner>>,
     view: Mutex<view::View>,
     last_channel: AtomicU32,
+    /// What follows the answer that is being made.
+    afterwards: Mutex<Vec<Afterwards>>,
     /// Messages received and frames sent: signs that the link moves.
     moved: AtomicU64,
+}
+
+/// What follows an answer once it is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    /// The view is sent.
+    Watch,
+    /// The relay stops.
+    ShutDown,
 }
 
 /// Why a connection ended.
@@ -78,11 +95,14 @@ enum End {
 mod close {
     pub(super) const GOING_AWAY: u16 = 1001;
     pub(super) const INVALID: u16 = 1007;
+    pub(super) const POLICY: u16 = 1008;
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
-    context.metrics.connections_opened.add(1);
+pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
+    context.metrics.connections_accepted.increment();
+    let gauge = Arc::clone(&context);
+    let _counted = gauge.metrics.connections.enter();
     let connection = Arc::new(Connection {
         context,
         caller,
@@ -91,6 +111,7 @@ pub async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
         identity: Mutex::default(),
         view: Mutex::default(),
         last_channel: AtomicU32::new(0),
+        afterwards: Mutex::default(),
         moved: AtomicU64::new(0),
     });
     let (mut sink, stream) = socket.split();
@@ -101,6 +122,9 @@ pub async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
         end = connection.read(stream) => end,
         end = connection.write(&mut sink) => end,
         () = connection.keep_alive() => End::Dead,
+        () = connection.credential_ended() => {
+            End::Violation(close::POLICY, "the credential has ended")
+        }
     };
     tracing::debug!(?end, "connection ended");
     connection.detach_all().await;
@@ -113,9 +137,8 @@ pub async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
     };
     if let Some(frame) = frame {
         // the peer may be gone already
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, sink.send(Message::Close(Some(frame)))).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close(&mut sink, frame)).await;
     }
-    connection.context.metrics.connections_closed.add(1);
 }
 
 impl Connection {
@@ -184,10 +207,12 @@ impl Connection {
             let mut unflushed = 0;
             while let Some(turn) = self.outbox.next_turn() {
                 for message in self.messages_of(turn, &mut snapshots) {
+                    // a ping that is only buffered proves nothing
+                    let moves = !matches!(message, Message::Ping(_));
                     if sink.feed(message).await.is_err() {
                         return End::Peer;
                     }
-                    self.moved.fetch_add(1, Ordering::Relaxed);
+                    self.moved.fetch_add(u64::from(moves), Ordering::Relaxed);
                     unflushed += 1;
                 }
                 if unflushed >= FRAMES_PER_FLUSH {
@@ -222,7 +247,9 @@ impl Connection {
                 vec![Message::Binary(frame.to_vec().into())]
             }
             Turn::Control(Control::Ping) => vec![Message::Ping(Bytes::new())],
-            Turn::View => self.view_messages().into_iter().map(|t| Message::Text(t.into())).collect(),
+            Turn::View => {
+                self.view_messages().into_iter().map(|t| Message::Text(t.into())).collect()
+            }
             Turn::Channel { channel, shared } => {
                 let max = if shared { MAX_SHARED_FRAME_BYTES } else { MAX_LONE_FRAME_BYTES };
                 let pulled = self.channels().get_mut(&channel).map(|stream| stream.pull(max));
@@ -259,7 +286,7 @@ impl Connection {
         if let Some(stream) = self.channels().get_mut(&channel) {
             match snapshot {
                 Ok(snapshot) => {
-                    self.context.metrics.snapshots.add(1);
+                    self.context.metrics.snapshots.increment();
                     stream.handle_snapshot(snapshot);
                 }
                 Err(error) => {
@@ -286,6 +313,72 @@ impl Connection {
             }
             self.outbox.push(Control::Ping);
         }
+    }
+
+    /// Returns when the caller's credential was revoked, replaced or has expired.
+    async fn credential_ended(&self) {
+        let mut changed = self.context.credentials.subscribe();
+        while self.context.tokens.holds(&self.caller.grant, clock::wall_seconds()) {
+            tokio::select! {
+                _ = changed.changed() => {}
+                () = tokio::time::sleep(PING_INTERVAL) => {}
+            }
+        }
+    }
+
+    /// Sends the answers that are waiting, then the close.
+    async fn close(&self, sink: &mut SplitSink<WebSocket, Message>, frame: CloseFrame) {
+        while let Some(turn) = self.outbox.next_turn() {
+            if let Turn::Control(Control::Text(text)) = turn
+                && sink.feed(Message::Text(text.into())).await.is_err()
+            {
+                return;
+            }
+        }
+        // the peer may be gone already
+        let _ = sink.send(Message::Close(Some(frame))).await;
+    }
+
+    /// The caller said who it is.
+    pub(crate) fn introduce(&self, owner: Owner) {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
+    }
+
+    /// Sends the view once the answer that is being made is queued.
+    pub(crate) fn watch_after_answer(&self) {
+        self.afterwards().push(Afterwards::Watch);
+    }
+
+    /// Stops the relay once the answer that is being made is queued.
+    pub(crate) fn shut_down_after_answer(&self) {
+        self.afterwards().push(Afterwards::ShutDown);
+    }
+
+    fn afterwards(&self) -> MutexGuard<'_, Vec<Afterwards>> {
+        self.afterwards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run_afterwards(&self) {
+        let steps = std::mem::take(&mut *self.afterwards());
+        for step in steps {
+            match step {
+                Afterwards::Watch => self.watch(),
+                Afterwards::ShutDown => self.context.shutdown.cancel(),
+            }
+        }
+    }
+
+    pub(crate) fn open_channels(&self) -> usize {
+        self.channels().len()
+    }
+
+    pub(crate) fn allocate_channel(&self) -> Channel {
+        Channel(self.last_channel.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Forgets a channel; its session.
+    pub(crate) fn close_channel(&self, channel: Channel) -> Option<Arc<SessionHandle>> {
+        self.channels().remove(&channel).map(|stream| stream.session)
     }
 
     pub(crate) fn identity(&self) -> Option<Owner> {

@@ -1,7 +1,6 @@
 //! What every task of a relay shares.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,22 +9,25 @@ use quarterdeck_core::lockout::Lockout;
 use quarterdeck_crypto::TicketKey;
 use quarterdeck_holder::zygote::Zygote;
 use quarterdeck_protocol::ids::{Generation, RelayId};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    ceiling::CheckedCeiling,
+    clock,
     config::RelayConfig,
-    environment::BaseEnvironment,
     instance::InstanceDir,
-    journal::Journal,
+    journal::{Event, Journal},
     metrics::Metrics,
     options::ZygoteCommand,
+    program::Home,
     registry::Registry,
     screens::Screens,
     tokens::TokenStore,
 };
 
 /// Shared by all tasks; what changes in it guards itself.
-pub struct Context {
+pub(crate) struct Context {
     /// Where everything is.
     pub directory: InstanceDir,
     /// Ceiling and limits.
@@ -44,24 +46,28 @@ pub struct Context {
     pub user: String,
     /// When it started, in microseconds since 1970.
     pub started_at: u64,
-    /// Addresses it listens on; set once they are bound.
-    pub listening: Mutex<Vec<String>>,
+    /// Addresses it listens on.
+    pub listening: Vec<String>,
     /// Pin of its certificate, if it has one.
-    pub pin: Mutex<Option<String>>,
+    pub pin: Option<String>,
     /// Its sessions.
     pub registry: Registry,
     /// Their terminal models.
     pub screens: Screens,
     /// Bearer tokens.
-    pub tokens: Mutex<TokenStore>,
+    pub tokens: TokenStore,
+    /// Raised when a token was revoked or rotated: connections look whether theirs still holds.
+    pub credentials: watch::Sender<u64>,
     /// Who presented wrong ones.
     pub lockout: Mutex<Lockout>,
     /// Logins, tokens, takes.
     pub journal: Journal,
     /// Counters.
     pub metrics: Metrics,
-    /// Environment of a login shell, captured at first need.
-    pub base_environment: tokio::sync::OnceCell<Arc<BaseEnvironment>>,
+    /// What sessions may be.
+    pub ceiling: CheckedCeiling,
+    /// The user that programs run as, found out at first need.
+    pub home: tokio::sync::OnceCell<Arc<Home>>,
     /// Starts holders.
     pub launcher: Launcher,
     /// All tasks.
@@ -71,7 +77,7 @@ pub struct Context {
 }
 
 /// The zygote, started anew when it is gone.
-pub struct Launcher {
+pub(crate) struct Launcher {
     command: ZygoteCommand,
     zygote: Mutex<Option<Arc<Zygote>>>,
 }
@@ -79,7 +85,7 @@ pub struct Launcher {
 impl Launcher {
     /// A launcher; nothing is started before the first launch.
     #[must_use]
-    pub fn new(command: ZygoteCommand) -> Self {
+    pub(crate) fn new(command: ZygoteCommand) -> Self {
         Self { command, zygote: Mutex::new(None) }
     }
 
@@ -87,7 +93,7 @@ impl Launcher {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn zygote(&self) -> std::io::Result<Arc<Zygote>> {
+    pub(crate) fn zygote(&self) -> std::io::Result<Arc<Zygote>> {
         let mut current = self.zygote.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(zygote) = current.as_ref() {
             return Ok(Arc::clone(zygote));
@@ -100,15 +106,19 @@ impl Launcher {
     }
 
     /// Forgets a zygote that does not answer; the next launch starts another.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         *self.zygote.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 impl Context {
-    /// Directory of a session.
-    #[must_use]
-    pub fn session_directory(&self, session: quarterdeck_protocol::ids::SessionId) -> PathBuf {
-        self.directory.session(session)
+    /// Writes to the journal.
+    pub(crate) fn record(&self, event: &Event) {
+        self.journal.record(event, Duration::from_micros(clock::wall_micros()));
+    }
+
+    /// A token was revoked or rotated.
+    pub(crate) fn credentials_changed(&self) {
+        self.credentials.send_modify(|count| *count += 1);
     }
 }

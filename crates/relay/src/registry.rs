@@ -4,7 +4,7 @@
 //! slow watcher skips states and misses no change.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -22,7 +22,7 @@ const MAX_TOMBSTONES: usize = 256;
 
 /// All sessions, live and ended.
 #[derive(Debug, Default)]
-pub struct Registry {
+pub(crate) struct Registry {
     inner: Mutex<Inner>,
 }
 
@@ -32,6 +32,10 @@ struct Inner {
     sessions: BTreeMap<SessionId, Entry>,
     /// Labels given to sessions that are being created.
     reserved: Vec<Label>,
+    /// Sessions by their creator's request id.
+    requests: BTreeMap<String, SessionId>,
+    /// Request ids that are being carried out.
+    under_way: BTreeSet<String>,
     tombstones: VecDeque<(Rev, SessionId)>,
     watchers: Vec<Weak<Outbox>>,
 }
@@ -45,7 +49,7 @@ struct Entry {
 
 /// What changed since a rev.
 #[derive(Debug)]
-pub enum Changes {
+pub(crate) enum Changes {
     /// These, oldest first, and the rev they lead to.
     Since(Rev, Vec<Change>),
     /// Too much: send everything.
@@ -54,7 +58,7 @@ pub enum Changes {
 
 /// One change of the view.
 #[derive(Debug)]
-pub enum Change {
+pub(crate) enum Change {
     /// A session is new or changed; `lease` when its lease did.
     Session {
         /// The view's number.
@@ -75,7 +79,7 @@ pub enum Change {
 
 /// A label that no other session can get until this is dropped.
 #[derive(Debug)]
-pub struct ReservedLabel<'a> {
+pub(crate) struct ReservedLabel<'a> {
     registry: &'a Registry,
     /// The label.
     pub label: Label,
@@ -88,10 +92,57 @@ impl Drop for ReservedLabel<'_> {
     }
 }
 
+/// What is known of a creator's request id.
+#[derive(Debug)]
+pub(crate) enum Request<'a> {
+    /// It was carried out; this is the session.
+    Done(Arc<SessionHandle>),
+    /// It is being carried out.
+    UnderWay,
+    /// It is new; the slot keeps it from being carried out twice.
+    New(RequestSlot<'a>),
+}
+
+/// A request that is being carried out, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestSlot<'a> {
+    registry: &'a Registry,
+    request_id: String,
+}
+
+impl Drop for RequestSlot<'_> {
+    fn drop(&mut self) {
+        self.registry.lock().under_way.remove(&self.request_id);
+    }
+}
+
 impl Registry {
-    /// Adds a session.
-    pub fn insert(&self, handle: Arc<SessionHandle>) {
+    /// Looks a creator's request id up, and holds it if it is new.
+    pub(crate) fn begin_request(&self, request_id: &str) -> Request<'_> {
         let mut inner = self.lock();
+        let done = inner.requests.get(request_id).and_then(|id| inner.sessions.get(id));
+        if let Some(entry) = done {
+            return Request::Done(Arc::clone(&entry.handle));
+        }
+        if !inner.under_way.insert(request_id.to_owned()) {
+            return Request::UnderWay;
+        }
+        Request::New(RequestSlot { registry: self, request_id: request_id.to_owned() })
+    }
+
+    /// Pids of the live holders, for telling who runs inside which session.
+    pub(crate) fn holders(&self) -> BTreeMap<u32, SessionId> {
+        let inner = self.lock();
+        let sessions = inner.sessions.values().map(|entry| &entry.handle);
+        sessions.filter_map(|s| Some((s.holder_pid()?, s.id))).collect()
+    }
+
+    /// Adds a session.
+    pub(crate) fn insert(&self, handle: Arc<SessionHandle>) {
+        let mut inner = self.lock();
+        if let Some(request_id) = &handle.request_id {
+            inner.requests.insert(request_id.clone(), handle.id);
+        }
         let rev = inner.next_rev();
         let entry = Entry { changed: rev, lease_changed: rev, handle };
         inner.sessions.insert(entry.handle.id, entry);
@@ -99,10 +150,11 @@ impl Registry {
     }
 
     /// Takes a session out.
-    pub fn remove(&self, session: SessionId) {
+    pub(crate) fn remove(&self, session: SessionId) {
         let mut inner = self.lock();
-        if inner.sessions.remove(&session).is_none() {
-            return;
+        let Some(entry) = inner.sessions.remove(&session) else { return };
+        if let Some(request_id) = &entry.handle.request_id {
+            inner.requests.remove(request_id);
         }
         let rev = inner.next_rev();
         inner.tombstones.push_back((rev, session));
@@ -113,7 +165,7 @@ impl Registry {
     }
 
     /// A session's published view changed.
-    pub fn changed(&self, session: SessionId, lease: bool) {
+    pub(crate) fn changed(&self, session: SessionId, lease: bool) {
         let mut inner = self.lock();
         let rev = inner.next_rev();
         if let Some(entry) = inner.sessions.get_mut(&session) {
@@ -126,22 +178,22 @@ impl Registry {
     }
 
     /// The session's task failed; its files are untouched, so a new relay will show it again.
-    pub fn mark_broken(&self, session: SessionId) {
+    pub(crate) fn mark_broken(&self, session: SessionId) {
         self.remove(session);
     }
 
     /// One session.
-    pub fn session(&self, id: SessionId) -> Option<Arc<SessionHandle>> {
+    pub(crate) fn session(&self, id: SessionId) -> Option<Arc<SessionHandle>> {
         self.lock().sessions.get(&id).map(|entry| Arc::clone(&entry.handle))
     }
 
     /// All sessions, oldest id first.
-    pub fn all(&self) -> Vec<Arc<SessionHandle>> {
+    pub(crate) fn all(&self) -> Vec<Arc<SessionHandle>> {
         self.lock().sessions.values().map(|entry| Arc::clone(&entry.handle)).collect()
     }
 
     /// The view's number.
-    pub fn rev(&self) -> Rev {
+    pub(crate) fn rev(&self) -> Rev {
         self.lock().rev
     }
 
@@ -149,7 +201,7 @@ impl Registry {
     ///
     /// # Errors
     /// `not_found` or `ambiguous`.
-    pub fn resolve(
+    pub(crate) fn resolve(
         &self,
         word: &str,
         visible: impl Fn(SessionId) -> bool,
@@ -179,7 +231,7 @@ impl Registry {
     ///
     /// # Errors
     /// `label_taken` when another live session has the wanted one.
-    pub fn reserve_label(
+    pub(crate) fn reserve_label(
         &self,
         wanted: Option<&Label>,
         argv0: &str,
@@ -199,12 +251,12 @@ impl Registry {
     }
 
     /// Wakes this connection's view from now on.
-    pub fn watch(&self, outbox: &Arc<Outbox>) {
+    pub(crate) fn watch(&self, outbox: &Arc<Outbox>) {
         self.lock().watchers.push(Arc::downgrade(outbox));
     }
 
     /// What changed after `rev`.
-    pub fn changes_since(&self, rev: Rev) -> Changes {
+    pub(crate) fn changes_since(&self, rev: Rev) -> Changes {
         let inner = self.lock();
         let forgotten = inner.tombstones.len() == MAX_TOMBSTONES
             && inner.tombstones.front().is_some_and(|(oldest, _)| *oldest > rev);
@@ -222,7 +274,8 @@ impl Registry {
             })
             .collect();
         let removed = inner.tombstones.iter().filter(|(at, _)| *at > rev);
-        changes.extend(removed.map(|(rev, session)| Change::Removed { rev: *rev, session: *session }));
+        changes
+            .extend(removed.map(|(rev, session)| Change::Removed { rev: *rev, session: *session }));
         changes.sort_by_key(|change| match change {
             Change::Session { rev, .. } | Change::Removed { rev, .. } => *rev,
         });

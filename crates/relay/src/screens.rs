@@ -5,7 +5,7 @@
 //! only its cached screen on disk.
 
 mod cache;
-pub mod history;
+pub(crate) mod history;
 mod model;
 
 use std::{
@@ -36,7 +36,7 @@ const MAX_WAITING_SNAPSHOTS: usize = 1024;
 
 /// The handle to the models' thread.
 #[derive(Debug)]
-pub struct Screens {
+pub(crate) struct Screens {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -63,7 +63,7 @@ struct Grown {
 
 /// Whether the model answers the program's queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Queries {
+pub(crate) enum Queries {
     /// Nobody owns the session, so it does.
     Answer,
     /// The owner's terminal does.
@@ -78,7 +78,7 @@ struct SnapshotJob {
 
 /// A screen and where in the log it stands.
 #[derive(Debug, Clone)]
-pub struct SnapshotAt {
+pub(crate) struct SnapshotAt {
     /// The record that follows.
     pub at: Position,
     /// What draws it on a reset terminal.
@@ -89,7 +89,7 @@ pub struct SnapshotAt {
 
 /// Whether a screen is the very screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exactness {
+pub(crate) enum Exactness {
     /// It is.
     Exact,
     /// It may differ: the model started in the middle of the log.
@@ -101,7 +101,7 @@ impl Screens {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut worker = Worker { shared: Arc::clone(&shared), models: BTreeMap::new() };
         let thread = std::thread::Builder::new().name("screens".into()).spawn(move || {
@@ -112,7 +112,7 @@ impl Screens {
     }
 
     /// The session's log has grown.
-    pub fn advance(&self, session: &Arc<SessionHandle>, queries: Queries) {
+    pub(crate) fn advance(&self, session: &Arc<SessionHandle>, queries: Queries) {
         let mut queue = self.shared.lock();
         let grown = Grown { session: Arc::downgrade(session), queries };
         queue.grown.insert(session.id, grown);
@@ -124,7 +124,7 @@ impl Screens {
     ///
     /// # Errors
     /// When the log cannot be read or too many wait.
-    pub async fn snapshot(&self, session: &Arc<SessionHandle>) -> Result<SnapshotAt, RpcError> {
+    pub(crate) async fn snapshot(&self, session: &Arc<SessionHandle>) -> Result<SnapshotAt, RpcError> {
         let (reply, answer) = oneshot::channel();
         {
             let mut queue = self.shared.lock();
@@ -138,7 +138,7 @@ impl Screens {
     }
 
     /// Caches all screens and ends the thread.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.shared.lock().stopping = true;
         self.shared.wake.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

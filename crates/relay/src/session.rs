@@ -5,15 +5,18 @@
 
 mod actor;
 mod holder;
-pub mod launch;
-pub mod meta;
+pub(crate) mod launch;
+pub(crate) mod meta;
 mod ownership;
 mod records;
-pub mod tail;
+pub(crate) mod tail;
 
 use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -21,41 +24,45 @@ use quarterdeck_core::lease::Standing;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     holder::{SignalTarget, TrimRequest},
-    ids::{Channel, ClientId, Epoch, InputNumber, Label, SessionId},
+    ids::{Channel, ClientId, Epoch, InputNumber, Label, Out, SessionId},
     method::{AttachRole, InputResult, LeaseResult, Role},
     record::{LogState, Owner, SessionKind, TerminalSize},
     session::SessionInfo,
 };
 use tokio::sync::{mpsc, oneshot};
 
-pub use actor::spawn;
-
 use crate::connection::outbox::Outbox;
 use meta::SessionMeta;
 use tail::Tail;
 
 /// Commands that may wait for a session's task; a sender waits for room.
-pub const INBOX_COMMANDS: usize = 256;
+pub(crate) const INBOX_COMMANDS: usize = 256;
 
 /// The outside of a session's task.
 #[derive(Debug)]
-pub struct SessionHandle {
+pub(crate) struct SessionHandle {
     /// Which session.
     pub id: SessionId,
     /// Its directory.
     pub directory: PathBuf,
+    /// Its creator's request id.
+    pub request_id: Option<String>,
+    /// Output that was there when this relay opened the log: nobody answers its queries any more.
+    pub replayed_until: Out,
     /// Its newest records.
     pub tail: Arc<Tail>,
+    /// Pid of its holder; 0 = none is known.
+    holder_pid: AtomicU32,
     view: Mutex<Arc<SessionInfo>>,
     inbox: mpsc::Sender<Command>,
 }
 
 /// An answer to whoever sent a command.
-pub type Reply<T> = oneshot::Sender<Result<T, RpcError>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, RpcError>>;
 
 /// What can be asked of a session's task.
 #[derive(Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// A client attaches.
     Attach(Box<AttachCommand>),
     /// An attachment ends.
@@ -135,7 +142,12 @@ pub enum Command {
         reply: Reply<SessionInfo>,
     },
     /// Drop old segments.
-    Trim(TrimRequest),
+    Trim {
+        /// How much stays.
+        request: TrimRequest,
+        /// Answered when they are gone.
+        reply: Reply<()>,
+    },
     /// The terminal model answers a query of the program.
     ModelReply(Vec<u8>),
     /// The terminal model saw a new title.
@@ -144,7 +156,7 @@ pub enum Command {
 
 /// Where a stop ladder begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopBegins {
+pub(crate) enum StopBegins {
     /// With a hang-up.
     Gently,
     /// With SIGKILL.
@@ -153,7 +165,7 @@ pub enum StopBegins {
 
 /// Who acts on a lease.
 #[derive(Debug, Clone)]
-pub struct LeaseCaller {
+pub(crate) struct LeaseCaller {
     /// The client.
     pub client: Owner,
     /// What it may do.
@@ -162,7 +174,7 @@ pub struct LeaseCaller {
 
 /// How a lease is to change.
 #[derive(Debug, Clone)]
-pub enum LeaseChange {
+pub(crate) enum LeaseChange {
     /// Ask the owner.
     Request,
     /// Hand it to a client that asked.
@@ -181,7 +193,7 @@ pub enum LeaseChange {
 
 /// A client attaches.
 #[derive(Debug)]
-pub struct AttachCommand {
+pub(crate) struct AttachCommand {
     /// Who.
     pub caller: LeaseCaller,
     /// Which role.
@@ -198,7 +210,7 @@ pub struct AttachCommand {
 
 /// What an attaching client is told.
 #[derive(Debug)]
-pub struct Attached {
+pub(crate) struct Attached {
     /// Whether it owns the session.
     pub role: Role,
     /// Its last applied input.
@@ -207,7 +219,7 @@ pub struct Attached {
 
 /// A client types.
 #[derive(Debug)]
-pub struct InputCommand {
+pub(crate) struct InputCommand {
     /// Who.
     pub client: ClientId,
     /// On which channel.
@@ -223,18 +235,31 @@ pub struct InputCommand {
 }
 
 impl SessionHandle {
-    fn new(
-        directory: PathBuf,
-        view: SessionInfo,
-        tail: Arc<Tail>,
-        inbox: mpsc::Sender<Command>,
-    ) -> Self {
-        let id = view.session;
-        Self { id, directory, tail, view: Mutex::new(Arc::new(view)), inbox }
+    fn new(opened: &Opened, view: SessionInfo, inbox: mpsc::Sender<Command>) -> Self {
+        let tail = Arc::new(Tail::default());
+        tail.set_head(opened.log.next());
+        // what a session wrote in its first moment, before its task runs, is live
+        let fresh = opened.log.facts().incarnation.0 <= 1 && opened.freshness == Freshness::New;
+        let replayed_until = if fresh { Out(0) } else { opened.log.next().out };
+        Self {
+            id: view.session,
+            directory: opened.directory.clone(),
+            request_id: opened.meta.request_id.clone(),
+            replayed_until,
+            tail,
+            holder_pid: AtomicU32::new(0),
+            view: Mutex::new(Arc::new(view)),
+            inbox,
+        }
+    }
+
+    /// Pid of its holder, while one is linked.
+    pub(crate) fn holder_pid(&self) -> Option<u32> {
+        Some(self.holder_pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 
     /// The session as it was last published, with the newest offsets.
-    pub fn view(&self) -> SessionInfo {
+    pub(crate) fn view(&self) -> SessionInfo {
         let mut view = SessionInfo::clone(&self.published());
         let head = self.tail.head();
         (view.seq, view.out) = (head.seq, head.out);
@@ -242,7 +267,7 @@ impl SessionHandle {
     }
 
     /// The session as it was last published.
-    pub fn published(&self) -> Arc<SessionInfo> {
+    pub(crate) fn published(&self) -> Arc<SessionInfo> {
         Arc::clone(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -254,7 +279,7 @@ impl SessionHandle {
     ///
     /// # Errors
     /// The command's, or that the session's task has ended.
-    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, RpcError> {
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, RpcError> {
         let (reply, answer) = oneshot::channel();
         self.tell(command(reply)).await?;
         answer.await.map_err(|_| gone())?
@@ -264,12 +289,12 @@ impl SessionHandle {
     ///
     /// # Errors
     /// When the session's task has ended.
-    pub async fn tell(&self, command: Command) -> Result<(), RpcError> {
+    pub(crate) async fn tell(&self, command: Command) -> Result<(), RpcError> {
         self.inbox.send(command).await.map_err(|_| gone())
     }
 
     /// Sends a command unless the inbox is full: for what may be dropped.
-    pub fn try_tell(&self, command: Command) {
+    pub(crate) fn try_tell(&self, command: Command) {
         // a full inbox means that the session is busy with its clients, who come first
         let _ = self.inbox.try_send(command);
     }
@@ -281,7 +306,7 @@ fn gone() -> RpcError {
 
 /// What the relay knows of a session before its task runs.
 #[derive(Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// Its directory.
     pub directory: PathBuf,
     /// Its `meta.json`.
@@ -289,14 +314,22 @@ pub struct Opened {
     /// The fold of its log.
     pub log: LogState,
     /// First output byte that the log still has.
-    pub base: quarterdeck_protocol::ids::Out,
+    pub base: Out,
+    /// Whether this relay started it.
+    pub freshness: Freshness,
+}
+
+/// Whether a session was started by this relay or found by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// Just started.
+    New,
+    /// Found on disk.
+    Found,
 }
 
 impl Opened {
     fn is_shell(&self) -> bool {
         self.meta.kind == SessionKind::Terminal && self.meta.argv.is_empty()
-    }
-    fn directory(&self) -> &Path {
-        &self.directory
     }
 }

@@ -143,9 +143,7 @@ pub struct Found {
 /// `expected` and reach to the end of the segment.
 ///
 /// Most damage is inside one record and leaves its length alone, so the record behind it is tried
-/// first. A search byte by byte follows only in a closed segment, where nothing else can be meant;
-/// what it takes for a record must fit between its neighbours, because a terminal that showed a log
-/// has records in its output.
+/// first. A search byte by byte follows only in a closed segment, where nothing else can be meant.
 #[must_use]
 pub fn find_record(bytes: &[u8], expected: Position, place: Place) -> Option<Found> {
     let claimed = match decode(bytes) {
@@ -154,31 +152,77 @@ pub fn find_record(bytes: &[u8], expected: Position, place: Place) -> Option<Fou
         Decoded::Incomplete { .. } => None,
     };
     if let Some(skip_bytes) = claimed
-        && let Some(at) = record_at(bytes, skip_bytes)
-        && at.seq.0.checked_sub(expected.seq.0) == Some(1)
-        && at.out >= expected.out
+        && let Some((header, _)) = record_at(bytes, skip_bytes)
+        && header.at.seq.0.checked_sub(expected.seq.0) == Some(1)
+        && header.at.out >= expected.out
     {
-        return Some(Found { skip_bytes, at });
+        return Some(Found { skip_bytes, at: header.at });
     }
-    let Place::Closed { next } = place else { return None };
-    let fits = |skip_bytes: usize, at: Position| {
-        let most_skipped = 1 + (skip_bytes / RECORD_HEADER_BYTES) as u64;
-        let skipped = at.seq.0.checked_sub(expected.seq.0);
-        skipped.is_some_and(|skipped| skipped <= most_skipped)
-            && at.seq < next.seq
-            && (expected.out..=next.out).contains(&at.out)
-    };
-    (1..bytes.len()).find_map(|skip_bytes| {
-        let claimed = peek_header(&bytes[skip_bytes..])?.at;
-        let at =
-            if fits(skip_bytes, claimed) { record_at(bytes, skip_bytes)? } else { return None };
-        Some(Found { skip_bytes, at })
-    })
+    match place {
+        Place::Closed { next } => search(bytes, expected, next),
+        Place::Last => None,
+    }
 }
 
-fn record_at(bytes: &[u8], offset: usize) -> Option<Position> {
+/// Records that stand one after the other without a break.
+struct Run {
+    begin: Found,
+    /// Where the record after the last one would stand.
+    next: Position,
+}
+
+/// Finds all runs of records, and returns the first one that fits between its neighbours and the end.
+/// A terminal that showed a log has records in its output: they can look like the segment's own, but
+/// do not lead to where the next run begins.
+fn search(bytes: &[u8], expected: Position, end: Position) -> Option<Found> {
+    let mut runs = Vec::new();
+    let mut skip_bytes = 1;
+    while let Some(head) = bytes.get(skip_bytes..).and_then(peek_header) {
+        let fits = may_stand(skip_bytes, expected, head.at) && head.at.seq < end.seq;
+        if fits && let Some((run, run_end)) = run_at(bytes, skip_bytes) {
+            runs.push(run);
+            skip_bytes = run_end;
+        } else {
+            skip_bytes += 1;
+        }
+    }
+    let mut limit = end;
+    let mut first = None;
+    for run in runs.into_iter().rev() {
+        let leads_to = run.next.seq < limit.seq && run.next.out <= limit.out;
+        if leads_to || run.next == limit {
+            limit = run.begin.at;
+            first = Some(run.begin);
+        }
+    }
+    first
+}
+
+/// No more records can be missing than would fit into the bytes that were skipped.
+fn may_stand(skip_bytes: usize, expected: Position, at: Position) -> bool {
+    let most_missing = 1 + (skip_bytes / RECORD_HEADER_BYTES) as u64;
+    let missing = at.seq.0.checked_sub(expected.seq.0);
+    missing.is_some_and(|missing| missing <= most_missing) && at.out >= expected.out
+}
+
+/// The run that begins here, and where it ends.
+fn run_at(bytes: &[u8], offset: usize) -> Option<(Run, usize)> {
+    let (header, payload) = record_at(bytes, offset)?;
+    let begin = Found { skip_bytes: offset, at: header.at };
+    let mut run = Run { begin, next: header.next(payload) };
+    let mut end = offset + RECORD_HEADER_BYTES + payload.len();
+    while let Some((header, payload)) = record_at(bytes, end)
+        && header.at == run.next
+    {
+        run.next = header.next(payload);
+        end += RECORD_HEADER_BYTES + payload.len();
+    }
+    Some((run, end))
+}
+
+fn record_at(bytes: &[u8], offset: usize) -> Option<(RecordHeader, &[u8])> {
     match decode(bytes.get(offset..)?) {
-        Decoded::Record { header, .. } => Some(header.at),
+        Decoded::Record { header, payload } => Some((header, payload)),
         Decoded::Incomplete { .. } | Decoded::Damaged { .. } => None,
     }
 }
@@ -263,3 +307,6 @@ impl SegmentScan {
 pub(super) fn follows(at: Position, expected: Position) -> bool {
     at.seq >= expected.seq && at.out >= expected.out
 }
+
+#[cfg(test)]
+mod tests;

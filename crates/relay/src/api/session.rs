@@ -7,14 +7,14 @@ use quarterdeck_holder::log::{LogReader, ReadError, Sought};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::Out,
-    limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES, MAX_TERMINAL_CELLS_PER_SIDE},
+    limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES},
     method::{
         AttachFrom, AttachParams, AttachResult, AttachStart, ChannelParams, CreateParams, Empty,
         InputParams, InputResult, RenameParams, ResizeParams, ResumeParams, ScrollbackParams,
         ScrollbackResult, SessionAttach, SessionListResult, SessionParams, SessionResult,
         SignalParams, StopParams,
     },
-    record::{Position, TerminalSize},
+    record::Position,
     rpc::{self, RequestId},
     session::SessionInfo,
 };
@@ -22,6 +22,7 @@ use serde_json::value::RawValue;
 
 use super::{find, identity, lease_caller};
 use crate::{
+    ceiling,
     connection::{
         Connection,
         channel::{ChannelStream, Start},
@@ -59,7 +60,7 @@ pub(super) async fn resume(c: &Connection, p: ResumeParams) -> Result<SessionRes
 
 pub(super) async fn remove(c: &Connection, p: &SessionParams) -> Result<Empty, RpcError> {
     let handle = find(c, &p.session)?;
-    launch::remove(&c.context, &handle).await?;
+    launch::remove(&c.context, &handle, Some(c.caller.principal())).await?;
     Ok(Empty {})
 }
 
@@ -154,7 +155,7 @@ async fn snapshot(
     answer: AttachStart,
 ) -> Result<Begun, RpcError> {
     let snapshot = c.context.screens.snapshot(session).await?;
-    c.context.metrics.snapshots.add(1);
+    c.context.metrics.snapshots.increment();
     let Position { seq, out } = snapshot.at;
     let start = Start { seq, out, head: out, gap: None, snapshot: Some(snapshot) };
     Ok(Begun { answer, start })
@@ -218,20 +219,11 @@ pub(super) async fn input(c: &Connection, p: InputParams) -> Result<InputResult,
 }
 
 pub(super) async fn resize(c: &Connection, p: ResizeParams) -> Result<Empty, RpcError> {
-    let size = check_size(p.size)?;
+    let size = p.size;
+    ceiling::check_size(size).map_err(|refusal| refusal.to_rpc())?;
     let by = identity(c)?.client;
     find(c, &p.session)?.ask(|reply| Command::Resize { by, size, reply }).await?;
     Ok(Empty {})
-}
-
-/// A size that a terminal can have.
-pub(crate) fn check_size(size: TerminalSize) -> Result<TerminalSize, RpcError> {
-    let sides = [size.cols, size.rows];
-    if sides.iter().all(|side| (1..=MAX_TERMINAL_CELLS_PER_SIDE).contains(side)) {
-        return Ok(size);
-    }
-    let message = format!("a terminal has 1 to {MAX_TERMINAL_CELLS_PER_SIDE} columns and rows");
-    Err(RpcError::new(ErrorCode::InvalidParams, message))
 }
 
 pub(super) async fn signal(c: &Connection, p: SignalParams) -> Result<Empty, RpcError> {

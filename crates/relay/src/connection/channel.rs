@@ -19,16 +19,13 @@ use serde_json::value::RawValue;
 
 use crate::{
     screens::{Exactness, SnapshotAt},
-    session::{
-        SessionHandle,
-        tail::TailRead,
-    },
+    session::{SessionHandle, tail::TailRead},
 };
 
 /// One attachment.
-pub(super) struct ChannelStream {
-    pub(super) channel: Channel,
-    pub(super) session: Arc<SessionHandle>,
+pub(crate) struct ChannelStream {
+    pub(crate) channel: Channel,
+    pub(crate) session: Arc<SessionHandle>,
     viewer: Viewer,
     /// The next record to look at.
     next: Seq,
@@ -54,7 +51,7 @@ struct Drawing {
 
 /// What a channel sends next.
 #[derive(Debug)]
-pub(super) enum Pulled {
+pub(crate) enum Pulled {
     /// A binary frame.
     Frame(Vec<u8>),
     /// A JSON text.
@@ -68,21 +65,21 @@ pub(super) enum Pulled {
 }
 
 /// Where a channel begins.
-pub(super) struct Start {
+pub(crate) struct Start {
     /// The first record.
-    pub(super) seq: Seq,
+    pub(crate) seq: Seq,
     /// The first output byte.
-    pub(super) out: Out,
+    pub(crate) out: Out,
     /// Output before this is replay.
-    pub(super) head: Out,
+    pub(crate) head: Out,
     /// Output that was asked for and is gone.
-    pub(super) gap: Option<(Out, Out)>,
+    pub(crate) gap: Option<(Out, Out)>,
     /// The screen to begin with.
-    pub(super) snapshot: Option<SnapshotAt>,
+    pub(crate) snapshot: Option<SnapshotAt>,
 }
 
 impl ChannelStream {
-    pub(super) fn new(
+    pub(crate) fn new(
         channel: Channel,
         session: Arc<SessionHandle>,
         start: Start,
@@ -109,12 +106,12 @@ impl ChannelStream {
     }
 
     /// The client has rendered everything before `out`.
-    pub(super) fn handle_credit(&mut self, out: Out) {
+    pub(crate) fn handle_credit(&mut self, out: Out) {
         self.viewer.handle_credit(out);
     }
 
     /// The screen that was asked for: a gap up to it, then the screen.
-    pub(super) fn handle_snapshot(&mut self, snapshot: SnapshotAt) {
+    pub(crate) fn handle_snapshot(&mut self, snapshot: SnapshotAt) {
         self.awaits_snapshot = false;
         let (from, to) = (self.viewer.sent(), snapshot.at.out);
         if to > from {
@@ -124,7 +121,7 @@ impl ChannelStream {
     }
 
     /// No screen could be had: the viewer goes on from where it is.
-    pub(super) fn handle_no_snapshot(&mut self) {
+    pub(crate) fn handle_no_snapshot(&mut self) {
         self.awaits_snapshot = false;
         self.viewer.handle_skipped(self.viewer.sent());
     }
@@ -139,7 +136,7 @@ impl ChannelStream {
     }
 
     /// What to send next, with at most `max` bytes of payload.
-    pub(super) fn pull(&mut self, max: usize) -> Pulled {
+    pub(crate) fn pull(&mut self, max: usize) -> Pulled {
         if self.awaits_snapshot {
             return Pulled::Nothing;
         }
@@ -298,9 +295,7 @@ impl ChannelStream {
         };
         Ok(match reader.next()? {
             Next::Record(record) => Peeked::Record(record),
-            Next::Gap(missing) => {
-                Peeked::Gap((missing.from.out, missing.to.out), missing.to.seq)
-            }
+            Next::Gap(missing) => Peeked::Gap((missing.from.out, missing.to.out), missing.to.seq),
             Next::AwaitMore => Peeked::AtHead,
         })
     }

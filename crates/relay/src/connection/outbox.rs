@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 /// Marks and messages for a connection's writer; any task may add some.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     inner: Mutex<Inner>,
     wake: Notify,
 }
@@ -34,7 +34,7 @@ struct Inner {
 
 /// A message that does not come from a channel's cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Control {
+pub(crate) enum Control {
     /// A JSON text.
     Text(String),
     /// How far an input has come.
@@ -52,7 +52,7 @@ pub enum Control {
 
 /// What to send next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// This message.
     Control(Control),
     /// Look whether the sessions' view changed.
@@ -68,10 +68,12 @@ pub enum Turn {
 
 impl Outbox {
     /// Queues a message.
-    pub fn push(&self, message: Control) {
+    pub(crate) fn push(&self, message: Control) {
         let mut inner = self.lock();
-        if let (Control::Ack { channel, n, state }, Some(Control::Ack { channel: c, n: last, state: s })) =
-            (&message, inner.control.back_mut())
+        if let (
+            Control::Ack { channel, n, state },
+            Some(Control::Ack { channel: c, n: last, state: s }),
+        ) = (&message, inner.control.back_mut())
             && c == channel
             && s == state
             && *state == InputState::Applied
@@ -86,7 +88,7 @@ impl Outbox {
     }
 
     /// Marks a channel: it may have something to send.
-    pub fn wake_channel(&self, channel: Channel) {
+    pub(crate) fn wake_channel(&self, channel: Channel) {
         let mut inner = self.lock();
         if inner.ready.contains(&channel) {
             return;
@@ -97,13 +99,13 @@ impl Outbox {
     }
 
     /// Marks the view of sessions as changed.
-    pub fn wake_view(&self) {
+    pub(crate) fn wake_view(&self) {
         self.lock().view_changed = true;
         self.wake.notify_one();
     }
 
     /// What to send next; `None` when there is nothing.
-    pub fn next_turn(&self) -> Option<Turn> {
+    pub(crate) fn next_turn(&self) -> Option<Turn> {
         let mut inner = self.lock();
         if let Some(message) = inner.control.pop_front() {
             return Some(Turn::Control(message));
@@ -116,7 +118,7 @@ impl Outbox {
     }
 
     /// Returns when something was added since the last call.
-    pub async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.wake.notified().await;
     }
 

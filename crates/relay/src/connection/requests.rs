@@ -31,7 +31,10 @@ impl Connection {
             Err(error) => return self.refuse(None, &error),
         };
         match self.dispatch(&id, &method, params.as_deref()).await {
-            Ok(Answer::Text(text)) => self.outbox.push(Control::Text(text)),
+            Ok(Answer::Text(text)) => {
+                self.outbox.push(Control::Text(text));
+                self.run_afterwards();
+            }
             Ok(Answer::Attached(text, stream)) => {
                 let channel = stream.channel;
                 self.outbox.push(Control::Text(text));
@@ -66,12 +69,13 @@ impl Connection {
             Ok(Message::Request { id, .. }) => Some(id),
             Ok(Message::Notification { .. } | Message::Response { .. }) | Err(_) => None,
         };
-        let error = RpcError::new(ErrorCode::Overloaded, "too many requests wait on this connection");
+        let error =
+            RpcError::new(ErrorCode::Overloaded, "too many requests wait on this connection");
         self.refuse(id.as_ref(), &error);
     }
 
     fn refuse(&self, id: Option<&RequestId>, error: &RpcError) {
-        self.context.metrics.rpc_error(error.code());
+        self.context.metrics.count_rpc_error(error.code());
         self.outbox.push(Control::Text(rpc::error_response(id, error)));
     }
 }

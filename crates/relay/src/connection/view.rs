@@ -47,11 +47,14 @@ impl Connection {
                     let (session, lease) = (info.session, info.lease.clone());
                     text(notify::LEASE_CHANGED, &LeaseChanged { rev, session, lease })
                 });
-                let session = text(notify::SESSION_CHANGED, &SessionChanged { rev, session: *info });
+                let session =
+                    text(notify::SESSION_CHANGED, &SessionChanged { rev, session: *info });
                 [changed.flatten(), session].into_iter().flatten().collect()
             }
             Change::Removed { rev, session } if self.caller.sees(session) => {
-                text(notify::SESSION_REMOVED, &SessionRemoved { rev, session }).into_iter().collect()
+                text(notify::SESSION_REMOVED, &SessionRemoved { rev, session })
+                    .into_iter()
+                    .collect()
             }
             Change::Removed { .. } => Vec::new(),
         }

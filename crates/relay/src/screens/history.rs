@@ -5,9 +5,10 @@ use std::path::Path;
 use quarterdeck_holder::log::{Next, ReadError};
 use quarterdeck_protocol::{
     ids::{LogId, Out},
+    limits::MAX_SCROLLBACK_PAGE_LINES,
     method::{ScrollbackResult, ScrolledLine},
 };
-use quarterdeck_screen::Line;
+use quarterdeck_screen::{Line, ScrolledCapture};
 
 use super::{Exactness, model};
 
@@ -22,7 +23,7 @@ const PAGE_STEP_BYTES: u64 = 256 * 1024;
 ///
 /// # Errors
 /// When the log cannot be read.
-pub fn page(
+pub(crate) fn page(
     session_directory: &Path,
     log_id: LogId,
     before: Out,
@@ -31,10 +32,7 @@ pub fn page(
     let wanted = lines as usize;
     let mut stretch = Stretch { from: before, lines: Vec::new(), exact: Exactness::Exact };
     let mut oldest = before == Out(0);
-    while stretch.lines.len() < wanted
-        && !oldest
-        && before.0 - stretch.from.0 < MAX_PAGE_BYTES
-    {
+    while stretch.lines.len() < wanted && !oldest && before.0 - stretch.from.0 < MAX_PAGE_BYTES {
         let earlier = read_stretch(session_directory, log_id, stretch.from)?;
         oldest = earlier.oldest;
         let exact = if stretch.from == before { earlier.exact } else { stretch.exact };
@@ -75,7 +73,7 @@ fn read_stretch(directory: &Path, log_id: LogId, before: Out) -> Result<EarlierS
         from = reader.position().out.min(before);
         exact = Exactness::Inexact;
     }
-    screen.set_scrolled_capture(quarterdeck_screen::Capture::On);
+    screen.set_scrolled_capture(ScrolledCapture::Last(MAX_SCROLLBACK_PAGE_LINES as usize));
     let mut lines = Vec::new();
     while reader.position().out < before {
         match reader.next()? {
@@ -83,7 +81,7 @@ fn read_stretch(directory: &Path, log_id: LogId, before: Out) -> Result<EarlierS
             Next::Gap(_) => exact = Exactness::Inexact,
             Next::AwaitMore => break,
         }
-        lines.append(&mut screen.take_scrolled());
+        lines.append(&mut screen.take_scrolled().lines);
     }
     Ok(EarlierStretch { oldest: from <= base, from, lines, exact })
 }

@@ -1,6 +1,10 @@
 //! One session's terminal model and how it follows the log.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::Bytes;
 use quarterdeck_holder::log::{LogReader, Next, ReadError};
@@ -28,6 +32,7 @@ const JUMP_BYTES: u64 = 512 * 1024;
 pub(super) struct Model {
     screen: Screen,
     reader: LogReader,
+    directory: PathBuf,
     log_id: LogId,
     exact: Exactness,
     /// Queries in output before this were answered, or nobody waits for them any more.
@@ -56,6 +61,7 @@ impl Model {
         Ok(Self {
             live_from: session.replayed_until,
             cached_at: (exact == Exactness::Exact).then(|| reader.position().out),
+            directory: session.directory.clone(),
             log_id: view.log_id,
             used: Instant::now(),
             screen,
@@ -85,7 +91,10 @@ impl Model {
     }
 
     /// The screen at the head of the log.
-    pub(super) fn snapshot(&mut self, session: &Arc<SessionHandle>) -> Result<SnapshotAt, RpcError> {
+    pub(super) fn snapshot(
+        &mut self,
+        session: &Arc<SessionHandle>,
+    ) -> Result<SnapshotAt, RpcError> {
         let head = session.tail.head();
         if head.out.0.saturating_sub(self.at().out.0) > MAX_CATCH_UP_BYTES {
             return jump(&session.directory, head).map_err(unreadable);
@@ -99,7 +108,7 @@ impl Model {
     /// Stores the screen where it was not stored yet.
     pub(super) fn cache(&mut self) {
         if self.cached_at != Some(self.at().out) {
-            let directory = self.reader.session_directory().to_owned();
+            let directory = self.directory.clone();
             self.cache_into(&directory);
         }
     }

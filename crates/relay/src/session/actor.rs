@@ -10,17 +10,22 @@
 //! It never waits for anything but its own select, so nobody holds up anybody: what does not fit is
 //! refused.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
-use quarterdeck_core::lease::OwnerLease;
+use quarterdeck_core::lease::{LeaseRefusal, OwnerLease};
 use quarterdeck_holder::log::LogReader;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     frame::InputState,
     holder::{
-        Head, HolderError, HolderErrorCode, Input, InputAck, InputEntry, InputRefusal, ResizeRequest,
-        SignalRequest, Stalled, StopRequest, op,
+        Head, HolderError, HolderErrorCode, Input, InputAck, InputEntry, InputRefusal,
+        ResizeRequest, SignalRequest, Stalled, StopRequest, op,
     },
     ids::{Channel, ClientId, InputNumber, Out},
     method::{InputResult, LeaseResult},
@@ -33,7 +38,7 @@ use super::{
     Attached, Command, INBOX_COMMANDS, InputCommand, Opened, Reply, SessionHandle, StopBegins,
     holder::{HolderLink, LinkError, Received},
     meta::SessionMeta,
-    ownership::BorrowedInput,
+    ownership::{BorrowedInput, IntoRpc as _},
     tail::Tail,
 };
 use crate::{
@@ -113,20 +118,17 @@ pub(super) enum Then {
 }
 
 /// Starts the task of a session; it ends with the relay or when the session is removed.
-pub fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc<SessionHandle> {
+pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc<SessionHandle> {
     let (inbox, commands) = mpsc::channel(INBOX_COMMANDS);
-    let tail = Arc::new(Tail::default());
-    tail.set_head(opened.log.next());
     let is_shell = opened.is_shell();
     let lease = OwnerLease::recover(opened.log.facts().lease.clone(), context.grace, clock::boot());
-    let directory = opened.directory().to_owned();
+    let view = super::records::first_view(&opened.meta, &opened.log, opened.base, lives);
+    let handle = Arc::new(SessionHandle::new(&opened, view, inbox));
     let Opened { meta, log, base, .. } = opened;
-    let view = super::records::first_view(&meta, &log, base, lives);
-    let handle = Arc::new(SessionHandle::new(directory, view, Arc::clone(&tail), inbox));
     let mut session = Session {
         context: Arc::clone(context),
         handle: Arc::clone(&handle),
-        tail,
+        tail: Arc::clone(&handle.tail),
         meta,
         is_shell,
         lease,
@@ -160,7 +162,7 @@ pub fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc<Sessio
 
 /// Whether a holder lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lives {
+pub(super) enum Lives {
     /// Its lock is held.
     Yes,
     /// The log has ended.
@@ -223,11 +225,11 @@ impl Session {
         match HolderLink::connect(&directory, self.context.generation).await {
             Ok((link, hello)) => {
                 self.holder = HolderState::Linked(Box::new(link));
+                self.handle.holder_pid.store(hello.holder_pid, Ordering::Relaxed);
                 for InputEntry { client, n } in hello.inputs {
                     self.inputs.insert(client, n);
                 }
                 self.stalled = hello.stalled.map(|stalled| stalled.why).unwrap_or_default();
-                self.context.metrics.holder_links.add(1);
                 self.record_lease_changes(Then::Ignore);
                 self.read_log(None);
             }
@@ -255,6 +257,7 @@ impl Session {
             self.read_log(None);
         }
         self.holder = HolderState::Ended;
+        self.handle.holder_pid.store(0, Ordering::Relaxed);
         self.publish();
     }
 
@@ -353,7 +356,9 @@ impl Session {
             }
             Command::Rename { label, reply } => self.handle_rename(label, reply),
             Command::Resumed { reply } => self.handle_resumed(reply),
-            Command::Trim(request) => self.ask_holder(op::TRIM, &request, Then::Ignore),
+            Command::Trim { request, reply } => {
+                self.ask_holder(op::TRIM, &request, Then::Done(reply));
+            }
             Command::ModelReply(bytes) => self.handle_model_reply(&bytes),
             Command::Title(title) => {
                 self.title = title;
@@ -362,7 +367,11 @@ impl Session {
         }
     }
 
-    fn handle_rename(&mut self, label: quarterdeck_protocol::ids::Label, reply: Reply<SessionInfo>) {
+    fn handle_rename(
+        &mut self,
+        label: quarterdeck_protocol::ids::Label,
+        reply: Reply<SessionInfo>,
+    ) {
         let meta = SessionMeta { label, ..self.meta.clone() };
         match meta.write(&self.handle.directory) {
             Ok(()) => {
@@ -430,10 +439,10 @@ impl Session {
 
     fn handle_input(&mut self, input: InputCommand) {
         let InputCommand { client, channel, outbox, epoch, n, bytes } = input;
-        let refused = self.lease.check_input(client, epoch).err().map(|refusal| refusal.into_rpc());
+        let refused = self.lease.check_input(client, epoch).err().map(LeaseRefusal::into_rpc);
         let refused = refused.or_else(|| self.send_input(client, n, &bytes).err());
         let Some(error) = refused else { return };
-        self.context.metrics.inputs_rejected.add(1);
+        self.context.metrics.inputs_rejected.increment();
         super::ownership::tell_rejected(&outbox, channel, n, &error);
     }
 
@@ -461,7 +470,7 @@ impl Session {
     fn handle_input_ack(&mut self, ack: InputAck) {
         let InputAck { client, n, state, refusal } = ack;
         if state == InputState::Applied {
-            self.context.metrics.inputs_applied.add(1);
+            self.context.metrics.inputs_applied.increment();
             let last = self.inputs.entry(client).or_default();
             *last = n.max(*last);
         }
@@ -469,7 +478,7 @@ impl Session {
             InputRefusal::None => None,
             InputRefusal::StaleEpoch => {
                 let refusal = self.lease.require_owner(client).err();
-                Some(refusal.map_or_else(holder_silent, |refusal| refusal.into_rpc()))
+                Some(refusal.map_or_else(holder_silent, LeaseRefusal::into_rpc))
             }
             InputRefusal::Full => Some(input_full()),
             InputRefusal::Ended => Some(ended()),
@@ -484,8 +493,13 @@ impl Session {
                     attachment.outbox.push(Control::Ack { channel, n, state });
                 }
                 Some(error) => {
-                    self.context.metrics.inputs_rejected.add(1);
-                    super::ownership::tell_rejected(&attachment.outbox, attachment.channel, n, error);
+                    self.context.metrics.inputs_rejected.increment();
+                    super::ownership::tell_rejected(
+                        &attachment.outbox,
+                        attachment.channel,
+                        n,
+                        error,
+                    );
                 }
             }
         }
@@ -513,7 +527,7 @@ impl HolderState {
 }
 
 impl Then {
-    fn succeed(self) {
+    pub(super) fn succeed(self) {
         match self {
             Self::Ignore => {}
             Self::Done(reply) => answer(reply, Ok(())),

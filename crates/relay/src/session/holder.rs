@@ -7,11 +7,7 @@ use quarterdeck_protocol::{
     ids::Generation,
 };
 use serde::Serialize;
-use tokio::{
-    io::Interest,
-    net::UnixStream,
-    time::timeout,
-};
+use tokio::{io::Interest, net::UnixStream, time::timeout};
 
 /// How long a holder may take to answer its first message.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,7 +18,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Why there is no link to a holder.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub(super) enum LinkError {
     /// The socket.
     #[error("holder socket")]
     Io(#[from] io::Error),
@@ -45,7 +41,7 @@ pub enum LinkError {
 
 /// A message from a holder.
 #[derive(Debug)]
-pub struct Received {
+pub(super) struct Received {
     /// What it is.
     pub op: u8,
     /// Which request it answers; 0 = none.
@@ -56,7 +52,7 @@ pub struct Received {
 
 /// A connection to a holder whose first message was answered.
 #[derive(Debug)]
-pub struct HolderLink {
+pub(super) struct HolderLink {
     stream: UnixStream,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
@@ -68,7 +64,7 @@ impl HolderLink {
     ///
     /// # Errors
     /// When nobody listens, the holder refuses, or it does not answer in time.
-    pub async fn connect(
+    pub(super) async fn connect(
         session_directory: &Path,
         generation: Generation,
     ) -> Result<(Self, HelloAnswer), LinkError> {
@@ -106,7 +102,7 @@ impl HolderLink {
     ///
     /// # Errors
     /// When the socket is broken.
-    pub fn request(&mut self, op: u8, body: &impl Serialize) -> Result<u32, LinkError> {
+    pub(super) fn request(&mut self, op: u8, body: &impl Serialize) -> Result<u32, LinkError> {
         let body = serde_json::to_vec(body)?;
         self.send(op, &body)
     }
@@ -115,7 +111,7 @@ impl HolderLink {
     ///
     /// # Errors
     /// When the socket is broken.
-    pub fn send(&mut self, op: u8, body: &[u8]) -> Result<u32, LinkError> {
+    pub(super) fn send(&mut self, op: u8, body: &[u8]) -> Result<u32, LinkError> {
         self.last_request = self.last_request.wrapping_add(1).max(1);
         Message { op, request: self.last_request, body }.encode(&mut self.outgoing);
         self.flush()?;
@@ -124,7 +120,7 @@ impl HolderLink {
 
     /// Whether the holder reads too slowly to be sent input.
     #[must_use]
-    pub fn is_congested(&self) -> bool {
+    pub(super) fn is_congested(&self) -> bool {
         self.outgoing.len() > MAX_UNSENT_BYTES
     }
 
@@ -132,7 +128,7 @@ impl HolderLink {
     ///
     /// # Errors
     /// When the socket is broken.
-    pub async fn ready(&self) -> Result<tokio::io::Ready, LinkError> {
+    pub(super) async fn ready(&self) -> Result<tokio::io::Ready, LinkError> {
         let write = if self.outgoing.is_empty() { None } else { Some(Interest::WRITABLE) };
         let interest = write.map_or(Interest::READABLE, |write| Interest::READABLE | write);
         Ok(self.stream.ready(interest).await?)
@@ -142,7 +138,7 @@ impl HolderLink {
     ///
     /// # Errors
     /// When the holder is gone or speaks another language.
-    pub fn handle_ready(&mut self, ready: tokio::io::Ready) -> Result<Vec<Received>, LinkError> {
+    pub(super) fn handle_ready(&mut self, ready: tokio::io::Ready) -> Result<Vec<Received>, LinkError> {
         if ready.is_writable() {
             self.flush()?;
         }

@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::files::{self, FileError};
 
 /// Version of `meta.json`; a newer one is shown as far as it can be read and never rewritten.
-pub const META_SCHEMA: u32 = 1;
+pub(crate) const META_SCHEMA: u32 = 1;
 /// Bytes of a `meta.json`: a command line of the largest size and some.
-const MAX_META_BYTES: usize = 2 * 1024 * 1024;
+const MAX_META_BYTES: u64 = 2 * 1024 * 1024;
 
 /// `meta.json` of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionMeta {
+pub(crate) struct SessionMeta {
     /// [`META_SCHEMA`].
     pub schema: u32,
     /// The session.
@@ -50,16 +50,16 @@ impl SessionMeta {
     ///
     /// # Errors
     /// When it is not there or cannot be understood.
-    pub fn read(session_directory: &Path) -> Result<Self, MetaError> {
-        let text = files::read_bounded(&session_directory.join("meta.json"), MAX_META_BYTES)?;
-        Ok(serde_json::from_slice(&text)?)
+    pub(crate) fn read(session_directory: &Path) -> Result<Self, MetaError> {
+        let text = files::read_private(&session_directory.join("meta.json"), MAX_META_BYTES)?;
+        Ok(serde_json::from_slice(&text.ok_or(MetaError::Missing)?)?)
     }
 
     /// Writes it, whole or not at all.
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub fn write(&self, session_directory: &Path) -> Result<(), MetaError> {
+    pub(crate) fn write(&self, session_directory: &Path) -> Result<(), MetaError> {
         let text = serde_json::to_vec_pretty(self)?;
         Ok(files::write_private(&session_directory.join("meta.json"), &text)?)
     }
@@ -67,7 +67,10 @@ impl SessionMeta {
 
 /// Why a `meta.json` could not be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum MetaError {
+pub(crate) enum MetaError {
+    /// There is none.
+    #[error("meta.json is missing")]
+    Missing,
     /// The file.
     #[error(transparent)]
     File(#[from] FileError),

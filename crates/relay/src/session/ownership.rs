@@ -10,6 +10,7 @@ use quarterdeck_protocol::{
     holder::op,
     ids::{Channel, ClientId, InputNumber},
     method::{InputResult, LeaseResult, Role},
+    record::Owner,
     rpc,
     scope::Scope,
     session::{InputRejected, notify},
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     clock,
     connection::outbox::{Control, Outbox},
+    journal::Event,
 };
 
 /// Inputs without an attachment that may wait for a session at a time.
@@ -66,7 +68,12 @@ impl Session {
         }
     }
 
-    pub(super) fn handle_detach(&mut self, client: ClientId, channel: Channel, outbox: &Arc<Outbox>) {
+    pub(super) fn handle_detach(
+        &mut self,
+        client: ClientId,
+        channel: Channel,
+        outbox: &Arc<Outbox>,
+    ) {
         self.tail.unsubscribe(channel, outbox);
         self.attachments.retain(|a| a.channel != channel || !Arc::ptr_eq(&a.outbox, outbox));
         if !self.attachments.iter().any(|a| a.client == client) {
@@ -86,6 +93,11 @@ impl Session {
             return answer(reply, Err(ended()));
         }
         let LeaseCaller { client, standing } = caller;
+        let former = self.lease.owner().cloned();
+        let reason = match &change {
+            LeaseChange::Take { reason } => reason.clone(),
+            LeaseChange::Request | LeaseChange::Offer { .. } | LeaseChange::Release => None,
+        };
         let outcome = match change {
             LeaseChange::Request => self.lease.handle_request(client, *standing),
             LeaseChange::Offer { to } => {
@@ -101,12 +113,25 @@ impl Session {
         };
         match outcome {
             Ok(role) => {
-                self.journal_take(caller);
+                if let (Some(former), Some(reason)) = (former, reason) {
+                    self.journal_take(client, &former, &reason);
+                }
                 let result = LeaseResult { lease: self.lease.view(), role };
                 self.record_lease_changes(Then::Lease(reply, result));
                 self.publish();
             }
             Err(refusal) => answer(reply, Err(refusal.into_rpc())),
+        }
+    }
+
+    fn journal_take(&self, by: &Owner, from: &Owner, reason: &str) {
+        if by.principal != from.principal {
+            self.context.record(&Event::LeaseTaken {
+                session: self.handle.id,
+                by: by.principal.clone(),
+                from: from.principal.clone(),
+                reason: reason.into(),
+            });
         }
     }
 
@@ -136,7 +161,8 @@ impl Session {
             return answer(reply, Err(ended()));
         }
         if self.borrowed.len() >= MAX_BORROWED_INPUTS {
-            let error = RpcError::new(ErrorCode::Overloaded, "too many inputs wait for this session");
+            let error =
+                RpcError::new(ErrorCode::Overloaded, "too many inputs wait for this session");
             return answer(reply, Err(error));
         }
         let client = caller.client.client;
@@ -187,7 +213,11 @@ impl Session {
 
     /// A session may be ended by its owner, by another client of the owner's principal, by anyone who
     /// may drive while nobody owns it, and by an admin with a reason.
-    pub(super) fn may_stop(&self, caller: &LeaseCaller, reason: Option<&str>) -> Result<(), RpcError> {
+    pub(super) fn may_stop(
+        &self,
+        caller: &LeaseCaller,
+        reason: Option<&str>,
+    ) -> Result<(), RpcError> {
         let Some(owner) = self.lease.owner() else { return Ok(()) };
         if owner.principal == caller.client.principal {
             return Ok(());

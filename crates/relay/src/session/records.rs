@@ -13,7 +13,7 @@ use super::{
     actor::{HolderState, Lives, Session},
     meta::SessionMeta,
 };
-use crate::clock;
+use crate::{clock, screens::Queries};
 
 /// Records read before the session looks at its other work.
 const RECORDS_PER_READ: usize = 256;
@@ -32,14 +32,8 @@ impl Session {
             for record in &records {
                 changed |= self.apply(record);
             }
-            let bytes: u64 = records
-                .iter()
-                .filter(|record| record.header.kind == RecordKind::Output)
-                .map(|record| record.payload.len() as u64)
-                .sum();
-            self.context.metrics.output_bytes.add(bytes);
             self.tail.publish(records.into_iter());
-            self.context.screens.advance(&self.handle, self.answers_queries());
+            self.context.screens.advance(&self.handle, self.queries());
             if changed {
                 self.publish();
             }
@@ -126,8 +120,8 @@ impl Session {
     }
 
     /// Whether the relay's model answers the program's queries: nobody's terminal does.
-    fn answers_queries(&self) -> bool {
-        !self.lease.is_held()
+    fn queries(&self) -> Queries {
+        if self.lease.is_held() { Queries::Leave } else { Queries::Answer }
     }
 
     /// Publishes the session as it is now.

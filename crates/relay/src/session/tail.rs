@@ -18,7 +18,7 @@ use crate::connection::outbox::Outbox;
 
 /// The newest records, shared by the session's task (the only writer) and its viewers.
 #[derive(Debug, Default)]
-pub struct Tail {
+pub(crate) struct Tail {
     inner: Mutex<Inner>,
 }
 
@@ -41,7 +41,7 @@ struct ViewerWake {
 
 /// What a viewer finds at its cursor.
 #[derive(Debug)]
-pub enum TailRead {
+pub(crate) enum TailRead {
     /// The record at the cursor.
     Record(Record),
     /// Nothing is there yet.
@@ -52,12 +52,12 @@ pub enum TailRead {
 
 impl Tail {
     /// Where the next record will stand.
-    pub fn head(&self) -> Position {
+    pub(crate) fn head(&self) -> Position {
         self.lock().head
     }
 
     /// Sets the head without records, when a log is opened.
-    pub fn set_head(&self, head: Position) {
+    pub(crate) fn set_head(&self, head: Position) {
         let mut inner = self.lock();
         inner.head = head;
         inner.records.clear();
@@ -65,7 +65,7 @@ impl Tail {
     }
 
     /// Adds records, which must follow the head, and wakes all viewers.
-    pub fn publish(&self, records: impl Iterator<Item = Record>) {
+    pub(crate) fn publish(&self, records: impl Iterator<Item = Record>) {
         let mut inner = self.lock();
         for record in records {
             inner.head = record.next();
@@ -88,7 +88,7 @@ impl Tail {
     }
 
     /// Adds output that is not in the log yet, and wakes all viewers.
-    pub fn show_unrecorded(&self, out: Out, bytes: Bytes) {
+    pub(crate) fn show_unrecorded(&self, out: Out, bytes: Bytes) {
         let mut inner = self.lock();
         if inner.viewers.is_empty() || out < inner.head.out {
             return;
@@ -105,7 +105,7 @@ impl Tail {
     }
 
     /// Unrecorded output from `out` on, or from the first byte after it that is kept.
-    pub fn read_unrecorded(&self, out: Out) -> Option<(Out, Bytes)> {
+    pub(crate) fn read_unrecorded(&self, out: Out) -> Option<(Out, Bytes)> {
         let inner = self.lock();
         let end = |(from, bytes): &&(Out, Bytes)| from.0 + bytes.len() as u64;
         let (from, bytes) = inner.unrecorded.iter().find(|chunk| end(chunk) > out.0)?;
@@ -114,7 +114,7 @@ impl Tail {
     }
 
     /// The record at `seq`.
-    pub fn read(&self, seq: Seq) -> TailRead {
+    pub(crate) fn read(&self, seq: Seq) -> TailRead {
         let inner = self.lock();
         if seq >= inner.head.seq {
             return TailRead::AtHead;
@@ -129,12 +129,12 @@ impl Tail {
     }
 
     /// Wakes this channel from now on.
-    pub fn subscribe(&self, channel: Channel, outbox: Arc<Outbox>) {
+    pub(crate) fn subscribe(&self, channel: Channel, outbox: Arc<Outbox>) {
         self.lock().viewers.push(ViewerWake { channel, outbox });
     }
 
     /// Wakes it no more.
-    pub fn unsubscribe(&self, channel: Channel, outbox: &Arc<Outbox>) {
+    pub(crate) fn unsubscribe(&self, channel: Channel, outbox: &Arc<Outbox>) {
         let mut inner = self.lock();
         inner.viewers.retain(|v| v.channel != channel || !Arc::ptr_eq(&v.outbox, outbox));
         if inner.viewers.is_empty() {

@@ -28,7 +28,7 @@ enum Inputs {
 pub(in crate::api) async fn log(c: &Connection, p: LogParams) -> Result<LogResult, RpcError> {
     let session = find(c, &p.session)?;
     let directory = session.directory.clone();
-    let inputs = if c.caller.scopes.has(Scope::Admin) { Inputs::Show } else { Inputs::Hide };
+    let inputs = if c.caller.grant.scopes.has(Scope::Admin) { Inputs::Show } else { Inputs::Hide };
     let max = p.max.unwrap_or(DEFAULT_PAGE_RECORDS);
     let after = p.after.unwrap_or_default();
     blocking(move || {
