@@ -97,10 +97,9 @@ pub(crate) fn step(state: State, code: u32) -> (Action, State) {
         (_, 0x90) => (Action::Clear, State::DcsEntry),
         (State::Ground, _) => ground(code),
         (State::Escape | State::EscapeIntermediate, _) => escape(state, code),
-        (
-            State::CsiEntry | State::CsiParam | State::CsiIntermediate | State::CsiIgnore,
-            _,
-        ) => csi(state, code),
+        (State::CsiEntry | State::CsiParam | State::CsiIntermediate | State::CsiIgnore, _) => {
+            csi(state, code)
+        }
         (State::OpaqueString, _) if code < 0x80 => (Action::Ignore, state),
         (State::OpaqueString, _) => (Action::Broken, State::Ground),
         (State::OscString, 0x00..=0x1f) => (Action::Ignore, state),

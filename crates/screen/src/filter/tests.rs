@@ -202,7 +202,9 @@ fn malformed_and_endless_sequences_vanish() {
 
 #[test]
 fn memory_stays_small_whatever_comes() {
-    for head in ["\x1b]4;", "\x1b[", "\x1b_G", "\x1bP", "\x1b]0;", "\x1b]52;", "\x1b(", "\x1b]1337;"] {
+    for head in
+        ["\x1b]4;", "\x1b[", "\x1b_G", "\x1bP", "\x1b]0;", "\x1b]52;", "\x1b(", "\x1b]1337;"]
+    {
         let mut filter = ReplayFilter::new();
         filter.filter(head.as_bytes(), &mut Vec::new());
         for _ in 0..100 {
@@ -235,8 +237,9 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
     let effect = prop::sample::select(EFFECTS).prop_map(|text| text.as_bytes().to_vec());
     let harmless = prop::sample::select(
         [
-            "a", "漢", "\x1b", "[", "]", "\x1b[1m", "\x1b]0;t", "\x1b\\", "\x07", "\u{9c}", "\u{9b}",
-            "\x1bP", "q", "\x1b_G", ";", "?", "4;1;", "\x18", "\n", "é", "\x1b]8;;", "52;", "n",
+            "a", "漢", "\x1b", "[", "]", "\x1b[1m", "\x1b]0;t", "\x1b\\", "\x07", "\u{9c}",
+            "\u{9b}", "\x1bP", "q", "\x1b_G", ";", "?", "4;1;", "\x18", "\n", "é", "\x1b]8;;",
+            "52;", "n",
         ]
         .as_slice(),
     );
