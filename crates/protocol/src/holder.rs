@@ -34,7 +34,7 @@ use crate::{
         SessionId,
     },
     limits::MAX_HOLDER_MESSAGE_BYTES,
-    record::{SessionKind, TerminalSize},
+    record::{Position, SessionKind, TerminalSize},
 };
 
 /// Version of the socket protocol; only grows.
@@ -280,6 +280,12 @@ pub struct Head {
     pub seq: Seq,
     /// Output bytes so far.
     pub out: Out,
+}
+
+impl From<Position> for Head {
+    fn from(Position { seq, out }: Position) -> Self {
+        Self { seq, out }
+    }
 }
 
 impl Head {

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::instance::InstanceName;
+use crate::{files::FileError, instance::InstanceName, tokens::TokenError};
 
 /// Why a relay ended other than by request.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,15 @@ pub enum RelayError {
         /// Cause.
         source: io::Error,
     },
+    /// A file or directory of the instance is not as it must be.
+    #[error(transparent)]
+    Files(Box<FileError>),
+    /// The tokens cannot be read.
+    #[error(transparent)]
+    Tokens(Box<TokenError>),
+    /// The configuration cannot mean what it says.
+    #[error("the configuration cannot be used: {0}")]
+    Config(String),
     /// The certificate or key could not be used.
     #[error("cannot set up TLS: {0}")]
     Tls(String),

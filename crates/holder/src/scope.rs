@@ -1,0 +1,111 @@
+//! The holder's own scope: a control group in which it outlives the service, or the login, that its
+//! relay runs in. Asked of the user's service manager, where there is one.
+
+use std::{
+    fs, io,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use quarterdeck_protocol::ids::SessionId;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::retry_on_intr,
+    process::{Pid, PidfdFlags},
+};
+
+use crate::launch::Surroundings;
+
+/// How long the service manager may take; a session starts without a scope rather than late.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked whether the service manager has done it: nothing announces that.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Why a holder stays in its relay's control group.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScopeError {
+    #[error("busctl cannot be run: {0}")]
+    Busctl(io::Error),
+    #[error("the service manager refused a scope of its own (busctl ended with {0})")]
+    Refused(i32),
+    #[error("the service manager did not answer in time")]
+    Silent,
+}
+
+/// Moves this process into a scope of its own. Without a user's service manager there is nothing to
+/// do.
+pub(crate) fn enter(session: SessionId, surroundings: &Surroundings) -> Result<(), ScopeError> {
+    let Some(runtime) = &surroundings.runtime_directory else { return Ok(()) };
+    if !runtime.join("systemd/private").exists() {
+        return Ok(());
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let scope = name(session);
+    let mut asked = ask(&scope, runtime, &surroundings.busctl).map_err(ScopeError::Busctl)?;
+    let code = ended_by(&mut asked, deadline)?;
+    if code != 0 {
+        return Err(ScopeError::Refused(code));
+    }
+    // the answer means that the job is queued; the move comes a moment later
+    while !is_in(&scope) {
+        if Instant::now() >= deadline {
+            return Err(ScopeError::Silent);
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
+}
+
+/// Unit name of a session's scope.
+fn name(session: SessionId) -> String {
+    format!("qd-{session}.scope")
+}
+
+/// Nothing in this command line is a secret: every user of the machine can read it.
+fn ask(scope: &str, runtime: &Path, busctl: &Path) -> io::Result<Child> {
+    let pid = std::process::id().to_string();
+    let call = ["--user", "--quiet", "call", "org.freedesktop.systemd1"];
+    let method = ["/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"];
+    let description = "A Quarterdeck session";
+    Command::new(busctl)
+        .args(call)
+        .args(method)
+        .args(["StartTransientUnit", "ssa(sv)a(sa(sv))", scope, "fail", "3"])
+        .args(["PIDs", "au", "1", &pid])
+        .args(["Description", "s", description])
+        .args(["CollectMode", "s", "inactive-or-failed"])
+        .arg("0")
+        .env_clear()
+        .env("XDG_RUNTIME_DIR", runtime)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// The exit code of `child`, which is ended when it takes too long.
+fn ended_by(child: &mut Child, deadline: Instant) -> Result<i32, ScopeError> {
+    let status = wait_until(child, deadline).map_err(ScopeError::Busctl)?;
+    let Some(status) = status else {
+        // it is collected below, whether or not the signal still found it
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(ScopeError::Silent);
+    };
+    Ok(status.code().unwrap_or(-1))
+}
+
+fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    let ended = rustix::process::pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    let left = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+    retry_on_intr(|| poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&left)))?;
+    child.try_wait()
+}
+
+fn is_in(scope: &str) -> bool {
+    let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    cgroups.lines().any(|line| line.ends_with(scope))
+}
