@@ -148,6 +148,8 @@ pub(crate) enum Command {
         /// Answered when they are gone.
         reply: Reply<()>,
     },
+    /// The session was removed: tell its viewers and end.
+    End,
     /// The terminal model answers a query of the program.
     ModelReply(Vec<u8>),
     /// The terminal model saw a new title.
@@ -279,7 +281,10 @@ impl SessionHandle {
     ///
     /// # Errors
     /// The command's, or that the session's task has ended.
-    pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, RpcError> {
+    pub(crate) async fn ask<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, RpcError> {
         let (reply, answer) = oneshot::channel();
         self.tell(command(reply)).await?;
         answer.await.map_err(|_| gone())?

@@ -87,6 +87,12 @@ impl Session {
                 self.left = exit.map(|exit| exit.left).unwrap_or_default();
                 true
             }
+            // a segment begins: the oldest ones may be gone
+            RecordKind::Checkpoint => {
+                let oldest = LogReader::open(&self.handle.directory);
+                self.base = oldest.map_or(self.base, |reader| reader.position().out);
+                true
+            }
             RecordKind::Start
             | RecordKind::Resize
             | RecordKind::Termios
@@ -99,7 +105,6 @@ impl Session {
             | RecordKind::VendorOut
             | RecordKind::Answer
             | RecordKind::Note
-            | RecordKind::Checkpoint
             | RecordKind::Unknown(_) => false,
         }
     }
@@ -149,7 +154,9 @@ impl Session {
 
     const fn lives(&self) -> Lives {
         match self.holder {
-            HolderState::Linked(_) | HolderState::Retry(_) => Lives::Yes,
+            HolderState::Linked(_) | HolderState::Retry(_) | HolderState::Connecting(_) => {
+                Lives::Yes
+            }
             HolderState::Ended => Lives::No,
         }
     }
