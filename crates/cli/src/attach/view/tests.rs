@@ -177,8 +177,9 @@ fn killing_needs_a_yes() {
 
 #[test]
 fn the_session_follows_its_owners_screen_when_it_fitted_or_when_nobody_else_looks() {
-    let fits = [Action::Ask(Ask::Resize(LARGE)), Action::Redraw];
-    assert_eq!(view(held(me())).handle_local_size(LARGE), fits);
+    assert_eq!(view(held(me())).handle_local_size(LARGE), [Action::Ask(Ask::Resize(LARGE))]);
+    // it has that size already: only this screen must be drawn anew
+    assert_eq!(view(held(me())).handle_local_size(SIZE), [Action::Redraw]);
     // it did not fit, and somebody else looks
     let mut crowded = view(held(me()));
     crowded.handle_size(LARGE);
@@ -190,7 +191,7 @@ fn the_session_follows_its_owners_screen_when_it_fitted_or_when_nobody_else_look
     ");
     // it did not fit, but nobody else looks
     crowded.handle_info(&session(held(me())));
-    assert_eq!(crowded.handle_local_size(SIZE)[0], Action::Ask(Ask::Resize(SIZE)));
+    assert_eq!(crowded.handle_local_size(SIZE), [Action::Ask(Ask::Resize(SIZE))]);
 }
 
 #[test]
