@@ -179,13 +179,12 @@ impl CheckedCeiling {
         }
         let size = params.size.unwrap_or(DEFAULT_SIZE);
         let (cwd, pwd) = self.check_directory(params.cwd.as_deref(), around.account)?;
-        let (mut argv, login) = match params.argv.is_empty() {
-            false => (params.argv.clone(), None),
-            true => {
-                let client = (around.caller == Caller::Local).then_some(&params.client_env);
-                let shell = environment::login_shell(client, around.account);
-                (vec![shell.program], Some(shell.argv0))
-            }
+        let (mut argv, login) = if params.argv.is_empty() {
+            let client = (around.caller == Caller::Local).then_some(&params.client_env);
+            let shell = environment::login_shell(client, around.account);
+            (vec![shell.program], Some(shell.argv0))
+        } else {
+            (params.argv.clone(), None)
         };
         let search = around.base.get("PATH").map_or("", String::as_str);
         let typed = argv[0].clone();

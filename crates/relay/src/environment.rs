@@ -112,7 +112,7 @@ pub struct SessionFacts<'a> {
 #[must_use]
 pub fn compose(layers: Layers<'_>, facts: SessionFacts<'_>, filter: &EnvFilter) -> Variables {
     let mut vars = Variables::new();
-    put_all(&mut vars, layers.base, |name| passes(name));
+    put_all(&mut vars, layers.base, passes);
     if let Some(client) = layers.client {
         put_all(&mut vars, client, |name| passes(name) && filter.allows_from_callers(name));
     }
@@ -183,7 +183,9 @@ pub(crate) fn can_be_run(path: &Path) -> bool {
 
 fn passes(name: &str) -> bool {
     let left_behind = [&OF_THE_SHELL[..], &OF_THE_TERMINAL, &OF_ANOTHER_SESSION];
-    !is_own(name) && !left_behind.into_iter().flatten().any(|pattern| fits(pattern, name))
+    // an agent's socket is known to the program by the session's link alone
+    let own = is_own(name) || name == AGENT_SOCKET;
+    !own && !left_behind.into_iter().flatten().any(|pattern| fits(pattern, name))
 }
 
 /// `dumb` and the like describe an editor's pipe or a job runner, not what the session has.

@@ -17,7 +17,7 @@ mod tcp;
 mod tests;
 mod upgrade;
 
-use std::{future::Future, io, path::Path, sync::Arc, time::Duration};
+use std::{future::Future, io, path::Path, time::Duration};
 
 use quarterdeck_core::link::Probe;
 use quarterdeck_crypto::Token;
@@ -155,7 +155,7 @@ async fn within<T>(
     timeout(limit, doing).await.unwrap_or(Err(DialError::Timeout { step }))
 }
 
-async fn connect_unix(path: &Path) -> Result<ByteStream, DialError> {
+pub(crate) async fn connect_unix(path: &Path) -> Result<ByteStream, DialError> {
     let name = SocketName::of(path).map_err(DialError::of_connect)?;
     let stream = UnixStream::connect(name.path()).await.map_err(DialError::of_connect)?;
     Ok(Box::new(stream))
@@ -213,16 +213,17 @@ async fn connect_ssh(
     limits: &DialLimits,
 ) -> Result<WsStream, DialError> {
     let (stream, process) = ssh::start(endpoint, &options.ssh)?;
-    let process = Arc::clone(&process);
     let limit = match options.ssh.prompts {
         SshPrompts::Never => limits.ssh,
         SshPrompts::Ask => limits.ssh_with_prompts,
     };
     match within(limit, DialStep::Ssh, upgrade(stream, request)).await {
         // its output ended or is no answer: what it said on the other stream is the better reason
-        Err(error @ (DialError::Io(_) | DialError::NotARelay { status: None })) => {
-            Err(process.why_it_failed().await.unwrap_or(error))
-        }
+        Err(error @ DialError::Io(_)) => Err(process.why_it_failed().await.unwrap_or(error)),
+        Err(DialError::NotARelay { status: None }) => match process.why_it_failed().await {
+            Some(failed @ DialError::Ssh { status: Some(1..), .. }) => Err(failed),
+            _ => Err(DialError::SshNoise),
+        },
         other => other,
     }
 }

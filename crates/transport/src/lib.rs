@@ -5,6 +5,7 @@
 //! - [`endpoint`]: where a relay is; [`tls`]: whom one believes;
 //! - [`dial`]: from an endpoint to an open WebSocket; [`server`]: the accepting side, up to where HTTP
 //!   begins;
+//! - [`stdio`]: the far side of an ssh link;
 //! - [`client`]: one connection as typed calls and one ordered stream of what comes in;
 //! - [`reconnect`]: a link that is dialled again until somebody drops it; it drives
 //!   [`quarterdeck_core::link`], which decides.
@@ -18,8 +19,11 @@ pub mod endpoint;
 pub mod limits;
 pub mod reconnect;
 pub mod server;
+pub mod stdio;
 pub mod stream;
 mod sys;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 
 pub use client::{CallError, Client, ClientOptions, ClosedWhy, Events, Incoming};

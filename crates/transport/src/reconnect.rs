@@ -55,7 +55,7 @@ pub enum LinkEvent {
     },
 }
 
-/// Steers a link. Dropping it ends the link with its connection.
+/// Steers a link. Dropping it ends the link; a connection that stands ends with its last [`Client`].
 #[derive(Debug)]
 pub struct LinkHandle<D> {
     commands: mpsc::Sender<Command<D>>,
@@ -110,6 +110,7 @@ pub fn start<D: Dialer>(dialer: D, known: Known, seed: u64) -> (LinkHandle<D>, L
         tell,
         attempts: JoinSet::new(),
         connection: None,
+        farewells: JoinSet::new(),
         cause: None,
     };
     let mut task = JoinSet::new();
@@ -146,6 +147,8 @@ struct Driver<D> {
     /// At most one: the link never has two.
     attempts: JoinSet<Ended>,
     connection: Option<(Attempt, Client)>,
+    /// Connections that are being closed politely; each ends within two seconds.
+    farewells: JoinSet<()>,
     /// Why the last attempt failed.
     cause: Option<Arc<ReconnectError>>,
 }
@@ -167,6 +170,7 @@ impl<D: Dialer> Driver<D> {
                         return;
                     }
                 }
+                Some(_) = self.farewells.join_next() => {}
                 attempt = lost(self.connection.as_ref()) => {
                     self.connection = None;
                     self.link.handle_lost(attempt, self.now());
@@ -254,7 +258,9 @@ impl<D: Dialer> Driver<D> {
                 }
                 Effect::Abandon(_) => {
                     self.attempts.abort_all();
-                    self.connection = None;
+                    if let Some((_, client)) = self.connection.take() {
+                        self.farewells.spawn(async move { client.close(1000, "").await });
+                    }
                 }
                 Effect::Show(status) => self.show(status).await?,
             }

@@ -27,15 +27,15 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     limits::{ACCEPT_PAUSE, MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS, TLS_LIMIT},
-    stream::ByteStream,
+    stream::Counted,
     sys::{self, SocketName},
     tls::{ServerTls, pin_of_certificate},
 };
 
 /// A connection that is ready to be served.
 pub struct Accepted {
-    /// Its bytes; on TLS, what was protected.
-    pub stream: ByteStream,
+    /// Its bytes; on TLS, what was protected. Counted, so that the server can keep a heartbeat too.
+    pub stream: Counted,
     /// Who is on the other end.
     pub peer: Peer,
 }
@@ -193,7 +193,7 @@ impl Listener {
         sys::tune_tcp(&stream);
         let Some(acceptor) = acceptor else {
             let peer = Peer::Tcp { address, pin: None };
-            return Some(Accepted { stream: Box::new(stream), peer });
+            return Some(Accepted { stream: Counted::new(Box::new(stream)), peer });
         };
         let caller = address.ip().to_canonical();
         let of_caller = self.callers.values().filter(|other| **other == caller).count();
@@ -254,7 +254,7 @@ async fn accept_one(socket: &Socket) -> io::Result<Incoming> {
         Socket::Unix(listener) => {
             let (stream, _) = listener.accept().await?;
             let peer = unix_peer(&stream)?;
-            Ok(Incoming::Unix(Accepted { stream: Box::new(stream), peer }))
+            Ok(Incoming::Unix(Accepted { stream: Counted::new(Box::new(stream)), peer }))
         }
     }
 }
@@ -272,7 +272,7 @@ async fn handshake(
     let stream = acceptor.accept(stream).await?;
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let pin = shown.map(pin_of_certificate).transpose().map_err(io::Error::other)?;
-    Ok(Accepted { stream: Box::new(stream), peer: Peer::Tcp { address, pin } })
+    Ok(Accepted { stream: Counted::new(Box::new(stream)), peer: Peer::Tcp { address, pin } })
 }
 
 fn make_private(directory: &Path) -> Result<(), BindError> {
@@ -301,3 +301,6 @@ fn remove_stale(path: &Path) -> Result<(), BindError> {
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,9 @@ pub struct Counted {
 }
 
 impl Counted {
-    pub(crate) fn new(stream: ByteStream) -> Self {
+    /// Counts a stream from now on.
+    #[must_use]
+    pub fn new(stream: ByteStream) -> Self {
         Self { stream, traffic: Traffic::default(), blocked: false }
     }
     /// Its counter.
@@ -100,6 +102,17 @@ impl AsyncWrite for Counted {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         outcome
+    }
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.note_write(outcome)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(cx);

@@ -160,6 +160,16 @@ pub fn pin_of_certificate(certificate: &CertificateDer<'_>) -> Result<Pin, Error
     Ok(Pin::of_spki(parsed.subject_public_key_info().as_ref()))
 }
 
+/// The pin of the first certificate of a PEM file, to be shown to people.
+///
+/// # Errors
+/// When the file has none that can be read.
+pub fn pin_of_file(path: &Path) -> Result<Pin, TlsSetupError> {
+    let certificates = read_certificates(path)?;
+    pin_of_certificate(&certificates[0])
+        .map_err(|source| TlsSetupError::Unusable { path: path.to_owned(), source })
+}
+
 /// The one provider of cryptography; see docs/adr/004.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())

@@ -42,7 +42,7 @@ impl Session {
         let client = caller.client.client;
         let outcome = match self.holder {
             HolderState::Ended => Ok(Role::Follower),
-            HolderState::Linked(_) | HolderState::Retry(_) => {
+            HolderState::Linked(_) | HolderState::Retry(_) | HolderState::Connecting(_) => {
                 self.lease.handle_attach(&caller.client, role, caller.standing, None)
             }
         };
@@ -138,10 +138,16 @@ impl Session {
     /// Sends each change of the lease to the holder; `then` follows the last one, or follows at once
     /// when nothing changed.
     pub(super) fn record_lease_changes(&mut self, then: Then) {
-        let changes: Vec<_> = std::iter::from_fn(|| self.lease.poll_change()).collect();
-        if let HolderState::Ended = self.holder {
-            return then.succeed();
+        match self.holder {
+            HolderState::Linked(_) => {}
+            HolderState::Ended => return then.succeed(),
+            // they are recorded when the holder is back
+            HolderState::Retry(_) | HolderState::Connecting(_) if self.lease.has_changes() => {
+                return then.fail(&self.not_linked());
+            }
+            HolderState::Retry(_) | HolderState::Connecting(_) => return then.succeed(),
         }
+        let changes: Vec<_> = std::iter::from_fn(|| self.lease.poll_change()).collect();
         let Some((last, earlier)) = changes.split_last() else { return then.succeed() };
         for change in earlier {
             self.ask_holder(op::LEASE, change, Then::Ignore);
@@ -171,7 +177,7 @@ impl Session {
             Err(refusal) => return answer(reply, Err(refusal.into_rpc())),
         };
         self.record_lease_changes(Then::Ignore);
-        let n = n.unwrap_or_else(|| self.last_input(client).next());
+        let n = n.unwrap_or_else(|| self.next_input(client));
         let sent = self.send_input(client, n, &text);
         if borrowed != Borrowed::OwnedAnyway {
             self.lease.return_borrowed(borrowed);

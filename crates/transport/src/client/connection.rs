@@ -16,6 +16,7 @@ use futures_util::{
 use quarterdeck_core::link::heartbeat::{Heartbeat, HeartbeatEffect};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
+    limits::MAX_BINARY_FRAME_BYTES,
     rpc::{self, Message as RpcMessage, RequestId},
 };
 use tokio::{
@@ -80,6 +81,9 @@ impl Connection {
     async fn read(&self, mut source: SplitStream<WsStream>, shared: &Shared) -> ClosedWhy {
         loop {
             let taken = match source.next().await {
+                Some(Ok(Message::Binary(bytes))) if bytes.len() > MAX_BINARY_FRAME_BYTES => {
+                    Err(ClosedWhy::Protocol { what: "a binary frame too long".to_owned() })
+                }
                 Some(Ok(Message::Binary(bytes))) => {
                     self.deliver(Incoming::Frame(bytes), shared).await
                 }

@@ -67,6 +67,11 @@ impl Pending {
         *self.lock() = State::Closed(why);
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&*self.lock(), State::Open { waiting, .. } if waiting.is_empty())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -112,6 +112,11 @@ pub enum DialError {
         /// Its last words, made printable.
         said: String,
     },
+    /// ssh carries something else than the relay's bytes.
+    #[error(
+        "the remote shell prints text of its own before the relay; its start files must be silent"
+    )]
+    SshNoise,
     /// The way out of this network.
     #[error("proxy: {0}")]
     Proxy(#[from] ProxyError),
@@ -136,6 +141,9 @@ impl DialError {
     }
 
     /// What follows for the link.
+    ///
+    /// ssh has one exit status for all its failures. The two that no retry mends are told by its words, so
+    /// that a link does not knock with a wrong key until the machine bans its address.
     #[must_use]
     pub fn failure(&self) -> DialFailure {
         let refused = DialFailure::Refused;
@@ -156,6 +164,12 @@ impl DialError {
             Self::LockedOut { retry_after } | Self::Busy { retry_after: Some(retry_after) } => {
                 DialFailure::RetryNotBefore(*retry_after)
             }
+            Self::Ssh { status: Some(255), said } if said.contains("Permission denied") => {
+                refused(Refusal::BadCredential)
+            }
+            Self::Ssh { status: Some(255), said } if said.contains("Host key verification") => {
+                refused(Refusal::Untrusted)
+            }
             Self::Tls(TlsFailure::NotTls | TlsFailure::Other(_))
             | Self::Refused
             | Self::Timeout { .. }
@@ -165,6 +179,7 @@ impl DialError {
             | Self::NotARelay { .. }
             | Self::SshStart { .. }
             | Self::Ssh { .. }
+            | Self::SshNoise
             | Self::Proxy(_)
             | Self::Io(_) => DialFailure::Retry,
         }

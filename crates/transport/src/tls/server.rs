@@ -92,6 +92,12 @@ impl ServerTls {
         Ok(Self { config: Arc::new(config), pin })
     }
 
+    /// The same pin with a server's behaviour that only a test wants.
+    #[cfg(test)]
+    pub(crate) fn with_config(self, config: ServerConfig) -> Self {
+        Self { config: Arc::new(config), pin: self.pin }
+    }
+
     /// The pin of the certificate that it shows.
     #[must_use]
     pub const fn pin(&self) -> Pin {
