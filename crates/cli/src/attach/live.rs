@@ -18,8 +18,8 @@ use quarterdeck_protocol::{
 };
 use quarterdeck_transport::{Client, Events, Incoming, client::CallId};
 use tokio::{
-    sync::mpsc,
     signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
     time::{Duration, Instant, sleep_until},
 };
 
@@ -305,11 +305,7 @@ impl Signals {
     }
 }
 
-async fn next_sent(
-    wire: &mut Option<Wire>,
-    typing: &mut Typing,
-    channel: Option<Channel>,
-) -> Sent {
+async fn next_sent(wire: &mut Option<Wire>, typing: &mut Typing, channel: Option<Channel>) -> Sent {
     match wire {
         Some(wire) => wire.outbox.next(typing, channel).await,
         None => std::future::pending().await,
