@@ -355,7 +355,7 @@ impl Session {
             }
             Command::Input(input) => self.handle_input(input),
             Command::InputOnce { caller, text, n, reply } => {
-                self.handle_input_once(&caller, text, n, reply);
+                self.handle_input_once(&caller, &text, n, reply);
             }
             Command::Resize { by, size, reply } => {
                 let allowed = self.lease.require_owner(by);

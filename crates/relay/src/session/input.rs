@@ -136,7 +136,7 @@ impl Session {
     pub(super) fn handle_input_once(
         &mut self,
         caller: &LeaseCaller,
-        text: Bytes,
+        text: &Bytes,
         n: Option<InputNumber>,
         reply: Reply<InputResult>,
     ) {
@@ -155,7 +155,7 @@ impl Session {
         };
         self.record_lease_changes(Then::Ignore);
         let n = n.unwrap_or_else(|| self.next_input(client));
-        let sent = self.send_input(client, n, &text);
+        let sent = self.send_input(client, n, text);
         if borrowed != Borrowed::OwnedAnyway {
             self.lease.return_borrowed(borrowed);
             self.record_lease_changes(Then::Ignore);
