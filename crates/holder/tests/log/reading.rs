@@ -1,4 +1,6 @@
-use quarterdeck_holder::log::{LogOptions, Next, Sought};
+use std::fs;
+
+use quarterdeck_holder::log::{LogOptions, Next, ReadError, Sought};
 use quarterdeck_protocol::ids::{Out, Seq};
 
 use crate::support::{ReadOut, SMALL, Session, append, append_many, at, pattern};
@@ -105,4 +107,50 @@ fn a_reader_from_the_head_sees_only_what_is_new() {
     assert_eq!(reader.seek_head().expect("readable"), writer.head());
     append(&mut writer, b"new");
     assert_eq!(ReadOut::of(&mut reader).output(), b"new");
+}
+
+/// Read calls of this thread so far.
+fn read_calls() -> u64 {
+    let io = fs::read_to_string("/proc/thread-self/io").expect("the kernel counts reads");
+    let calls = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("a count");
+    calls.parse().expect("a number")
+}
+
+#[test]
+fn a_reader_at_the_head_costs_one_read_per_wake_up() {
+    const WAKE_UPS: u64 = 100;
+    let session = Session::new();
+    let mut writer = session.create(LogOptions::default());
+    let mut reader = session.reader();
+    ReadOut::of(&mut reader);
+    let counting = read_calls();
+    let counting = read_calls() - counting;
+
+    let before = read_calls();
+    for wake_up in 0..WAKE_UPS {
+        let records = wake_up % 5 + 1;
+        append_many(&mut writer, usize::try_from(records).expect("small"), 100);
+        for _ in 0..records {
+            assert!(matches!(reader.next().expect("readable"), Next::Record(_)));
+        }
+        assert_eq!(reader.position(), writer.head());
+    }
+    assert_eq!(read_calls() - before - counting, WAKE_UPS);
+}
+
+#[test]
+fn a_log_that_lost_what_was_read_says_so() {
+    let session = Session::new();
+    let mut writer = session.create(SMALL);
+    append_many(&mut writer, 40, 200);
+    let mut reader = session.reader();
+    ReadOut::of(&mut reader);
+    drop(writer);
+    fs::remove_file(session.last_segment()).expect("removed");
+    fs::remove_file(session.last_segment()).expect("removed");
+    let mut writer = session.open(SMALL).writer;
+    append_many(&mut writer, 20, 100);
+    append_many(&mut writer, 20, 200);
+    let read = reader.next();
+    assert!(matches!(read, Err(ReadError::Rewound { .. })), "{read:?}");
 }
