@@ -13,7 +13,6 @@ mod modes;
 mod notice;
 mod outbox;
 mod pieces;
-mod quiet;
 mod stream;
 pub(crate) mod terminal;
 mod typing;

@@ -68,6 +68,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args, environment: Environment) -> Result<Exit, (output::Output, CliError)> {
     let Args { global, command } = args;
+    attach::terminal::restore_on_panic();
     let early = config::early_output(&global, &environment);
     let settings = || {
         let file = FileConfig::load(&environment)?;

@@ -20,7 +20,6 @@ use crate::{
         outbox::{Asked, Request},
         stream::{Drawn, Seen, Stream},
         terminal::Screen,
-        typing::Typing,
         view::Ask,
     },
     error::{CliError, from_rpc},
