@@ -17,7 +17,10 @@ pub(crate) use token::TokenSource;
 
 use std::path::PathBuf;
 
-use crate::{attach::keys::PrefixKey, output::{ColorChoice, Output}};
+use crate::{
+    attach::keys::PrefixKey,
+    output::{ColorChoice, Output},
+};
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -141,11 +141,8 @@ fn endpoint(remote: &Remote) -> Result<Endpoint, CliError> {
 }
 
 fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError> {
-    let plain = if settings.insecure {
-        PlainOffLoopback::Insecure
-    } else {
-        PlainOffLoopback::Refused
-    };
+    let plain =
+        if settings.insecure { PlainOffLoopback::Insecure } else { PlainOffLoopback::Refused };
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
     let prompts = if on_terminal { SshPrompts::Ask } else { SshPrompts::Never };
     let proxy = remote.proxy.as_deref().map(str::parse).transpose();
@@ -153,10 +150,10 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
         token: remote.token.as_ref().map(crate::config::TokenSource::read).transpose()?,
         tls: ClientTls {
             trust: trust(remote)?,
-            identity: remote.identity.clone().map(|(certificate, key)| ClientIdentity {
-                certificate,
-                key,
-            }),
+            identity: remote
+                .identity
+                .clone()
+                .map(|(certificate, key)| ClientIdentity { certificate, key }),
         },
         plain,
         proxy: proxy

@@ -68,6 +68,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args, environment: Environment) -> Result<Exit, (output::Output, CliError)> {
     let Args { global, command } = args;
+    attach::terminal::restore_on_panic();
     let early = config::early_output(&global, &environment);
     let settings = || {
         let file = FileConfig::load(&environment)?;
@@ -88,14 +89,13 @@ fn run(args: Args, environment: Environment) -> Result<Exit, (output::Output, Cl
 /// A relay uses all processors; everything else is one connection.
 fn runtime(command: Option<&Command>) -> Result<tokio::runtime::Runtime, CliError> {
     let mut builder = match command {
-        Some(Command::Relay(args)) if args.serves() => {
-            tokio::runtime::Builder::new_multi_thread()
-        }
+        Some(Command::Relay(args)) if args.serves() => tokio::runtime::Builder::new_multi_thread(),
         Some(_) | None => tokio::runtime::Builder::new_current_thread(),
     };
-    builder.enable_all().build().map_err(|error| {
-        CliError::new(Kind::Failed, "cannot start the runtime").caused_by(&error)
-    })
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Kind::Failed, "cannot start the runtime").caused_by(&error))
 }
 
 /// Help and version are answers; anything else that does not parse is an error of our own form.

@@ -5,6 +5,7 @@
 
 mod actor;
 mod holder;
+mod input;
 pub(crate) mod launch;
 pub(crate) mod meta;
 mod ownership;

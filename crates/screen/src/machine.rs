@@ -37,6 +37,28 @@ pub(crate) enum State {
     DcsPassthrough,
 }
 
+impl State {
+    /// Whether controls have no effect here because they are part of a string.
+    pub(crate) fn is_string(self) -> bool {
+        match self {
+            Self::OpaqueString
+            | Self::OscString
+            | Self::DcsEntry
+            | Self::DcsParam
+            | Self::DcsIntermediate
+            | Self::DcsIgnore
+            | Self::DcsPassthrough => true,
+            Self::Ground
+            | Self::Escape
+            | Self::EscapeIntermediate
+            | Self::CsiEntry
+            | Self::CsiParam
+            | Self::CsiIntermediate
+            | Self::CsiIgnore => false,
+        }
+    }
+}
+
 /// What a character asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {

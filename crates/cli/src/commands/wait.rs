@@ -227,13 +227,17 @@ mod tests {
         assert_eq!(verdict(lost_state(), 0, WaitFor::Exit, 0), Verdict::Never);
         let state = lost_state();
         let error = lost(&session(1, "a", state.clone(), &[]), &state);
-        assert_eq!((error.kind, error.message.as_str()), (Kind::Ended, "session a was lost: killed"));
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (Kind::Ended, "session a was lost: killed")
+        );
     }
 
     #[test]
     fn exit_codes_are_the_programs_own_or_128_and_the_signal() {
         let signal = ExitStatus::Signal { signal: 15, core: false };
-        let codes = [ExitStatus::Code { code: 7 }, ExitStatus::Code { code: 256 }, signal, ExitStatus::Oom];
+        let codes =
+            [ExitStatus::Code { code: 7 }, ExitStatus::Code { code: 256 }, signal, ExitStatus::Oom];
         assert_eq!(codes.map(|status| exit_of(&status)), [7, 0, 143, 137].map(Exit::code));
     }
 }

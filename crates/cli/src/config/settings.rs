@@ -175,10 +175,7 @@ fn reject_lone_remote_flags(typed: &GlobalArgs) -> Result<(), CliError> {
         .hint("the instance's own relay is reached without a credential"))
 }
 
-fn identity(
-    typed: &GlobalArgs,
-    file: &FileConfig,
-) -> Result<Option<(PathBuf, PathBuf)>, CliError> {
+fn identity(typed: &GlobalArgs, file: &FileConfig) -> Result<Option<(PathBuf, PathBuf)>, CliError> {
     let cert = typed.client_cert.clone().or_else(|| file.client_cert.clone());
     let key = typed.client_key.clone().or_else(|| file.client_key.clone());
     match (cert, key) {

@@ -20,7 +20,6 @@ use crate::{
         outbox::{Asked, Request},
         stream::{Drawn, Seen, Stream},
         terminal::Screen,
-        typing::Typing,
         view::Ask,
     },
     error::{CliError, from_rpc},
@@ -180,11 +179,7 @@ impl Live<'_> {
     }
 
     /// A request of a key failed: say so where it was pressed.
-    fn handle_key_answer(
-        &mut self,
-        ask: Ask,
-        outcome: Result<Box<RawValue>, RpcError>,
-    ) -> Turn {
+    fn handle_key_answer(&mut self, ask: Ask, outcome: Result<Box<RawValue>, RpcError>) -> Turn {
         if let Err(error) = outcome {
             let what = match ask {
                 Ask::Take => "not taken",
@@ -245,8 +240,7 @@ impl Live<'_> {
         self.told = attached.session.seq;
         self.credited = attached.out;
         let Some(wire) = &mut self.wire else { return Returned::ToDraw };
-        let returned =
-            if wire.attached { Returned::ToDraw } else { Returned::FromLostLink };
+        let returned = if wire.attached { Returned::ToDraw } else { Returned::FromLostLink };
         wire.attached = true;
         if returned == Returned::ToDraw {
             wire.outbox.request(Request::Detach(old));
@@ -276,7 +270,9 @@ fn returned_words(start: &AttachStart, gone: usize) -> String {
     };
     match gone {
         0 => format!("reconnected \u{b7} {output}"),
-        _ => format!("reconnected \u{b7} {output} \u{b7} {gone} typed bytes did not reach the program"),
+        _ => format!(
+            "reconnected \u{b7} {output} \u{b7} {gone} typed bytes did not reach the program"
+        ),
     }
 }
 
@@ -290,6 +286,9 @@ mod tests {
         let gap = AttachStart::Gap { from: Out(10), to: Out(110) };
         assert_eq!(returned_words(&AttachStart::Ok, 0), "reconnected \u{b7} nothing missed");
         assert_eq!(returned_words(&gap, 0), "reconnected \u{b7} gap of 100 bytes");
-        assert!(returned_words(&AttachStart::Ok, 7).ends_with("7 typed bytes did not reach the program"));
+        assert!(
+            returned_words(&AttachStart::Ok, 7)
+                .ends_with("7 typed bytes did not reach the program")
+        );
     }
 }

@@ -148,8 +148,7 @@ fn a_loan_is_silent_and_typing_goes_on() {
 #[test]
 fn a_request_is_shown_to_the_owner_once() {
     let mut owner = view(held(me()));
-    let lease =
-        LeaseView { epoch: Epoch(4), state: held(me()), requested_by: vec![bob()] };
+    let lease = LeaseView { epoch: Epoch(4), state: held(me()), requested_by: vec![bob()] };
     insta::assert_snapshot!(shown(&owner.handle_requests(&lease)), @"bob (phone) asks for this session · Ctrl-] o hands it over");
     assert_eq!(owner.handle_requests(&lease), []);
     assert_eq!(owner.handle_key(Event::Command(Command::Offer)), [Action::Ask(Ask::Offer)]);

@@ -94,7 +94,9 @@ fn pull_all(stream: &mut ChannelStream) -> Vec<Seen> {
                 Body::Out { out, bytes, .. } => Seen::Out(out.0, bytes.to_vec()),
                 Body::Snap { out, bytes, .. } => Seen::Snap(out.0, bytes.to_vec()),
                 Body::Gap { from, to } => Seen::Gap(from.0, to.0),
-                other => panic!("a relay does not send {other:?}"),
+                other @ (Body::In { .. } | Body::InAck { .. } | Body::Credit { .. }) => {
+                    panic!("a relay does not send {other:?}")
+                }
             },
         });
     }
@@ -220,12 +222,11 @@ fn a_large_screen_comes_in_parts() {
     let mut viewer = stage.viewer(Behind::Skip);
     let bytes = Bytes::from(vec![b's'; MAX_SHARED_FRAME_BYTES + 1]);
     viewer.handle_snapshot(SnapshotAt { at: stage.head(), bytes, exact: Exactness::Inexact });
-    let flags = |pulled: Pulled| match pulled {
-        Pulled::Frame(bytes) => match Frame::parse(&bytes).expect("a frame").body {
-            Body::Snap { flags, bytes, .. } => (flags, bytes.len()),
-            other => panic!("a screen, not {other:?}"),
-        },
-        other => panic!("a frame, not {other:?}"),
+    let flags = |pulled: Pulled| {
+        let Pulled::Frame(bytes) = pulled else { panic!("a frame, not {pulled:?}") };
+        let body = Frame::parse(&bytes).expect("a frame").body;
+        let Body::Snap { flags, bytes, .. } = body else { panic!("a screen, not {body:?}") };
+        (flags, bytes.len())
     };
     let first = flags(viewer.pull(MAX_SHARED_FRAME_BYTES));
     assert_eq!(first, (Flags::INEXACT.with(Flags::MORE), MAX_SHARED_FRAME_BYTES));
