@@ -18,8 +18,8 @@ use quarterdeck_protocol::{
 };
 use quarterdeck_transport::{Client, Events, Incoming, client::CallId};
 use tokio::{
-    sync::mpsc,
     signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
     time::{Duration, Instant, sleep_until},
 };
 
