@@ -120,15 +120,16 @@ fn is_in(scope: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
     /// A service manager that is a shell script; `{0}` in it is its directory.
     fn ask_fake(script: &str, patience: Duration) -> (Result<(), ScopeError>, tempfile::TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
         let busctl = directory.path().join("busctl");
         let script = script.replace("{0}", &directory.path().to_string_lossy());
-        fs::write(&busctl, format!("#!/bin/sh\n{script}\n")).expect("written");
-        fs::set_permissions(&busctl, fs::Permissions::from_mode(0o700)).expect("executable");
+        // written by another process: while this one has it open, a test that forks keeps it busy
+        let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$2\" && chmod 700 \"$2\"";
+        let mut shell = Command::new("sh");
+        let written = shell.args(["-c", write, "sh", &script]).arg(&busctl).status();
+        assert!(written.is_ok_and(|status| status.success()));
         let scope = name(SessionId::from_bytes([0xab; 10]));
         let deadline = Instant::now() + patience;
         (move_into(&scope, directory.path(), &busctl, deadline), directory)

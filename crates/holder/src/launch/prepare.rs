@@ -128,6 +128,10 @@ fn check(request: &LaunchRequest) -> Result<(), LaunchFailure> {
     let words = request.argv.iter().map(String::len);
     let env = request.env.iter().map(|(name, value)| name.len() + value.len() + 2);
     let side = 1..=MAX_TERMINAL_CELLS_PER_SIDE;
+    if !Path::new(&request.directory).is_absolute() {
+        let sentence = "the session's directory is no absolute path";
+        return Err(LaunchFailure::plain(LaunchErrorCode::Storage, sentence));
+    }
     if request.argv.first().is_none_or(String::is_empty) {
         return command("the command line is empty");
     }
