@@ -13,11 +13,14 @@ mod token;
 pub(crate) use environment::Environment;
 pub(crate) use file::{FileConfig, relay_config};
 pub(crate) use settings::{Remote, Settings, Target};
-pub(crate) use token::{Token, TokenSource};
+pub(crate) use token::TokenSource;
 
 use std::path::PathBuf;
 
-use crate::{attach::keys::PrefixKey, output::ColorChoice};
+use crate::{
+    attach::keys::PrefixKey,
+    output::{ColorChoice, Output},
+};
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -59,4 +62,24 @@ pub(crate) struct GlobalArgs {
     /// Key that begins a command while attached: ctrl-], ctrl-a, …
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) detach_key: Option<PrefixKey>,
+}
+
+/// Where errors go that come before the configuration file was read.
+pub(crate) fn early_output(typed: &GlobalArgs, environment: &Environment) -> Output {
+    settings::output(typed, environment, &FileConfig::default())
+}
+
+/// What holders' zygote needs of the relay's environment; the rest may hold secrets.
+pub(crate) fn holder_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    let kept = ["PATH", "XDG_RUNTIME_DIR"];
+    kept.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))).collect()
+}
+
+/// What a holder's zygote must know of its surroundings; reads two variables and nothing else, since
+/// the process is to stay small.
+pub(crate) fn holder_surroundings() -> quarterdeck_holder::launch::Surroundings {
+    quarterdeck_holder::launch::Surroundings {
+        runtime_directory: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+        busctl: "busctl".into(),
+    }
 }

@@ -17,6 +17,8 @@ use quarterdeck_protocol::{
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(120);
 /// Clients that may wait for the lease; one more replaces the oldest.
 pub const MAX_REQUESTS: usize = 16;
+/// Changes that wait to be recorded while the session's holder cannot be reached.
+const MAX_UNRECORDED_CHANGES: usize = 64;
 /// Clients whose role is remembered, so that a re-attach is not new.
 const MAX_KNOWN_CLIENTS: usize = 256;
 
@@ -121,6 +123,12 @@ impl OwnerLease {
     /// The next change that must be recorded, oldest first.
     pub fn poll_change(&mut self) -> Option<LeaseRecord> {
         (!self.changes.is_empty()).then(|| self.changes.remove(0))
+    }
+
+    /// Whether a change waits to be recorded.
+    #[must_use]
+    pub const fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
     }
 
     /// When [`Self::handle_timeout`] wants to be called.
@@ -387,6 +395,10 @@ impl OwnerLease {
     }
 
     fn record(&mut self, why: LeaseCause, by: Option<Owner>) {
+        if self.changes.len() >= MAX_UNRECORDED_CHANGES {
+            // each change tells the whole lease, so the newest are the ones that matter
+            self.changes.remove(0);
+        }
         self.changes.push(LeaseRecord { epoch: self.epoch, state: self.state.clone(), why, by });
     }
 

@@ -16,7 +16,7 @@ use rustix::{
     process::{Pid, PidfdFlags},
 };
 
-use crate::launch::Surroundings;
+use crate::{launch::Surroundings, survival};
 
 /// How long the service manager may take; a session starts without a scope rather than late.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,22 +34,29 @@ pub(crate) enum ScopeError {
     Silent,
 }
 
-/// Moves this process into a scope of its own. Without a user's service manager there is nothing to
-/// do.
+/// Moves this process into a scope of its own, where that makes it live longer.
 pub(crate) fn enter(session: SessionId, surroundings: &Surroundings) -> Result<(), ScopeError> {
     let Some(runtime) = &surroundings.runtime_directory else { return Ok(()) };
-    if !runtime.join("systemd/private").exists() {
+    if !survival::report(surroundings).scope_helps() {
         return Ok(());
     }
     let deadline = Instant::now() + PATIENCE;
-    let scope = name(session);
-    let mut asked = ask(&scope, runtime, &surroundings.busctl).map_err(ScopeError::Busctl)?;
+    move_into(&name(session), runtime, &surroundings.busctl, deadline)
+}
+
+fn move_into(
+    scope: &str,
+    runtime: &Path,
+    busctl: &Path,
+    deadline: Instant,
+) -> Result<(), ScopeError> {
+    let mut asked = ask(scope, runtime, busctl).map_err(ScopeError::Busctl)?;
     let code = ended_by(&mut asked, deadline)?;
     if code != 0 {
         return Err(ScopeError::Refused(code));
     }
     // the answer means that the job is queued; the move comes a moment later
-    while !is_in(&scope) {
+    while !is_in(scope) {
         if Instant::now() >= deadline {
             return Err(ScopeError::Silent);
         }
@@ -108,4 +115,69 @@ fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitSta
 fn is_in(scope: &str) -> bool {
     let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     cgroups.lines().any(|line| line.ends_with(scope))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// A service manager that is a shell script; `{0}` in it is its directory.
+    fn ask_fake(script: &str, patience: Duration) -> (Result<(), ScopeError>, tempfile::TempDir) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let busctl = directory.path().join("busctl");
+        let script = script.replace("{0}", &directory.path().to_string_lossy());
+        fs::write(&busctl, format!("#!/bin/sh\n{script}\n")).expect("written");
+        fs::set_permissions(&busctl, fs::Permissions::from_mode(0o700)).expect("executable");
+        let scope = name(SessionId::from_bytes([0xab; 10]));
+        let deadline = Instant::now() + patience;
+        (move_into(&scope, directory.path(), &busctl, deadline), directory)
+    }
+
+    #[test]
+    fn the_service_manager_is_asked_for_one_scope_with_this_process() {
+        let record = "for word; do echo \"$word\"; done >{0}/asked; env >{0}/env";
+        let (moved, directory) = ask_fake(record, Duration::from_millis(500));
+        // this one only says that it did
+        assert!(matches!(moved, Err(ScopeError::Silent)), "{moved:?}");
+        let asked = fs::read_to_string(directory.path().join("asked")).expect("it was asked");
+        let own = std::process::id().to_string();
+        let expected = [
+            "--user",
+            "--quiet",
+            "call",
+            "org.freedesktop.systemd1",
+            "/org/freedesktop/systemd1",
+            "org.freedesktop.systemd1.Manager",
+            "StartTransientUnit",
+            "ssa(sv)a(sa(sv))",
+            "qd-s_abababababababababab.scope",
+            "fail",
+            "3",
+            "PIDs",
+            "au",
+            "1",
+            &own,
+            "Description",
+            "s",
+            "A Quarterdeck session",
+            "CollectMode",
+            "s",
+            "inactive-or-failed",
+            "0",
+        ];
+        assert_eq!(asked.lines().collect::<Vec<_>>(), expected);
+        let env = fs::read_to_string(directory.path().join("env")).expect("its environment");
+        assert!(env.contains(&format!("XDG_RUNTIME_DIR={}", directory.path().display())), "{env}");
+    }
+
+    #[test]
+    fn a_refusal_and_a_silence_are_told_apart_and_neither_takes_long() {
+        let (refused, _directory) = ask_fake("exit 3", PATIENCE);
+        assert!(matches!(refused, Err(ScopeError::Refused(3))), "{refused:?}");
+        let (silent, _directory) = ask_fake("exec sleep 1000", Duration::from_millis(50));
+        assert!(matches!(silent, Err(ScopeError::Silent)), "{silent:?}");
+        let nobody = move_into("x.scope", Path::new("/"), Path::new("/no/busctl"), Instant::now());
+        assert!(matches!(nobody, Err(ScopeError::Busctl(_))), "{nobody:?}");
+    }
 }

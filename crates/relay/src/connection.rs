@@ -94,6 +94,7 @@ enum End {
 /// Close codes of RFC 6455.
 mod close {
     pub(super) const GOING_AWAY: u16 = 1001;
+    pub(super) const PROTOCOL: u16 = 1002;
     pub(super) const INVALID: u16 = 1007;
     pub(super) const POLICY: u16 = 1008;
 }
@@ -148,7 +149,14 @@ impl Connection {
             tokio::select! {
                 biased;
                 message = stream.next() => {
-                    let Some(Ok(message)) = message else { return End::Peer };
+                    let message = match message {
+                        Some(Ok(message)) => message,
+                        Some(Err(error)) => {
+                            tracing::debug!(%error, "unreadable message");
+                            return End::Violation(close::PROTOCOL, "message malformed or too large");
+                        }
+                        None => return End::Peer,
+                    };
                     self.moved.fetch_add(1, Ordering::Relaxed);
                     match message {
                         Message::Text(text) => {
@@ -247,6 +255,10 @@ impl Connection {
                 vec![Message::Binary(frame.to_vec().into())]
             }
             Turn::Control(Control::Ping) => vec![Message::Ping(Bytes::new())],
+            Turn::Control(Control::Detached { channel, why }) => {
+                self.channels().remove(&channel);
+                detached(channel, why).into_iter().collect()
+            }
             Turn::View => {
                 self.view_messages().into_iter().map(|t| Message::Text(t.into())).collect()
             }
@@ -268,8 +280,8 @@ impl Connection {
                     }
                     Some(Pulled::Failed(error)) => {
                         tracing::warn!(%error, "channel ended: its log cannot be read");
-                        self.end_channel(channel, "log_unreadable");
-                        Vec::new()
+                        self.give_up(channel);
+                        detached(channel, "log_unreadable").into_iter().collect()
                     }
                     Some(Pulled::Nothing) | None => Vec::new(),
                 }
@@ -389,16 +401,12 @@ impl Connection {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends an attachment from the relay's side.
-    fn end_channel(&self, channel: Channel, why: &str) {
+    /// Ends an attachment whose log cannot be read.
+    fn give_up(&self, channel: Channel) {
         let Some(stream) = self.channels().remove(&channel) else { return };
         if let Some(client) = self.identity().map(|owner| owner.client) {
             let outbox = Arc::clone(&self.outbox);
             stream.session.try_tell(Command::Detach { client, channel, outbox });
-        }
-        let detached = Detached { channel, why: why.to_owned() };
-        if let Ok(text) = rpc::notification(notify::SESSION_DETACHED, &detached) {
-            self.outbox.push(Control::Text(text));
         }
     }
 
@@ -411,4 +419,9 @@ impl Connection {
             let _ = stream.session.tell(Command::Detach { client, channel, outbox }).await;
         }
     }
+}
+
+fn detached(channel: Channel, why: &str) -> Option<Message> {
+    let text = rpc::notification(notify::SESSION_DETACHED, &Detached { channel, why: why.into() });
+    text.ok().map(|text| Message::Text(text.into()))
 }

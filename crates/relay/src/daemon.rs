@@ -207,7 +207,11 @@ async fn bind(options: &RelayOptions) -> Result<Listeners, RelayError> {
         };
         let listener = Listener::bind_tcp(*address, &bound).await.map_err(|error| match error {
             BindError::Io(source) => RelayError::Listen { address: *address, source },
-            other => RelayError::Listen { address: *address, source: io::Error::other(other) },
+            other @ (BindError::PlainOffLoopback(_)
+            | BindError::InTheWay(_)
+            | BindError::OpenDirectory(_)) => {
+                RelayError::Listen { address: *address, source: io::Error::other(other) }
+            }
         })?;
         names.push(format!("{scheme}://{}", listener.local_address().unwrap_or(*address)));
         all.push(listener);

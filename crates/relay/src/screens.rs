@@ -124,7 +124,10 @@ impl Screens {
     ///
     /// # Errors
     /// When the log cannot be read or too many wait.
-    pub(crate) async fn snapshot(&self, session: &Arc<SessionHandle>) -> Result<SnapshotAt, RpcError> {
+    pub(crate) async fn snapshot(
+        &self,
+        session: &Arc<SessionHandle>,
+    ) -> Result<SnapshotAt, RpcError> {
         let (reply, answer) = oneshot::channel();
         {
             let mut queue = self.shared.lock();

@@ -5,6 +5,7 @@
 
 mod actor;
 mod holder;
+mod input;
 pub(crate) mod launch;
 pub(crate) mod meta;
 mod ownership;
@@ -148,6 +149,8 @@ pub(crate) enum Command {
         /// Answered when they are gone.
         reply: Reply<()>,
     },
+    /// The session was removed: tell its viewers and end.
+    End,
     /// The terminal model answers a query of the program.
     ModelReply(Vec<u8>),
     /// The terminal model saw a new title.
@@ -253,6 +256,30 @@ impl SessionHandle {
         }
     }
 
+    /// A handle without a task, for tests of its viewers.
+    #[cfg(test)]
+    pub(crate) fn for_test(directory: &std::path::Path, log: &LogState) -> Arc<Self> {
+        let facts = log.facts();
+        let meta = SessionMeta {
+            schema: meta::META_SCHEMA,
+            session: facts.session,
+            label: "test".parse().expect("a label"),
+            kind: facts.kind,
+            argv: Vec::new(),
+            command: vec!["sh".into()],
+            cwd: "/".into(),
+            created_at: 0,
+            created_by: None,
+            request_id: None,
+            record_input: false,
+        };
+        let view = records::first_view(&meta, log, Out(0), actor::Lives::Yes);
+        let directory = directory.to_owned();
+        let freshness = Freshness::New;
+        let opened = Opened { directory, meta, log: log.clone(), base: Out(0), freshness };
+        Arc::new(Self::new(&opened, view, mpsc::channel(1).0))
+    }
+
     /// Pid of its holder, while one is linked.
     pub(crate) fn holder_pid(&self) -> Option<u32> {
         Some(self.holder_pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
@@ -279,7 +306,10 @@ impl SessionHandle {
     ///
     /// # Errors
     /// The command's, or that the session's task has ended.
-    pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, RpcError> {
+    pub(crate) async fn ask<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, RpcError> {
         let (reply, answer) = oneshot::channel();
         self.tell(command(reply)).await?;
         answer.await.map_err(|_| gone())?

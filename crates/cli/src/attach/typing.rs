@@ -14,6 +14,10 @@ use quarterdeck_protocol::{
     limits::{INPUT_WINDOW_BYTES, MAX_INPUT_BYTES},
 };
 
+/// Bytes that wait behind a full window while the link is up: a large paste that the program reads
+/// slowly. Keys that are commands must be read meanwhile, so the rest of the paste must be somewhere.
+const MAX_BACKLOG_BYTES: usize = 1024 * 1024;
+
 /// What was typed on one session.
 #[derive(Debug)]
 pub(crate) struct Typing {
@@ -23,7 +27,7 @@ pub(crate) struct Typing {
     /// The epoch under which this client owns the session; none = it follows.
     epoch: Option<Epoch>,
     incarnation: Incarnation,
-    /// Typed and not numbered yet; at most [`INPUT_WINDOW_BYTES`].
+    /// Typed and not numbered yet; bounded by [`Typing::room`].
     waiting: VecDeque<u8>,
     /// Copies of what is in flight, oldest first.
     sent: VecDeque<Sent>,
@@ -86,13 +90,17 @@ impl Typing {
         if taken == bytes.len() { Taken::All } else { Taken::Part(taken) }
     }
     /// How many more bytes can be typed now.
-    pub(crate) fn room(&self) -> usize {
-        let again: usize = self.again.iter().map(|sent| sent.bytes.len()).sum();
-        INPUT_WINDOW_BYTES.saturating_sub(self.window.unsettled_bytes() + self.waiting.len() + again)
+    fn room(&self) -> usize {
+        let limit = match self.link {
+            Link::Up => MAX_BACKLOG_BYTES,
+            Link::Down => INPUT_WINDOW_BYTES,
+        };
+        limit.saturating_sub(self.unsettled_bytes())
     }
-    /// Whether anything typed has not reached the program.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.room() == INPUT_WINDOW_BYTES
+    /// Bytes that were typed and have not reached the program.
+    fn unsettled_bytes(&self) -> usize {
+        let again: usize = self.again.iter().map(|sent| sent.bytes.len()).sum();
+        self.window.unsettled_bytes() + self.waiting.len() + again
     }
 
     /// The next input to send.
@@ -254,9 +262,9 @@ mod tests {
         assert_eq!(typing.push(b"ls"), Taken::All);
         assert_eq!(drain(&mut typing), [sent(1, 1, "ls")]);
         assert_eq!(drain(&mut typing), []);
-        assert!(!typing.is_settled());
+        assert_eq!(typing.unsettled_bytes(), 2);
         typing.handle_ack(InputNumber(1), InputState::Applied);
-        assert!(typing.is_settled());
+        assert_eq!(typing.unsettled_bytes(), 0);
     }
 
     #[test]
@@ -342,7 +350,7 @@ mod tests {
         assert_eq!(typing.handle_attached(back), 0);
         assert_eq!(drain(&mut typing), [sent(1, 2, "b"), sent(1, 3, "c"), sent(1, 4, "d")]);
         typing.handle_ack(InputNumber(4), InputState::Applied);
-        assert!(typing.is_settled());
+        assert_eq!(typing.unsettled_bytes(), 0);
     }
 
     #[test]
@@ -353,12 +361,12 @@ mod tests {
         typing.handle_link_down();
         typing.push(b"bc");
         assert_eq!(typing.handle_attached(Attached { epoch: None, ..ATTACHED }), 3);
-        assert!(typing.is_settled());
+        assert_eq!(typing.unsettled_bytes(), 0);
         assert_eq!(drain(&mut typing), []);
     }
 
     #[test]
-    fn there_is_room_for_one_window_and_no_more() {
+    fn without_a_link_there_is_room_for_one_window_and_no_more() {
         let mut typing = Typing::new(ATTACHED);
         typing.handle_link_down();
         assert_eq!(typing.push(&vec![b'x'; INPUT_WINDOW_BYTES]), Taken::All);

@@ -162,9 +162,21 @@ impl View {
     pub(crate) fn epoch(&self) -> Option<Epoch> {
         (self.role() == Role::Owner && !self.lent).then_some(self.lease.epoch)
     }
-    /// The session's size.
-    pub(crate) const fn size(&self) -> TerminalSize {
-        self.size
+    /// The session's label.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+    /// This client.
+    pub(crate) const fn client(&self) -> ClientId {
+        self.identity.client
+    }
+    /// The relay knows this terminal as another client from now on.
+    pub(crate) const fn set_client(&mut self, client: ClientId) {
+        self.identity.client = client;
+    }
+    /// Somebody has our lease for one input.
+    pub(crate) const fn is_lent(&self) -> bool {
+        self.lent
     }
     /// This screen's size.
     pub(crate) const fn local(&self) -> TerminalSize {
@@ -271,8 +283,10 @@ impl View {
         let fitted = same_cells(self.size, self.local);
         self.local = local;
         let alone = self.attached <= 1;
-        if self.role() == Role::Owner && self.link == LinkState::Up && (fitted || alone) {
-            return vec![Action::Ask(Ask::Resize(local)), Action::Redraw];
+        let may = self.role() == Role::Owner && self.link == LinkState::Up;
+        if may && (fitted || alone) && !same_cells(self.size, local) {
+            // drawn anew when the session has the size
+            return vec![Action::Ask(Ask::Resize(local))];
         }
         let mut actions = vec![Action::Redraw];
         actions.extend(self.size_notice());

@@ -10,8 +10,6 @@ use crate::output::Surroundings;
 
 /// Every variable that begins so is Quarterdeck's own and reaches no session from here.
 const OWN_PREFIX: &str = "QD_";
-/// Variables with Quarterdeck's secrets: removed from every child.
-pub(crate) const SECRETS: [&str; 1] = ["QD_TOKEN"];
 
 /// The environment as it was at the start. Prints names only: values may be secrets.
 #[derive(Clone, Default)]
@@ -69,6 +67,11 @@ impl Environment {
         } else {
             Surroundings::Capable
         }
+    }
+    /// The names of Quarterdeck's own variables, which no child gets: one of them is a secret.
+    pub(crate) fn own_names(&self) -> impl Iterator<Item = &OsStr> {
+        let own = |name: &&OsString| name.as_encoded_bytes().starts_with(OWN_PREFIX.as_bytes());
+        self.variables.keys().filter(own).map(OsString::as_os_str)
     }
     /// What a session started from here gets: everything that is text, but nothing of Quarterdeck's.
     pub(crate) fn for_session(&self) -> BTreeMap<String, String> {

@@ -175,10 +175,7 @@ fn reject_lone_remote_flags(typed: &GlobalArgs) -> Result<(), CliError> {
         .hint("the instance's own relay is reached without a credential"))
 }
 
-fn identity(
-    typed: &GlobalArgs,
-    file: &FileConfig,
-) -> Result<Option<(PathBuf, PathBuf)>, CliError> {
+fn identity(typed: &GlobalArgs, file: &FileConfig) -> Result<Option<(PathBuf, PathBuf)>, CliError> {
     let cert = typed.client_cert.clone().or_else(|| file.client_cert.clone());
     let key = typed.client_key.clone().or_else(|| file.client_key.clone());
     match (cert, key) {
@@ -192,7 +189,6 @@ fn identity(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::token::Token;
 
     const HOME: (&str, &str) = ("HOME", "/home/ada");
 
@@ -271,7 +267,7 @@ mod tests {
         let exported = [HOME, ("QD_TOKEN", "t")];
         let from_environment = TokenSource::from_text("t".into());
         assert_eq!(token(&typed, &exported), Some(from_environment.clone()));
-        assert!(matches!(from_environment, TokenSource::Environment(Token { .. })));
+        assert!(matches!(from_environment, TokenSource::Environment(_)));
         typed.token_file = Some("/typed".into());
         assert_eq!(token(&typed, &exported), Some(TokenSource::File("/typed".into())));
     }

@@ -1,37 +1,22 @@
-//! Where a bearer token comes from, and the token itself.
+//! Where a bearer token comes from.
 
 use std::{
     io::{self, Read},
     path::PathBuf,
 };
 
+use quarterdeck_crypto::Token;
+
 use crate::error::{CliError, Kind};
 
 /// Bytes of a token file that are read: a token has 256 bits, its text less than 100 characters.
 const MAX_TOKEN_FILE_BYTES: u64 = 4096;
 
-/// A secret that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Token(String);
-
-impl Token {
-    /// The secret, for the wire only.
-    pub(crate) fn secret(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token([redacted])")
-    }
-}
-
 /// Where to find the token; it is read when a connection needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenSource {
     /// `QD_TOKEN`.
-    Environment(Token),
+    Environment(Secret),
     /// A file with nothing but the token.
     File(PathBuf),
     /// Standard input, up to its end.
@@ -41,7 +26,7 @@ pub(crate) enum TokenSource {
 impl TokenSource {
     /// What `QD_TOKEN` says.
     pub(crate) fn from_text(text: String) -> Self {
-        Self::Environment(Token(text))
+        Self::Environment(Secret(text))
     }
     /// What `--token-file` says.
     pub(crate) fn from_path(path: PathBuf) -> Self {
@@ -51,7 +36,7 @@ impl TokenSource {
     /// Reads the token.
     pub(crate) fn read(&self) -> Result<Token, CliError> {
         let (text, from) = match self {
-            Self::Environment(token) => return trimmed(&token.0, "QD_TOKEN"),
+            Self::Environment(token) => return parse(&token.0, "QD_TOKEN"),
             Self::File(path) => {
                 let file = std::fs::File::open(path);
                 (file.and_then(|file| read_bounded(&file)), path.display().to_string())
@@ -62,7 +47,7 @@ impl TokenSource {
             CliError::new(Kind::Usage, format!("cannot read the token from {from}"))
                 .caused_by(&error)
         })?;
-        trimmed(&text, &from)
+        parse(&text, &from)
     }
 }
 
@@ -72,13 +57,22 @@ fn read_bounded(from: impl Read) -> io::Result<String> {
     Ok(text)
 }
 
-fn trimmed(text: &str, from: &str) -> Result<Token, CliError> {
-    let token = text.trim();
-    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(CliError::usage(format!("{from} holds no token"))
-            .hint("a token is one word; make one on the relay's machine: qd token create NAME"));
+fn parse(text: &str, from: &str) -> Result<Token, CliError> {
+    Token::parse(text).map_err(|error| {
+        CliError::usage(format!("{from} holds no token"))
+            .caused_by(&error)
+            .hint("make one on the relay's machine: qd token create NAME")
+    })
+}
+
+/// Text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
     }
-    Ok(Token(token.to_owned()))
 }
 
 #[cfg(test)]
@@ -86,13 +80,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_one_word_and_is_never_printed() {
-        let source = TokenSource::from_text(" qd_abc \n".to_owned());
-        assert_eq!(source.read().map(|token| token.secret().to_owned()), Ok("qd_abc".to_owned()));
-        assert!(!format!("{source:?}").contains("abc"));
+    fn a_token_is_read_without_the_space_around_it_and_is_never_printed() {
+        let token = Token::from_bytes([7; 32]);
+        let text = token.to_text();
+        let source = TokenSource::from_text(format!(" {} \n", text.as_str()));
+        let read = source.read().expect("a token");
+        assert_eq!(read.to_text().as_str(), text.as_str());
+        assert!(!format!("{source:?}").contains(text.as_str()));
         for bad in ["", "  ", "two words"] {
             let error = TokenSource::from_text(bad.to_owned()).read().expect_err("no token");
-            assert_eq!((error.kind, error.message.as_str()), (Kind::Usage, "QD_TOKEN holds no token"));
+            assert_eq!(error.kind, Kind::Usage);
+            assert_eq!(error.message, "QD_TOKEN holds no token");
         }
     }
 

@@ -45,13 +45,13 @@ impl Ready {
 }
 
 pub(super) fn prepare(
-    request: LaunchRequest,
+    request: &LaunchRequest,
     asker: &UnixStream,
     surroundings: &Surroundings,
 ) -> Result<Ready, LaunchFailure> {
-    check(&request)?;
+    check(request)?;
     let directory = Path::new(&request.directory);
-    let log = open_log(&request, directory)?;
+    let log = open_log(request, directory)?;
     let listener = socket::listen(directory)
         .map_err(|error| storage("the session's socket cannot be made", error))?;
     let identity = Identity {
@@ -79,9 +79,9 @@ pub(super) fn prepare(
     let scope = scope::enter(request.session, surroundings);
     check_asker(asker)?;
     let memory = MemoryWatch::start(Path::new("/"));
-    let terminal = Arc::new(Terminal::start(&request)?);
+    let terminal = Arc::new(Terminal::start(request)?);
     let signals =
-        after_start(&request, &terminal, &mut recorder, scope).inspect_err(|_| undo(&terminal))?;
+        after_start(request, &terminal, &mut recorder, scope).inspect_err(|_| undo(&terminal))?;
     let program = Program::new(terminal.leader(), memory);
     let size = request.size;
     let parts = Parts { identity, shared, terminal, size, listener, signals, program, inputs };

@@ -1,6 +1,6 @@
 //! The zygote of the tests: what `qd holder-zygote` does, without the rest of `qd`.
 
-use std::{io, os::fd::AsFd as _, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use quarterdeck_holder::{launch::Surroundings, zygote};
 
@@ -11,8 +11,7 @@ fn main() -> ExitCode {
         runtime_directory: arguments.next().map(PathBuf::from),
         busctl: arguments.next().map(PathBuf::from).unwrap_or_default(),
     };
-    let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
-    match zygote::run(control, &surroundings) {
+    match zygote::run(io::stdin(), &surroundings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -16,8 +16,8 @@ use quarterdeck_holder::{
 };
 use quarterdeck_protocol::{
     holder::{
-        Head, HelloAnswer, HelloRequest, HolderError, HolderErrorCode, Input, InputAck,
-        LaunchAnswer, LaunchRequest, Message, op,
+        HelloAnswer, HelloRequest, HolderError, HolderErrorCode, Input, InputAck, LaunchAnswer,
+        LaunchRequest, Message, op,
     },
     ids::{ClientId, Epoch, Generation, Incarnation, InputNumber, SessionId},
     record::{Fact, SessionKind, TerminalSize},
@@ -348,11 +348,5 @@ impl Driver {
                 self.passed.push(heard);
             }
         }
-    }
-
-    pub(crate) fn wait_head(&mut self, reached: impl Fn(Head) -> bool) -> Head {
-        let is_it = |h: &Heard| h.op == op::HEAD && Head::parse(&h.body).is_some_and(&reached);
-        let heard = self.hear_until(is_it);
-        Head::parse(&heard.body).expect("a head")
     }
 }

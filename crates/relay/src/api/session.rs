@@ -6,7 +6,7 @@ use bytes::Bytes;
 use quarterdeck_holder::log::{LogReader, ReadError, Sought};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    ids::Out,
+    ids::{Channel, Out},
     limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES},
     method::{
         AttachFrom, AttachParams, AttachResult, AttachStart, ChannelParams, CreateParams, Empty,
@@ -29,7 +29,8 @@ use crate::{
         requests::{Answer, response},
     },
     screens::history,
-    session::{AttachCommand, Command, LeaseCaller, SessionHandle, StopBegins, launch},
+    session::{AttachCommand, Attached, Command, SessionHandle, StopBegins, launch},
+    tokens::SessionLimit,
 };
 
 mod log_page;
@@ -48,6 +49,10 @@ pub(super) fn list(c: &Connection) -> SessionListResult {
 }
 
 pub(super) async fn create(c: &Connection, p: CreateParams) -> Result<SessionResult, RpcError> {
+    if let SessionLimit::Only(_) = c.caller.grant.sessions {
+        let message = "this credential is limited to certain sessions and cannot start others";
+        return Err(RpcError::new(ErrorCode::Forbidden, message));
+    }
     let session = launch::create(&c.context, &c.caller, p).await?;
     Ok(SessionResult { session })
 }
@@ -79,18 +84,12 @@ pub(super) async fn attach(
         return Err(RpcError::new(ErrorCode::Overloaded, "too many attachments on one connection"));
     }
     let channel = c.allocate_channel();
-    let attached = session
-        .ask(|reply| {
-            let local = c.caller.is_local();
-            let ssh_auth_sock = p.ssh_auth_sock.as_ref().filter(|_| local).map(PathBuf::from);
-            let (caller, outbox) = (lease_caller_of(c), Arc::clone(&c.outbox));
-            let attach =
-                AttachCommand { caller, role: p.role, channel, outbox, ssh_auth_sock, reply };
-            Command::Attach(Box::new(attach))
-        })
-        .await?;
-    let begun = match begin(c, &session, &p.from).await {
-        Ok(begun) => begun,
+    let outcome = match own_or_follow(c, &session, &p, channel).await {
+        Ok(attached) => begin(c, &session, &p.from).await.map(|begun| (attached, begun)),
+        Err(error) => Err(error),
+    };
+    let (attached, begun) = match outcome {
+        Ok(both) => both,
         Err(error) => {
             let (client, outbox) = (identity(c)?.client, Arc::clone(&c.outbox));
             session.tell(Command::Detach { client, channel, outbox }).await?;
@@ -114,8 +113,26 @@ pub(super) async fn attach(
     Ok(Answer::Attached(text, Box::new(stream)))
 }
 
-fn lease_caller_of(c: &Connection) -> LeaseCaller {
-    lease_caller(c).expect("requests other than hello are refused before hello")
+async fn own_or_follow(
+    c: &Connection,
+    session: &SessionHandle,
+    p: &AttachParams,
+    channel: Channel,
+) -> Result<Attached, RpcError> {
+    let (caller, outbox) = (lease_caller(c)?, Arc::clone(&c.outbox));
+    let ssh_auth_sock = p.ssh_auth_sock.as_ref().filter(|_| c.caller.is_local()).map(PathBuf::from);
+    let role = p.role;
+    let attached = session.ask(|reply| {
+        Command::Attach(Box::new(AttachCommand {
+            caller,
+            role,
+            channel,
+            outbox,
+            ssh_auth_sock,
+            reply,
+        }))
+    });
+    attached.await
 }
 
 struct Begun {

@@ -48,6 +48,13 @@ pub(crate) enum Control {
     },
     /// Ask the peer for a sign of life.
     Ping,
+    /// The session ended an attachment.
+    Detached {
+        /// The attachment.
+        channel: Channel,
+        /// Why.
+        why: &'static str,
+    },
 }
 
 /// What to send next.

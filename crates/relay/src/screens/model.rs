@@ -99,9 +99,10 @@ impl Model {
         if head.out.0.saturating_sub(self.at().out.0) > MAX_CATCH_UP_BYTES {
             return jump(&session.directory, head).map_err(unreadable);
         }
-        // queries in this stretch are left to the next `advance`, which knows who answers them
         self.used = Instant::now();
         self.follow(head, Out(u64::MAX)).map_err(unreadable)?;
+        // the session's task drops the answers where the owner's terminal gives them
+        self.answer_queries(session, Queries::Answer);
         Ok(draw(&mut self.screen, self.reader.position(), self.exact))
     }
 
@@ -242,6 +243,7 @@ fn terminal_size(Size { cols, rows }: Size) -> TerminalSize {
     TerminalSize { cols, rows, xpixel: 0, ypixel: 0 }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn unreadable(error: ReadError) -> RpcError {
     tracing::warn!(%error, "log cannot be read");
     RpcError::new(ErrorCode::Storage, "the session's log cannot be read")

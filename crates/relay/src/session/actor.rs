@@ -13,32 +13,33 @@
 use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
+    pin::Pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::FutureExt as _;
-use quarterdeck_core::lease::{LeaseRefusal, OwnerLease};
+use quarterdeck_core::lease::OwnerLease;
 use quarterdeck_holder::log::LogReader;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    frame::InputState,
     holder::{
-        Head, HolderError, HolderErrorCode, Input, InputAck, InputEntry, InputRefusal,
-        ResizeRequest, SignalRequest, Stalled, StopRequest, op,
+        Head, HelloAnswer, HolderError, HolderErrorCode, InputAck, InputEntry, ResizeRequest,
+        SignalRequest, Stalled, StopRequest, op,
     },
-    ids::{Channel, ClientId, InputNumber, Out},
-    method::{InputResult, LeaseResult},
+    ids::{Channel, ClientId, Out},
+    method::LeaseResult,
     record::{LeftProcess, LogState},
     session::SessionInfo,
 };
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    Attached, Command, INBOX_COMMANDS, InputCommand, Opened, Reply, SessionHandle, StopBegins,
+    Attached, Command, INBOX_COMMANDS, Opened, Reply, SessionHandle, StopBegins,
     holder::{HolderLink, LinkError, Received},
+    input::{BorrowedInput, InputProgress},
     meta::SessionMeta,
-    ownership::{BorrowedInput, IntoRpc as _},
+    ownership::IntoRpc as _,
     tail::Tail,
 };
 use crate::{
@@ -49,6 +50,8 @@ use crate::{
 
 /// How long a holder may take to answer a request.
 const HOLDER_REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Why a session is stalled whose holder does not answer.
+const HOLDER_SILENT: &str = "holder_silent";
 /// Requests that may wait for a holder.
 const MAX_PENDING_REQUESTS: usize = 1024;
 /// Pause before another try to reach a holder that lives but closed the link.
@@ -76,8 +79,8 @@ pub(super) struct Session {
     pub(super) pending: BTreeMap<u32, PendingRequest>,
     /// What the holder says of the disk; empty when all is well.
     pub(super) stalled: String,
-    /// Last applied input of each client, newer than the log's own table.
-    pub(super) inputs: BTreeMap<ClientId, InputNumber>,
+    /// Inputs of each client, newer than the log's own table.
+    pub(super) inputs: BTreeMap<ClientId, InputProgress>,
     /// Inputs without an attachment that wait for their acknowledgement.
     pub(super) borrowed: Vec<BorrowedInput>,
 }
@@ -93,10 +96,23 @@ pub(super) struct Attachment {
 pub(super) enum HolderState {
     /// It holds the session, and we drive it.
     Linked(Box<HolderLink>),
-    /// The link broke; try again then.
+    /// There is none yet, or it broke; try again then.
     Retry(Instant),
+    /// The holder is being asked.
+    Connecting(Connecting),
     /// There is none: the program has ended.
     Ended,
+}
+
+type Connecting =
+    Pin<Box<dyn Future<Output = Result<(HolderLink, HelloAnswer), LinkError>> + Send>>;
+
+/// What a link has for its session.
+enum LinkEvent {
+    /// It can be read or written.
+    Ready(Result<tokio::io::Ready, LinkError>),
+    /// The holder answered, or did not.
+    Connected(Box<Result<(HolderLink, HelloAnswer), LinkError>>),
 }
 
 /// A request that the holder has not answered.
@@ -172,28 +188,31 @@ pub(super) enum Lives {
 impl Session {
     async fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
         let stop = self.context.shutdown.clone();
-        if matches!(self.holder, HolderState::Retry(_)) {
-            self.link_holder().await;
-        }
         loop {
             let deadline = self.next_deadline();
+            // a holder answers its first message at once; one that does not holds nobody up again
+            let listens = !self.holder.is_connecting() || self.is_silent();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                ready = self.holder.ready() => self.handle_holder(ready),
-                command = commands.recv() => match command {
+                event = self.holder.next_event() => self.handle_link_event(event),
+                command = commands.recv(), if listens => match command {
+                    Some(Command::End) | None => break,
                     Some(command) => self.handle_command(command),
-                    None => break,
                 },
-                () = sleep_until(deadline) => self.handle_deadline().await,
+                () = sleep_until(deadline) => self.handle_deadline(),
             }
+        }
+        for Attachment { channel, outbox, .. } in std::mem::take(&mut self.attachments) {
+            self.tail.unsubscribe(channel, &outbox);
+            outbox.push(Control::Detached { channel, why: "removed" });
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
         let retry = match self.holder {
             HolderState::Retry(at) => Some(at),
-            HolderState::Linked(_) | HolderState::Ended => None,
+            HolderState::Linked(_) | HolderState::Connecting(_) | HolderState::Ended => None,
         };
         let grace = self.lease.poll_timeout().map(|end| {
             let wait = end.saturating_sub(clock::boot()).min(MAX_BOOT_WAIT);
@@ -203,11 +222,11 @@ impl Session {
         [retry, grace, oldest].into_iter().flatten().min()
     }
 
-    async fn handle_deadline(&mut self) {
+    fn handle_deadline(&mut self) {
         self.lease.handle_timeout(clock::boot());
         self.record_lease_changes(Then::Ignore);
         if self.pending.values().any(|request| request.deadline <= Instant::now()) {
-            self.set_stalled("holder_silent");
+            self.set_stalled(HOLDER_SILENT);
             for (_, request) in std::mem::take(&mut self.pending) {
                 request.then.fail(&holder_silent());
             }
@@ -215,29 +234,43 @@ impl Session {
         if let HolderState::Retry(at) = self.holder
             && at <= Instant::now()
         {
-            self.link_holder().await;
+            let directory = self.handle.directory.clone();
+            let generation = self.context.generation;
+            self.holder = HolderState::Connecting(Box::pin(async move {
+                HolderLink::connect(&directory, generation).await
+            }));
         }
     }
 
-    /// Connects to the holder, or finds out how the session ended.
-    async fn link_holder(&mut self) {
-        let directory = self.handle.directory.clone();
-        match HolderLink::connect(&directory, self.context.generation).await {
-            Ok((link, hello)) => {
-                self.holder = HolderState::Linked(Box::new(link));
-                self.handle.holder_pid.store(hello.holder_pid, Ordering::Relaxed);
-                for InputEntry { client, n } in hello.inputs {
-                    self.inputs.insert(client, n);
+    fn handle_link_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Ready(ready) => self.handle_holder(ready),
+            LinkEvent::Connected(outcome) => match *outcome {
+                Ok((link, hello)) => self.handle_linked(link, hello),
+                Err(error) => {
+                    tracing::debug!(session = %self.handle.id, %error, "no link to the holder");
+                    if matches!(error, LinkError::Timeout) {
+                        self.set_stalled(HOLDER_SILENT);
+                    }
+                    self.handle_holder_gone();
                 }
-                self.stalled = hello.stalled.map(|stalled| stalled.why).unwrap_or_default();
-                self.record_lease_changes(Then::Ignore);
-                self.read_log(None);
-            }
-            Err(error) => {
-                tracing::debug!(session = %self.handle.id, %error, "no link to the holder");
-                self.handle_holder_gone();
-            }
+            },
         }
+    }
+
+    fn handle_linked(&mut self, link: HolderLink, hello: HelloAnswer) {
+        self.holder = HolderState::Linked(Box::new(link));
+        self.handle.holder_pid.store(hello.holder_pid, Ordering::Relaxed);
+        for InputEntry { client, n } in hello.inputs {
+            self.note_input(client, n);
+        }
+        self.set_stalled(&hello.stalled.map(|stalled| stalled.why).unwrap_or_default());
+        self.read_log(None);
+        self.record_lease_changes(Then::Ignore);
+    }
+
+    fn is_silent(&self) -> bool {
+        self.stalled == HOLDER_SILENT
     }
 
     /// The link is gone: the lock says whether the holder is.
@@ -322,7 +355,7 @@ impl Session {
             }
             Command::Input(input) => self.handle_input(input),
             Command::InputOnce { caller, text, n, reply } => {
-                self.handle_input_once(&caller, text, n, reply);
+                self.handle_input_once(&caller, &text, n, reply);
             }
             Command::Resize { by, size, reply } => {
                 let allowed = self.lease.require_owner(by);
@@ -356,6 +389,8 @@ impl Session {
             }
             Command::Rename { label, reply } => self.handle_rename(label, reply),
             Command::Resumed { reply } => self.handle_resumed(reply),
+            // ends the task before it comes here
+            Command::End => {}
             Command::Trim { request, reply } => {
                 self.ask_holder(op::TRIM, &request, Then::Done(reply));
             }
@@ -430,99 +465,28 @@ impl Session {
         }
     }
 
-    fn not_linked(&self) -> RpcError {
+    pub(super) fn not_linked(&self) -> RpcError {
         match self.holder {
             HolderState::Ended => ended(),
-            HolderState::Linked(_) | HolderState::Retry(_) => holder_silent(),
-        }
-    }
-
-    fn handle_input(&mut self, input: InputCommand) {
-        let InputCommand { client, channel, outbox, epoch, n, bytes } = input;
-        let refused = self.lease.check_input(client, epoch).err().map(LeaseRefusal::into_rpc);
-        let refused = refused.or_else(|| self.send_input(client, n, &bytes).err());
-        let Some(error) = refused else { return };
-        self.context.metrics.inputs_rejected.increment();
-        super::ownership::tell_rejected(&outbox, channel, n, &error);
-    }
-
-    /// Hands input to the holder under the current epoch.
-    pub(super) fn send_input(
-        &mut self,
-        client: ClientId,
-        n: InputNumber,
-        bytes: &[u8],
-    ) -> Result<(), RpcError> {
-        let error = self.not_linked();
-        let HolderState::Linked(link) = &mut self.holder else { return Err(error) };
-        if link.is_congested() {
-            return Err(input_full());
-        }
-        let input = Input { client, epoch: self.lease.epoch(), n, bytes };
-        let mut body = Vec::with_capacity(32 + bytes.len());
-        input.encode(&mut body);
-        link.send(op::INPUT, &body).map(|_| ()).map_err(|error| {
-            tracing::debug!(session = %self.handle.id, %error, "input not sent");
-            holder_silent()
-        })
-    }
-
-    fn handle_input_ack(&mut self, ack: InputAck) {
-        let InputAck { client, n, state, refusal } = ack;
-        if state == InputState::Applied {
-            self.context.metrics.inputs_applied.increment();
-            let last = self.inputs.entry(client).or_default();
-            *last = n.max(*last);
-        }
-        let error = match refusal {
-            InputRefusal::None => None,
-            InputRefusal::StaleEpoch => {
-                let refusal = self.lease.require_owner(client).err();
-                Some(refusal.map_or_else(holder_silent, LeaseRefusal::into_rpc))
-            }
-            InputRefusal::Full => Some(input_full()),
-            InputRefusal::Ended => Some(ended()),
-        };
-        if self.settle_borrowed(client, n, error.as_ref()) {
-            return;
-        }
-        for attachment in self.attachments.iter().filter(|a| a.client == client) {
-            match &error {
-                None => {
-                    let channel = attachment.channel;
-                    attachment.outbox.push(Control::Ack { channel, n, state });
-                }
-                Some(error) => {
-                    self.context.metrics.inputs_rejected.increment();
-                    super::ownership::tell_rejected(
-                        &attachment.outbox,
-                        attachment.channel,
-                        n,
-                        error,
-                    );
-                }
+            HolderState::Linked(_) | HolderState::Retry(_) | HolderState::Connecting(_) => {
+                holder_silent()
             }
         }
-    }
-
-    pub(super) fn last_input(&self, client: ClientId) -> InputNumber {
-        let known = self.inputs.get(&client).copied();
-        known.or_else(|| self.log.last_input(client)).unwrap_or_default()
-    }
-
-    /// The result of an input that was typed without attaching.
-    pub(super) fn input_result(&self, n: InputNumber) -> InputResult {
-        InputResult { n, out: self.tail.head().out }
     }
 }
 
 impl HolderState {
     /// Waits for the link to have something; for ever without a link.
-    async fn ready(&self) -> Result<tokio::io::Ready, LinkError> {
+    async fn next_event(&mut self) -> LinkEvent {
         match self {
-            Self::Linked(link) => link.ready().await,
+            Self::Linked(link) => LinkEvent::Ready(link.ready().await),
+            Self::Connecting(connecting) => LinkEvent::Connected(Box::new(connecting.await)),
             Self::Retry(_) | Self::Ended => std::future::pending().await,
         }
+    }
+
+    const fn is_connecting(&self) -> bool {
+        matches!(self, Self::Connecting(_) | Self::Retry(_))
     }
 }
 
@@ -535,7 +499,7 @@ impl Then {
             Self::Attached(reply, attached) => answer(reply, Ok(attached)),
         }
     }
-    fn fail(self, error: &RpcError) {
+    pub(super) fn fail(self, error: &RpcError) {
         match self {
             Self::Ignore => {}
             Self::Done(reply) => answer(reply, Err(error.clone())),
@@ -561,11 +525,7 @@ pub(super) fn ended() -> RpcError {
     RpcError::new(ErrorCode::Ended, "the session has ended").hint("start it again with `qd resume`")
 }
 
-fn input_full() -> RpcError {
-    RpcError::new(ErrorCode::InputFull, "the program does not read its input")
-}
-
-fn holder_silent() -> RpcError {
+pub(super) fn holder_silent() -> RpcError {
     RpcError::new(ErrorCode::HolderSilent, "the session's holder does not answer")
 }
 

@@ -138,7 +138,10 @@ impl HolderLink {
     ///
     /// # Errors
     /// When the holder is gone or speaks another language.
-    pub(super) fn handle_ready(&mut self, ready: tokio::io::Ready) -> Result<Vec<Received>, LinkError> {
+    pub(super) fn handle_ready(
+        &mut self,
+        ready: tokio::io::Ready,
+    ) -> Result<Vec<Received>, LinkError> {
         if ready.is_writable() {
             self.flush()?;
         }

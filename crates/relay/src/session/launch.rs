@@ -143,6 +143,7 @@ pub(crate) async fn remove(
         Err(_) => return Err(RpcError::new(ErrorCode::Internal, "removing the session failed")),
     }
     context.registry.remove(handle.id);
+    handle.tell(Command::End).await?;
     context.record(&Event::SessionRemoved { session: handle.id, by: by.cloned() });
     Ok(())
 }

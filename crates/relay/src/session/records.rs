@@ -87,6 +87,12 @@ impl Session {
                 self.left = exit.map(|exit| exit.left).unwrap_or_default();
                 true
             }
+            // a segment begins: the oldest ones may be gone
+            RecordKind::Checkpoint => {
+                let oldest = LogReader::open(&self.handle.directory);
+                self.base = oldest.map_or(self.base, |reader| reader.position().out);
+                true
+            }
             RecordKind::Start
             | RecordKind::Resize
             | RecordKind::Termios
@@ -99,7 +105,6 @@ impl Session {
             | RecordKind::VendorOut
             | RecordKind::Answer
             | RecordKind::Note
-            | RecordKind::Checkpoint
             | RecordKind::Unknown(_) => false,
         }
     }
@@ -139,17 +144,23 @@ impl Session {
             ..first_view(&self.meta, &self.log, self.base, self.lives())
         };
         let before = self.handle.published();
-        if *before == view {
-            return;
-        }
+        let unchanged = {
+            let SessionInfo { last_activity_at, seq, out, .. } = *before;
+            // that a program writes is no news
+            SessionInfo { last_activity_at, seq, out, ..view.clone() } == *before
+        };
         let lease_changed = before.lease != view.lease;
         self.handle.publish(view);
-        self.context.registry.changed(self.handle.id, lease_changed);
+        if !unchanged {
+            self.context.registry.changed(self.handle.id, lease_changed);
+        }
     }
 
     const fn lives(&self) -> Lives {
         match self.holder {
-            HolderState::Linked(_) | HolderState::Retry(_) => Lives::Yes,
+            HolderState::Linked(_) | HolderState::Retry(_) | HolderState::Connecting(_) => {
+                Lives::Yes
+            }
             HolderState::Ended => Lives::No,
         }
     }
