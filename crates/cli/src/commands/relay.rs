@@ -255,7 +255,7 @@ fn log_to_stderr(settings: &Settings) {
 /// The process that holders are forked from. Nothing has happened in it before.
 pub(crate) fn holder_zygote() -> ExitCode {
     let surroundings = crate::config::holder_surroundings();
-    let ended = quarterdeck_holder::zygote::run(std::io::stdin(), &surroundings);
+    let ended = quarterdeck_holder::zygote::run(&std::io::stdin(), &surroundings);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
