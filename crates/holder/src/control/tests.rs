@@ -83,7 +83,7 @@ impl Holder {
             listener: socket::listen(directory.path()).expect("listens"),
             // this process has other children: it must not collect them
             signals: SignalFd::block(&[]).expect("an empty set"),
-            program: Program::new(terminal.leader(), MemoryWatch::default()),
+            program: Program::new(terminal.leader(), MemoryWatch::default(), None),
             inputs: InputLedger::default(),
         };
         let retention = Retention { keep_bytes: u64::MAX, pinned_from: None };
