@@ -11,7 +11,7 @@ use std::{
 
 use quarterdeck_protocol::{
     frame::InputState,
-    holder::{Stalled, op},
+    holder::{Stalled, StopRequest, op},
     record::{ExitStatus, Fact, GapCause},
 };
 
@@ -247,12 +247,11 @@ mkdir "$(dirname "$0")/group/$scope" && echo "$pid" > "$(dirname "$0")/group/$sc
 
 #[test]
 fn a_holder_and_its_program_move_into_a_scope_of_their_own() {
-    let hierarchies = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup"];
-    let Some(hierarchy) = hierarchies.into_iter().find(|path| Path::new(path).exists()) else {
-        return not_here("no control groups");
-    };
+    let hierarchies = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+    let unified = hierarchies.into_iter().find(|path| path.join("cgroup.procs").exists());
+    let Some(hierarchy) = unified else { return not_here("no unified control groups") };
     // the path of a user's service manager: where a scope makes a holder live longer
-    let parent = Path::new(hierarchy).join(format!("qd-test-{}-scope", std::process::id()));
+    let parent = hierarchy.join(format!("qd-test-{}-scope", std::process::id()));
     let group = parent.join("user@0.service");
     if fs::create_dir_all(&group).is_err() {
         return not_here("no control group for this user");
@@ -273,18 +272,28 @@ fn a_holder_and_its_program_move_into_a_scope_of_their_own() {
     let house = House::with_zygote(command);
     let session = house.launch(&request(&house.directory("s"), &["cat"]));
     let scope = "user@0.service/qd-s_07070707070707070707.scope";
-    for process in [session.holder, session.program] {
+    for (process, below) in [(session.holder, ""), (session.program, "/program")] {
         let path = format!("/proc/{}/cgroup", process.as_raw_nonzero());
         let groups = fs::read_to_string(path).expect("alive");
-        assert!(groups.contains(scope), "{groups}");
+        let expected = format!("{scope}{below}");
+        assert!(groups.lines().any(|line| line.ends_with(&expected)), "{groups}");
     }
     assert!(!has_note(&session), "it moved and says that it did not");
-    session.kill(rustix::process::Signal::TERM);
+
+    // no descendant of the holder, so only a kill of the whole group reaches it
+    let own = group.join("qd-s_07070707070707070707.scope/program");
+    let mut guest = Command::new("sleep").arg("1000").spawn().expect("sleep starts");
+    fs::write(own.join("cgroup.procs"), guest.id().to_string()).expect("moved");
+    let stop = StopRequest { rung_ms: 0, now: true };
+    session.drive(1).ask(op::STOP, &stop).expect("accepted");
+    assert!(!guest.wait().expect("it ends").success());
     session.wait_end();
     drop(house);
-    for directory in [group.join("qd-s_07070707070707070707.scope"), group, parent] {
-        // an empty control group can always be removed; a zombie may still be in it for a moment
-        let _ = fs::remove_dir(directory);
+    let scope = group.join("qd-s_07070707070707070707.scope");
+    for directory in [&own, &scope, &group, &parent] {
+        let removed = || !directory.exists() || fs::remove_dir(directory).is_ok();
+        // processes that end leave their group a moment later
+        eventually("an empty group", || removed().then_some(()));
     }
 }
 
