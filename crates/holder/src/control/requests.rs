@@ -1,0 +1,240 @@
+//! The driver's requests, one function each.
+
+use std::{io, time::Instant};
+
+use quarterdeck_protocol::{
+    holder::{
+        BadLength, HolderError, HolderErrorCode, Input, InputRefusal, Message, ResizeRequest,
+        SignalRequest, StopRequest, TrimRequest, op,
+    },
+    limits::{MAX_INPUT_BYTES, MAX_TERMINAL_CELLS_PER_SIDE},
+    record::{self, Lease, LeaseRecord, LeaseState, Note, Resize},
+};
+use serde::de::DeserializeOwned;
+
+use super::{Control, InputRecording};
+use crate::{
+    driver::{Attention, ReplyTo},
+    inbox::{Job, MAX_NOTE_BYTES, Verbatim},
+    input::{Applied, Verdict},
+};
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("operation {0} does not exist in this holder")]
+    Unsupported(u8),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("too much waits for the disk")]
+    Storage,
+    #[error("the program has ended")]
+    Ended,
+}
+
+impl Refused {
+    fn code(&self) -> HolderErrorCode {
+        match self {
+            Self::Unsupported(_) => HolderErrorCode::Unsupported,
+            Self::BadRequest(_) => HolderErrorCode::BadRequest,
+            Self::Storage => HolderErrorCode::Storage,
+            Self::Ended => HolderErrorCode::Ended,
+        }
+    }
+}
+
+/// How an operation is answered.
+enum Answer {
+    /// With an empty `OK`, now.
+    Now,
+    /// By somebody else, later, or not at all.
+    Elsewhere,
+}
+
+/// Why the connection cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServeError {
+    #[error(transparent)]
+    Length(#[from] BadLength),
+    #[error("the terminal is broken")]
+    Terminal(#[from] io::Error),
+}
+
+impl Control {
+    /// Serves every whole request that the driver has sent, until its answers pile up.
+    pub(super) fn serve(&mut self) -> Result<(), ServeError> {
+        let Some(driver) = &mut self.driver else { return Ok(()) };
+        let id = driver.id;
+        let received = driver.connection.take_received();
+        let mut used = 0;
+        let outcome = loop {
+            if self.parts.shared.link.flush() == Attention::Backlog {
+                break Ok(());
+            }
+            let (message, size) = match Message::parse(&received[used..]) {
+                Ok(Some(found)) => found,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            };
+            used += size;
+            let to = ReplyTo { connection: id, request: message.request };
+            if let Err(error) = self.serve_one(&message, to) {
+                break Err(error);
+            }
+        };
+        if let Some(driver) = &mut self.driver {
+            driver.connection.put_back(received, used);
+        }
+        outcome
+    }
+
+    fn serve_one(&mut self, message: &Message<'_>, to: ReplyTo) -> Result<(), ServeError> {
+        let done = match message.op {
+            op::INPUT => return Ok(self.handle_input(message.body, to)?),
+            op::REPLY => return Ok(self.handle_reply(message.body)?),
+            op::RESIZE => self.handle_resize(message.body),
+            op::SIGNAL => self.handle_signal(message.body),
+            op::STOP => self.handle_stop(message.body),
+            op::LEASE => self.handle_lease(message.body, to),
+            op::NOTE => self.handle_note(message.body, to),
+            op::TRIM => self.handle_trim(message.body, to),
+            op::HELLO => Err(Refused::BadRequest("a connection says hello once".to_owned())),
+            // a newer relay's notice that wants no answer
+            _ if message.request == 0 => Ok(Answer::Elsewhere),
+            unknown => Err(Refused::Unsupported(unknown)),
+        };
+        match done {
+            Ok(Answer::Now) => self.parts.shared.link.answer(to, op::OK, b""),
+            Ok(Answer::Elsewhere) => {}
+            Err(refused) => self.refuse(to, &refused),
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, to: ReplyTo, refused: &Refused) {
+        let error = HolderError { code: refused.code(), message: refused.to_string() };
+        let body = serde_json::to_vec(&error).unwrap_or_default();
+        self.parts.shared.link.answer(to, op::ERROR, &body);
+    }
+
+    fn handle_input(&mut self, body: &[u8], to: ReplyTo) -> io::Result<()> {
+        let Some(input) = Input::parse(body).filter(|i| i.bytes.len() <= MAX_INPUT_BYTES) else {
+            let sentence = format!("an input has at most {MAX_INPUT_BYTES} bytes");
+            self.refuse(to, &Refused::BadRequest(sentence));
+            return Ok(());
+        };
+        match self.parts.inputs.handle_input(input, to.request, self.terms()) {
+            Verdict::Queued => {
+                self.record_input(input);
+                self.write_input()?;
+                self.look_at_termios();
+            }
+            Verdict::InProgress => {}
+            Verdict::Answered(ack) => {
+                debug_assert!(ack.refusal == InputRefusal::None || ack.n == input.n);
+                self.acknowledge(Applied { request: to.request, ack });
+            }
+        }
+        Ok(())
+    }
+
+    fn record_input(&self, input: Input<'_>) {
+        if self.parts.identity.input_recording == InputRecording::On {
+            let Input { client, epoch, n, bytes } = input;
+            let input = record::Input { client, n, epoch, bytes: bytes.to_vec().into() };
+            // one that finds no room is counted there, and the count is recorded
+            let _ = self.parts.shared.inbox.push(Job::Input(input));
+        }
+    }
+
+    /// A password prompt may switch the echo off without a word: the key press is the moment at
+    /// which a client must know.
+    fn look_at_termios(&self) {
+        let termios = self.parts.terminal.termios();
+        if termios.is_some() && termios != self.parts.shared.known().termios {
+            self.parts.shared.inbox.poke();
+        }
+    }
+
+    /// The owner's client answers terminal queries; in its place, when nobody's link is there to
+    /// answer, the relay's model.
+    fn handle_reply(&mut self, body: &[u8]) -> io::Result<()> {
+        let held = matches!(self.parts.shared.known().lease.state, LeaseState::Held { .. });
+        if held || !self.parts.program.is_running() || body.len() > MAX_INPUT_BYTES {
+            return Ok(());
+        }
+        self.parts.inputs.handle_reply(body);
+        self.write_input()
+    }
+
+    fn handle_resize(&mut self, body: &[u8]) -> Result<Answer, Refused> {
+        let ResizeRequest { size, by } = read(body)?;
+        let sides = 1..=MAX_TERMINAL_CELLS_PER_SIDE;
+        if !sides.contains(&size.cols) || !sides.contains(&size.rows) {
+            let sentence =
+                format!("a terminal has 1 to {MAX_TERMINAL_CELLS_PER_SIDE} columns and rows");
+            return Err(Refused::BadRequest(sentence));
+        }
+        self.check_running()?;
+        if size != self.parts.size {
+            // handed over before it is set: see `Output::turn`
+            self.parts.shared.inbox.resize(Resize { size, by });
+            self.parts.terminal.resize(size).map_err(|_| Refused::Ended)?;
+            self.parts.size = size;
+        }
+        Ok(Answer::Now)
+    }
+
+    fn handle_signal(&mut self, body: &[u8]) -> Result<Answer, Refused> {
+        let request: SignalRequest = read(body)?;
+        self.check_running()?;
+        let sent = self.parts.program.signal(request, &self.parts.terminal);
+        sent.map_err(|error| Refused::BadRequest(error.to_string()))?;
+        Ok(Answer::Now)
+    }
+
+    fn handle_stop(&mut self, body: &[u8]) -> Result<Answer, Refused> {
+        let request: StopRequest = read(body)?;
+        self.parts.program.stop(request, Instant::now());
+        Ok(Answer::Now)
+    }
+
+    fn handle_lease(&mut self, body: &[u8], to: ReplyTo) -> Result<Answer, Refused> {
+        let LeaseRecord { epoch, state, why: _, by: _ } = read(body)?;
+        if epoch < self.parts.shared.known().lease.epoch {
+            return Err(Refused::BadRequest("the epoch of a lease never falls".to_owned()));
+        }
+        self.hand_over(Job::Lease(Lease { epoch, state }, Verbatim(body.to_vec()), to))
+    }
+
+    fn handle_note(&mut self, body: &[u8], to: ReplyTo) -> Result<Answer, Refused> {
+        let Note { topic: _, body: _ } = read(body)?;
+        if body.len() > MAX_NOTE_BYTES {
+            let sentence = format!("a note has at most {MAX_NOTE_BYTES} bytes");
+            return Err(Refused::BadRequest(sentence));
+        }
+        self.hand_over(Job::Note(Verbatim(body.to_vec()), to))
+    }
+
+    fn handle_trim(&mut self, body: &[u8], to: ReplyTo) -> Result<Answer, Refused> {
+        let request: TrimRequest = read(body)?;
+        self.hand_over(Job::Trim(request, to))
+    }
+
+    fn hand_over(&self, job: Job) -> Result<Answer, Refused> {
+        if self.parts.program.is_told() {
+            // the last record is the exit
+            return Err(Refused::Ended);
+        }
+        self.parts.shared.inbox.push(job).map_err(|_| Refused::Storage)?;
+        Ok(Answer::Elsewhere)
+    }
+
+    fn check_running(&self) -> Result<(), Refused> {
+        if self.parts.program.is_running() { Ok(()) } else { Err(Refused::Ended) }
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(body).map_err(|error| Refused::BadRequest(error.to_string()))
+}

@@ -1,0 +1,146 @@
+//! Looks at the process table: who descends from whom, and who is still there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+};
+
+use quarterdeck_protocol::record::LeftProcess;
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+/// A line of the process table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    pub(crate) parent: i32,
+    /// Its process group.
+    pub(crate) group: i32,
+    /// The kernel's name for it: at most 15 bytes, set by the program's file name or by itself.
+    pub(crate) name: Vec<u8>,
+    /// It has ended and waits to be collected.
+    pub(crate) zombie: bool,
+}
+
+/// Parses `/proc/PID/stat`. The name stands in parentheses and may contain anything, so the fields
+/// after it are counted from the last one.
+fn parse_stat(stat: &[u8]) -> Option<Process> {
+    let open = stat.iter().position(|byte| *byte == b'(')?;
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let pid = std::str::from_utf8(stat.get(..open)?).ok()?.trim().parse().ok()?;
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let name = stat.get(open + 1..close)?.to_vec();
+    Some(Process { pid, parent, group, name, zombie: matches!(state, "Z" | "X") })
+}
+
+fn look_up(pid: i32) -> Option<Process> {
+    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// A process and all above it, itself first. `None` when it is gone.
+pub(crate) fn ancestors(pid: Pid) -> Option<Vec<Process>> {
+    let mut line = vec![look_up(pid.as_raw_nonzero().get())?];
+    // a parent that ends while we walk is replaced by its subreaper; a loop cannot arise, but a
+    // bound costs nothing
+    while let Some(last) = line.last().filter(|last| last.parent > 0 && line.len() < 4096) {
+        let Some(parent) = look_up(last.parent) else { break };
+        line.push(parent);
+    }
+    Some(line)
+}
+
+/// What names of Quarterdeck's own daemons begin with: relay, zygote, holders.
+const OWN_DAEMONS: &[u8] = b"qd-";
+
+/// Every living descendant of `root`, without `root` itself. Orphans are among them where `root` is a
+/// subreaper. A relay that was first started from inside a session is not part of it, and neither are
+/// the sessions that it started: ending one session must not end them.
+pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
+    let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let Some(process) = look_up(pid) {
+            children.entry(process.parent).or_default().push(process);
+        }
+    }
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::from([root]);
+    let mut ahead = vec![root];
+    while let Some(parent) = ahead.pop() {
+        for child in children.remove(&parent).unwrap_or_default() {
+            if !child.name.starts_with(OWN_DAEMONS) && seen.insert(child.pid) {
+                ahead.push(child.pid);
+                found.push(child);
+            }
+        }
+    }
+    found.retain(|process| !process.zombie);
+    Ok(found)
+}
+
+/// Sends `signal` to each descendant of `root` for which `wanted` holds. Safe against reused pids: the
+/// process is pinned by a pidfd first and looked up again after.
+pub(crate) fn signal_descendants(
+    root: i32,
+    signal: Signal,
+    wanted: impl Fn(&Process) -> bool,
+) -> io::Result<()> {
+    for process in descendants(root)?.into_iter().filter(wanted) {
+        let Some(pid) = Pid::from_raw(process.pid) else { continue };
+        let Ok(pinned) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        let still = ancestors(pid).is_some_and(|line| line.iter().any(|p| p.pid == root));
+        if still {
+            // it may have ended meanwhile, which is what the signal is for
+            let _ = rustix::process::pidfd_send_signal(&pinned, signal);
+        }
+    }
+    Ok(())
+}
+
+/// What is said of processes that stay behind: their names, for people.
+pub(crate) fn left(processes: &[Process], limit: usize) -> Vec<LeftProcess> {
+    let as_left = |process: &Process| LeftProcess {
+        pid: process.pid.unsigned_abs(),
+        command: String::from_utf8_lossy(&process.name).into_owned(),
+    };
+    processes.iter().take(limit).map(as_left).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_is_read_whole() {
+        let process = parse_stat(b"42 (a) b (c) S 7 41 40 0 -1").expect("parses");
+        let expected =
+            Process { pid: 42, parent: 7, group: 41, name: b"a) b (c".to_vec(), zombie: false };
+        assert_eq!(process, expected);
+        assert!(parse_stat(b"42 (x) Z 7 1").expect("parses").zombie);
+        for damaged in [&b""[..], b"42", b"42 (x", b") 42 (", b"x (y) S 1 1"] {
+            assert_eq!(parse_stat(damaged), None);
+        }
+    }
+
+    #[test]
+    fn a_child_is_found_below_this_process_and_knows_its_ancestors() {
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("cat starts");
+        let own = i32::try_from(std::process::id()).expect("fits");
+        let pid = i32::try_from(child.id()).expect("fits");
+        let below = descendants(own).expect("scan");
+        assert!(below.iter().any(|process| process.pid == pid), "{below:?}");
+        let line = ancestors(Pid::from_raw(pid).expect("nonzero")).expect("alive");
+        assert_eq!((line[0].pid, line[1].pid), (pid, own));
+
+        signal_descendants(own, Signal::KILL, |process| process.pid == pid).expect("signals");
+        assert!(!child.wait().expect("ends").success());
+        assert!(descendants(own).expect("scan").iter().all(|process| process.pid != pid));
+    }
+}

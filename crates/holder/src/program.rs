@@ -1,0 +1,207 @@
+//! The program's life: signals to it, the ladder that stops it, its end and what it leaves behind.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use quarterdeck_protocol::{
+    holder::{SignalRequest, SignalTarget, StopRequest},
+    record::{Exit, ExitStatus},
+};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitOptions, WaitStatus},
+};
+
+use crate::{
+    memory::MemoryWatch,
+    processes::{self, Process},
+    scope::ProgramGroup,
+    stop::{Ladder, Rung},
+    terminal::Terminal,
+};
+
+/// How long processes that got the terminal's hang-up may take to go before they count as left.
+const SETTLE: Duration = Duration::from_millis(250);
+/// Left processes that an exit record names.
+const MAX_LEFT_LISTED: usize = 32;
+
+/// Why a signal was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SignalError {
+    #[error("signal {0} is none that can be sent")]
+    Number(i32),
+    #[error("the program has ended")]
+    Ended,
+}
+
+/// Where the program is in its life.
+#[derive(Debug)]
+enum Phase {
+    Running,
+    /// It has ended; others that it started may be on their way out.
+    Settling {
+        status: ExitStatus,
+        until: Instant,
+    },
+    /// Its end was told.
+    Told,
+}
+
+/// The program and everything below it.
+#[derive(Debug)]
+pub(crate) struct Program {
+    leader: Pid,
+    phase: Phase,
+    ladder: Option<Ladder>,
+    memory: MemoryWatch,
+    group: Option<ProgramGroup>,
+}
+
+impl Program {
+    pub(crate) fn new(leader: Pid, memory: MemoryWatch, group: Option<ProgramGroup>) -> Self {
+        Self { leader, phase: Phase::Running, ladder: None, memory, group }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
+    /// Whether its end was told.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self.phase, Phase::Told)
+    }
+
+    /// Collects every child that has ended: the program, and orphans that came to this process.
+    pub(crate) fn handle_child_signal(&mut self, now: Instant) {
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            if pid == self.leader && self.is_running() {
+                let status = self.exit_status(status);
+                self.phase = Phase::Settling { status, until: now + SETTLE };
+            }
+        }
+    }
+
+    /// Begins or hurries a stop.
+    pub(crate) fn stop(&mut self, request: StopRequest, now: Instant) {
+        match &mut self.ladder {
+            Some(ladder) => ladder.hurry(request, now),
+            None => self.ladder = Some(Ladder::start(request, now)),
+        }
+    }
+
+    /// Sends a signal to one of the terminal's groups.
+    pub(crate) fn signal(
+        &self,
+        request: SignalRequest,
+        terminal: &Terminal,
+    ) -> Result<(), SignalError> {
+        let number = SignalError::Number(request.signal);
+        let signal = Signal::from_named_raw(request.signal).ok_or(number)?;
+        if !self.is_running() {
+            return Err(SignalError::Ended);
+        }
+        let group = match request.to {
+            SignalTarget::Foreground => terminal.foreground().unwrap_or(self.leader),
+            SignalTarget::Program => self.leader,
+        };
+        match rustix::process::kill_process_group(group, signal) {
+            Ok(()) => Ok(()),
+            // the job ended between the question and the signal: nobody is there to get it
+            Err(Errno::SRCH) if group != self.leader => Ok(()),
+            Err(_) => Err(SignalError::Ended),
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let settled = match &self.phase {
+            Phase::Settling { until, .. } if self.ladder.is_none() => Some(*until),
+            Phase::Running | Phase::Settling { .. } | Phase::Told => None,
+        };
+        let rung = self.ladder.as_ref().filter(|_| !self.is_told()).map(Ladder::poll_timeout);
+        settled.into_iter().chain(rung).min()
+    }
+
+    /// Takes the rung that is due, and tells the end when nothing more is to be expected. It is told
+    /// once.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, terminal: &Terminal) -> Option<Exit> {
+        if self.is_told() {
+            return None;
+        }
+        let rung = self.ladder.as_mut().and_then(|ladder| ladder.handle_timeout(now));
+        if let Some(rung) = rung {
+            self.take_rung(rung, terminal);
+        }
+        if rung == Some(Rung::GiveUp) && self.is_running() {
+            // not even SIGKILL ends it; another stop may try again
+            self.ladder = None;
+        }
+        let Phase::Settling { status, until } = &self.phase else { return None };
+        let left = below().unwrap_or_default();
+        let waits = match (&self.ladder, rung) {
+            (Some(_), Some(Rung::GiveUp)) => false,
+            (Some(_), _) => true,
+            (None, _) => now < *until,
+        };
+        if waits && !left.is_empty() {
+            return None;
+        }
+        let exit = Exit { status: status.clone(), left: processes::left(&left, MAX_LEFT_LISTED) };
+        self.phase = Phase::Told;
+        Some(exit)
+    }
+
+    /// Signals that fail find nobody, which is what they are for.
+    fn take_rung(&self, rung: Rung, terminal: &Terminal) {
+        match rung {
+            Rung::HangUp => self.signal_groups(Signal::HUP, terminal),
+            Rung::Terminate => self.signal_groups(Signal::TERM, terminal),
+            Rung::Kill => {
+                if let Some(group) = &self.group {
+                    let _ = group.kill();
+                }
+                let own = own_pid();
+                let _ = processes::signal_descendants(own, Signal::KILL, |_| true);
+            }
+            Rung::GiveUp => {}
+        }
+    }
+
+    /// To the program's group and the foreground group; when the program has ended, to each process
+    /// that it left. Stopped ones are woken, so that they notice.
+    fn signal_groups(&self, signal: Signal, terminal: &Terminal) {
+        if !self.is_running() {
+            for signal in [signal, Signal::CONT] {
+                let _ = processes::signal_descendants(own_pid(), signal, |_| true);
+            }
+            return;
+        }
+        let foreground = terminal.foreground().filter(|group| *group != self.leader);
+        for group in [Some(self.leader), foreground].into_iter().flatten() {
+            for signal in [signal, Signal::CONT] {
+                let _ = rustix::process::kill_process_group(group, signal);
+            }
+        }
+    }
+
+    fn exit_status(&self, status: WaitStatus) -> ExitStatus {
+        let Some(signal) = status.terminating_signal() else {
+            return ExitStatus::Code { code: status.exit_status().unwrap_or(-1) };
+        };
+        let ours = self.ladder.as_ref().is_some_and(Ladder::has_killed);
+        if signal == libc::SIGKILL && !ours && self.memory.kernel_has_killed() {
+            return ExitStatus::Oom;
+        }
+        ExitStatus::Signal { signal, core: libc::WCOREDUMP(status.as_raw()) }
+    }
+}
+
+fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+fn below() -> io::Result<Vec<Process>> {
+    processes::descendants(own_pid())
+}
