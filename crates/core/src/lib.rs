@@ -1,1 +1,24 @@
 //! The pure state machines of Quarterdeck: they decide, other crates act.
+//!
+//! No clock, file, environment or randomness: time and random numbers are arguments.
+//!
+//! - [`lease`]: who may write to a session;
+//! - [`viewer`]: how much a viewer is sent, and when it skips;
+//! - [`names`]: which session a word means, which label a new one gets;
+//! - [`input`]: what a client typed and has not seen applied;
+//! - [`quota`]: which logs go when they take too much room.
+//! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
+//! - [`lockout`]: who presented wrong credentials too often.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod input;
+pub mod lease;
+pub mod link;
+pub mod lockout;
+pub mod names;
+pub mod quota;
+pub mod viewer;

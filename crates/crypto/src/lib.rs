@@ -1,1 +1,28 @@
 //! Keys, tokens, pins and tickets of Quarterdeck: pure functions over bytes.
+//!
+//! - [`token`]: bearer tokens, and the hash of one that is kept at rest;
+//! - [`pin`]: the hash of a certificate's public key, by which a peer is known without an authority;
+//! - [`relay_key`]: the key that a relay (or a hub) is, its id, and signatures with a purpose;
+//! - [`ticket`]: lets a client come back under its id after the relay forgot it.
+//!
+//! Every hash and signature begins with a sentence of its own (domain separation), so that bytes made
+//! for one purpose are worthless for another. Secrets are compared in constant time, wiped on drop,
+//! and print as `[redacted]`.
+//!
+//! Deliberately not here: randomness, time and storage. The caller draws bytes and passes them in.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod pin;
+pub mod relay_key;
+mod text;
+pub mod ticket;
+pub mod token;
+
+pub use pin::{ParsePinError, Pin, PinSet};
+pub use relay_key::{PublicKey, Purpose, RelayKey, Seed, Signature};
+pub use ticket::{ClientTicket, TicketKey};
+pub use token::{ParseTokenError, Token, TokenHash};

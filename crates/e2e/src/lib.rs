@@ -1,1 +1,15 @@
-//! Real-process tests, the fault proxy and the benchmarks of Quarterdeck.
+//! Real-process tests of Quarterdeck, the tools they need, and the benchmarks.
+//!
+//! - [`proxy`]: a TCP proxy whose links can be cut, delayed, trickled, swallowed or corrupted;
+//! - [`streams`]: output and input of which every byte is known.
+//! - [`program`]: what runs inside the sessions under test;
+//!
+//! Deliberately not here: anything that the product itself uses.
+
+pub mod bench;
+pub mod processes;
+pub mod program;
+pub mod proxy;
+pub mod pty;
+pub mod streams;
+mod watched;

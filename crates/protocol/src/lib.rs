@@ -21,6 +21,8 @@ pub mod frame;
 pub mod holder;
 pub mod ids;
 pub mod limits;
+pub mod method;
 pub mod record;
 pub mod rpc;
 pub mod scope;
+pub mod session;

@@ -1,1 +1,41 @@
 //! The daemon of an instance: its sessions, leases, tokens and wire.
+//!
+//! A relay can be killed at any moment: the truth is in the sessions' logs, which their holders
+//! write. It owns no PTY and no child but the holders' zygote. In the order in which a request goes:
+//!
+//! - [`daemon`]: a relay's life; [`options`], [`config`], [`instance`]: what it is given;
+//! - [`web`]: listeners, HTTP, who is let in; [`tokens`], [`peer`], [`caller`]: how that is proved;
+//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
+//! - [`registry`]: all sessions and the number of their view;
+//! - [`session`]: the task of one session, its link to the holder, its tail;
+//! - [`screens`]: the terminal models, on a thread of their own;
+//! - [`collector`], [`journal`], [`metrics`], [`files`]: what keeps house.
+
+mod api;
+mod caller;
+pub mod ceiling;
+mod clock;
+mod collector;
+pub mod config;
+mod connection;
+mod context;
+mod daemon;
+pub mod environment;
+pub mod error;
+pub mod files;
+pub mod instance;
+pub mod journal;
+pub mod metrics;
+pub mod options;
+pub mod peer;
+mod program;
+mod registry;
+mod screens;
+mod session;
+pub mod ssh_agent;
+pub mod tokens;
+mod web;
+
+pub use daemon::{RelayRecord, run};
+pub use error::RelayError;
+pub use options::RelayOptions;

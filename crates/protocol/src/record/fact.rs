@@ -317,6 +317,10 @@ pub enum LeaseCause {
     Offer,
     /// The owner let go.
     Release,
+    /// A client that is allowed to borrowed it for one input; it goes back at once.
+    Borrow,
+    /// It came back from whoever borrowed it.
+    Returned,
     /// An admin took it.
     Take {
         /// The reason the admin gave.

@@ -1,0 +1,71 @@
+//! What can be typed: `qd [GLOBAL] COMMAND …`. The flags of a command stand in its own file.
+
+use clap::{Parser, Subcommand};
+
+use crate::{commands, config::GlobalArgs};
+
+/// Terminals and coding agents that outlive every connection.
+#[derive(Debug, Parser)]
+#[command(
+    name = "qd",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Without a command, on a terminal: pick a session. \
+                  A session is named by its label, its id or a unique prefix of its id.\n\
+                  Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 ambiguous, 5 not owner, \
+                  6 forbidden, 7 unreachable, 8 already running, 9 timeout, 10 ended."
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a session and attach to it
+    Run(commands::run::RunArgs),
+    /// List the sessions
+    Ls(commands::ls::LsArgs),
+    /// Attach to a session; without a name, to the last one
+    Attach(commands::attach::AttachArgs),
+    /// Type text into a session without attaching
+    Send(commands::send::SendArgs),
+    /// Print what a session has put out
+    Logs(commands::logs::LogsArgs),
+    /// Wait for a session's end, or until it is idle
+    Wait(commands::wait::WaitArgs),
+    /// End the programs of sessions
+    Stop(commands::stop::StopArgs),
+    /// Delete ended sessions with their logs
+    Rm(commands::rm::RmArgs),
+    /// Change a session's label
+    Rename(commands::rename::RenameArgs),
+    /// Start the program of an ended or lost session again
+    Resume(commands::resume::ResumeArgs),
+    /// Ask for, hand over, release or take a session
+    #[command(subcommand)]
+    Lease(commands::lease::LeaseCommand),
+    /// Send a signal to a session's program
+    Signal(commands::signal::SignalArgs),
+    /// Serve this machine's sessions
+    Relay(commands::relay::RelayArgs),
+    /// Show what runs
+    Status(commands::status::StatusArgs),
+    /// Stop the relay; its sessions live on
+    Down(commands::down::DownArgs),
+    /// Make, list, rotate and revoke bearer tokens
+    #[command(subcommand)]
+    Token(commands::token::TokenCommand),
+    /// Remove old logs
+    Gc(commands::gc::GcArgs),
+    /// Find out what is wrong, and what would not survive
+    Doctor(commands::doctor::DoctorArgs),
+    /// Print a completion script for a shell
+    Completions(commands::completions::CompletionsArgs),
+    /// Fork the holders of sessions (started by a relay)
+    #[command(hide = true)]
+    HolderZygote,
+}

@@ -1,0 +1,294 @@
+//! What the relay sends: frames, events of the session, news of the relay's view, answers.
+
+use quarterdeck_core::input;
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    method::{AttachResult, AttachStart},
+    record::{Exit as ExitRecord, LeaseRecord, Lost, Resize},
+    session::{
+        Detached, InputRejected, SessionChanged, SessionEvent, SessionRemoved, SessionState, Sync,
+        notify,
+    },
+};
+use quarterdeck_transport::Incoming;
+use serde_json::value::RawValue;
+
+use super::{Live, Turn};
+use crate::{
+    attach::{
+        Left,
+        outbox::{Asked, Request},
+        stream::{Drawn, Seen, Stream},
+        terminal::Screen,
+        view::Ask,
+    },
+    error::{CliError, from_rpc},
+    output::{escape::plain, time::bytes},
+    watch::{lease_of, read},
+};
+
+impl Live<'_> {
+    pub(super) async fn handle_incoming(
+        &mut self,
+        incoming: Option<Incoming>,
+    ) -> Result<Turn, CliError> {
+        match incoming {
+            Some(Incoming::Frame(frame)) => Ok(self.handle_frame(&frame)),
+            Some(Incoming::Notification { method, params }) => {
+                self.handle_notification(&method, params.as_deref()).await
+            }
+            Some(Incoming::Answer { call, outcome }) => {
+                let asked = self.wire.as_mut().and_then(|wire| wire.calls.remove(&call));
+                match asked {
+                    Some(Asked::Attach) => self.handle_attach_answer(outcome),
+                    Some(Asked::Key(ask)) => Ok(self.handle_key_answer(ask, outcome)),
+                    Some(Asked::Detach) | None => Ok(Turn::Go),
+                }
+            }
+            Some(Incoming::Closed { .. }) | None => self.handle_closed().await,
+        }
+    }
+
+    fn handle_frame(&mut self, frame: &bytes::Bytes) -> Turn {
+        match self.stream.handle(frame, self.view.role()) {
+            Seen::Nothing => {}
+            Seen::Draw { screens, drawn } => {
+                for screen in screens {
+                    self.draw_screen(screen);
+                }
+                match drawn {
+                    Drawn::Output => {}
+                    Drawn::Snapshot => self.draw_notice(),
+                    Drawn::InexactSnapshot => {
+                        self.say_moment("this screen may differ from the true one".to_owned());
+                    }
+                }
+            }
+            Seen::Gap(missed) => {
+                let missed = bytes(missed);
+                self.say_moment(format!("too slow for {missed} of output \u{b7} see: qd logs"));
+            }
+            Seen::Ack(n, state) => {
+                let gone = self.typing.handle_ack(n, state);
+                self.say_gone(gone);
+            }
+        }
+        Turn::Go
+    }
+
+    /// There is room: an event is only taken when there is.
+    fn draw_screen(&self, screen: Screen) {
+        let _ = self.terminal.screen.try_send(screen);
+    }
+
+    async fn handle_notification(
+        &mut self,
+        method: &str,
+        params: Option<&RawValue>,
+    ) -> Result<Turn, CliError> {
+        let session = self.session;
+        match method {
+            notify::SESSION_EVENT => match read::<SessionEvent>(params) {
+                Some(event) => return self.handle_event(&event).await,
+                None => {}
+            },
+            notify::INPUT_REJECTED => {
+                let rejected = read::<InputRejected>(params)
+                    .filter(|rejected| rejected.channel == self.stream.channel());
+                if let Some(rejected) = rejected {
+                    self.handle_rejected(&rejected);
+                }
+            }
+            notify::SESSION_DETACHED => {
+                let detached = read::<Detached>(params)
+                    .filter(|detached| detached.channel == self.stream.channel());
+                if detached.is_some_and(|detached| detached.why == "removed") {
+                    return Ok(self.end(Left::Removed));
+                }
+            }
+            notify::SESSION_REMOVED => {
+                if read::<SessionRemoved>(params).is_some_and(|gone| gone.session == session) {
+                    return Ok(self.end(Left::Removed));
+                }
+            }
+            notify::LEASE_CHANGED => {
+                if let Some(changed) = lease_of(session, params) {
+                    let actions = self.view.handle_requests(&changed.lease);
+                    return self.act(actions).await;
+                }
+            }
+            notify::SESSION_CHANGED => {
+                let changed = read::<SessionChanged>(params).map(|changed| changed.session);
+                if let Some(info) = changed.filter(|info| info.session == session) {
+                    self.view.handle_info(&info);
+                }
+            }
+            notify::SYNC => {
+                let sessions = read::<Sync>(params).map_or_else(Vec::new, |sync| sync.sessions);
+                if let Some(info) = sessions.iter().find(|info| info.session == session) {
+                    self.view.handle_info(info);
+                }
+            }
+            // a newer relay's
+            _ => {}
+        }
+        Ok(Turn::Go)
+    }
+
+    /// A record of the session's log, in its place.
+    async fn handle_event(&mut self, event: &SessionEvent) -> Result<Turn, CliError> {
+        if event.channel != self.stream.channel() || event.seq < self.told {
+            return Ok(Turn::Go);
+        }
+        let actions = match event.event.as_str() {
+            "lease" => match read::<LeaseRecord>(Some(&event.body)) {
+                Some(record) => self.view.handle_lease(&record),
+                None => Vec::new(),
+            },
+            "resize" => match read::<Resize>(Some(&event.body)) {
+                Some(resize) => self.view.handle_size(resize.size),
+                None => Vec::new(),
+            },
+            "exit" => match read::<ExitRecord>(Some(&event.body)) {
+                Some(exit) => return Ok(self.end(Left::Exited(exit.status))),
+                None => Vec::new(),
+            },
+            "lost" => match read::<Lost>(Some(&event.body)) {
+                Some(lost) => return Ok(self.end(Left::Lost(lost.why))),
+                None => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
+        self.act(actions).await
+    }
+
+    fn handle_rejected(&mut self, rejected: &InputRejected) {
+        match rejected.error.code() {
+            // a loan, or a change of owner that comes as an event of its own
+            ErrorCode::NotOwner => {
+                let state = quarterdeck_protocol::frame::InputState::Rejected;
+                let gone = self.typing.handle_ack(rejected.n, state);
+                self.say_gone(gone);
+            }
+            _ => {
+                let gone = self.typing.handle_refused(rejected.n);
+                let why = plain(&rejected.error.message);
+                self.say_moment(format!("{gone} typed bytes did not reach the program: {why}"));
+            }
+        }
+    }
+
+    /// A request of a key failed: say so where it was pressed.
+    fn handle_key_answer(&mut self, ask: Ask, outcome: Result<Box<RawValue>, RpcError>) -> Turn {
+        if let Err(error) = outcome {
+            let what = match ask {
+                Ask::Take => "not taken",
+                Ask::Request => "not asked",
+                Ask::Release => "not released",
+                Ask::Offer => "not offered",
+                Ask::Resize(_) => "not resized",
+                Ask::Kill => "not ended",
+            };
+            self.say_moment(format!("{what}: {}", plain(&error.message)));
+        }
+        Turn::Go
+    }
+
+    /// Attached again: after a lost link, or to draw the screen anew.
+    fn handle_attach_answer(
+        &mut self,
+        outcome: Result<Box<RawValue>, RpcError>,
+    ) -> Result<Turn, CliError> {
+        let attached = match outcome {
+            Ok(result) => serde_json::from_str::<AttachResult>(result.get()).map_err(|error| {
+                CliError::new(crate::error::Kind::Unsupported, "the relay's answer cannot be read")
+                    .caused_by(&error)
+            })?,
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                return Ok(self.end(Left::Removed));
+            }
+            Err(error) => return Err(from_rpc(error, Some(self.view.label()))),
+        };
+        let returned = self.replace_stream(&attached);
+        self.view.handle_attached(&attached.session);
+        let gone = self.typing.handle_attached(input::Attached {
+            applied: attached.input_applied,
+            epoch: self.view.epoch(),
+            incarnation: attached.incarnation,
+        });
+        if let Returned::FromLostLink = returned {
+            self.say_moment(returned_words(&attached.start, gone));
+        } else {
+            self.say_gone(gone);
+        }
+        match attached.session.state {
+            SessionState::Exited { status, .. } => Ok(self.end(Left::Exited(status))),
+            SessionState::Lost { why, .. } => Ok(self.end(Left::Lost(why))),
+            SessionState::Starting
+            | SessionState::Running
+            | SessionState::Waiting
+            | SessionState::Idle
+            | SessionState::Stalled { .. }
+            | SessionState::Unreachable { .. } => Ok(Turn::Go),
+        }
+    }
+
+    /// The new attachment takes the old one's place.
+    fn replace_stream(&mut self, attached: &AttachResult) -> Returned {
+        let old = self.stream.channel();
+        self.stream = Stream::new(attached);
+        self.told = attached.session.seq;
+        self.credited = attached.out;
+        let Some(wire) = &mut self.wire else { return Returned::ToDraw };
+        let returned = if wire.attached { Returned::ToDraw } else { Returned::FromLostLink };
+        wire.attached = true;
+        if returned == Returned::ToDraw {
+            wire.outbox.request(Request::Detach(old));
+            if std::mem::take(&mut wire.again) {
+                self.redraw();
+            }
+        }
+        returned
+    }
+}
+
+/// Why there was another attach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Returned {
+    /// The link had been lost.
+    FromLostLink,
+    /// The screen is drawn anew.
+    ToDraw,
+}
+
+/// What the way back cost.
+fn returned_words(start: &AttachStart, gone: usize) -> String {
+    let output = match start {
+        AttachStart::Ok => "nothing missed".to_owned(),
+        AttachStart::Gap { from, to } => format!("gap of {} bytes", to.0.saturating_sub(from.0)),
+        AttachStart::Reset => "another log; the screen is drawn anew".to_owned(),
+    };
+    match gone {
+        0 => format!("reconnected \u{b7} {output}"),
+        _ => format!(
+            "reconnected \u{b7} {output} \u{b7} {gone} typed bytes did not reach the program"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quarterdeck_protocol::ids::Out;
+
+    #[test]
+    fn the_way_back_says_what_was_missed() {
+        let gap = AttachStart::Gap { from: Out(10), to: Out(110) };
+        assert_eq!(returned_words(&AttachStart::Ok, 0), "reconnected \u{b7} nothing missed");
+        assert_eq!(returned_words(&gap, 0), "reconnected \u{b7} gap of 100 bytes");
+        assert!(
+            returned_words(&AttachStart::Ok, 7)
+                .ends_with("7 typed bytes did not reach the program")
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! `qd ls`: the sessions of a relay.
+
+use quarterdeck_protocol::{
+    method::{Empty, SessionList, SessionListResult},
+    record::{ExitStatus, LeaseState},
+    session::{SessionInfo, SessionState},
+};
+
+use crate::{
+    Exit,
+    config::Settings,
+    connection::{Connection, Missing},
+    error::{CliError, Kind},
+    output::{
+        escape::plain,
+        style::Styles,
+        table::{Cell, Table},
+        time::{ago, now_micros},
+    },
+};
+
+/// Flags of `qd ls`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LsArgs {
+    /// Show sizes, directories and titles too
+    #[arg(short, long)]
+    long: bool,
+}
+
+/// Lists the sessions.
+pub(crate) async fn run(settings: &Settings, args: &LsArgs) -> Result<Exit, CliError> {
+    let output = settings.output;
+    let listed = match list(settings).await {
+        // no relay is no error here: there is nothing to list
+        Err(error) if error.kind == Kind::Unreachable && settings.is_local() => {
+            output.note(&format!("{}; {}", error.message, error.hints.join("; ")));
+            SessionListResult { sessions: Vec::new() }
+        }
+        other => {
+            let listed = other?;
+            if listed.sessions.is_empty() {
+                output.note("no sessions; start one: qd run");
+            }
+            listed
+        }
+    };
+    let (now, width) = (now_micros(), crate::attach::terminal::size().map(|s| s.cols.into()));
+    output.result(&listed, |styles| match (listed.sessions.is_empty(), args.long) {
+        (true, _) => String::new(),
+        (false, false) => short_table(&listed.sessions, now, styles).render(width, styles),
+        (false, true) => long_table(&listed.sessions, now, styles).render(width, styles),
+    })?;
+    Ok(Exit::OK)
+}
+
+async fn list(settings: &Settings) -> Result<SessionListResult, CliError> {
+    let connection = Connection::open(settings, Missing::Fail).await?;
+    connection.call::<SessionList>(&Empty {}, None).await
+}
+
+fn short_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<7> {
+    let mut table = Table::new(["LABEL", "STATE", "OWNER", "VIEWERS", "ACTIVE", "ID", "COMMAND"]);
+    for session in sessions {
+        table.push([
+            session.label.to_string().into(),
+            state_cell(&session.state, styles),
+            owner_word(session).into(),
+            session.attached.to_string().into(),
+            ago(session.last_activity_at, now).into(),
+            short_id(session).into(),
+            command(&session.argv).into(),
+        ]);
+    }
+    table
+}
+
+fn long_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<9> {
+    let head = ["LABEL", "STATE", "OWNER", "VIEWERS", "ACTIVE", "CREATED", "SIZE", "ID", "COMMAND"];
+    let mut table = Table::new(head);
+    for session in sessions {
+        let title = session
+            .title
+            .as_deref()
+            .map_or_else(String::new, |title| format!(" [{}]", plain(title)));
+        table.push([
+            session.label.to_string().into(),
+            state_cell(&session.state, styles),
+            owner_word(session).into(),
+            session.attached.to_string().into(),
+            ago(session.last_activity_at, now).into(),
+            ago(session.created_at, now).into(),
+            format!("{}x{}", session.size.cols, session.size.rows).into(),
+            session.session.to_string().into(),
+            format!("{}{title} in {}", command(&session.argv), plain(&session.cwd)).into(),
+        ]);
+    }
+    table
+}
+
+fn state_cell(state: &SessionState, styles: Styles) -> Cell {
+    let style = match state {
+        SessionState::Starting | SessionState::Running => styles.good,
+        SessionState::Waiting | SessionState::Stalled { .. } => styles.warn,
+        SessionState::Idle => anstyle::Style::new(),
+        SessionState::Exited { .. } => styles.dim,
+        SessionState::Lost { .. } | SessionState::Unreachable { .. } => styles.error,
+    };
+    Cell::styled(state_words(state), style)
+}
+
+/// A state in a word or two.
+pub(crate) fn state_words(state: &SessionState) -> String {
+    match state {
+        SessionState::Stalled { why } => format!("stalled: {}", plain(why)),
+        SessionState::Exited { status: ExitStatus::Code { code }, .. } => format!("exited {code}"),
+        SessionState::Exited { status: ExitStatus::Signal { signal, .. }, .. } => {
+            format!("killed {signal}")
+        }
+        SessionState::Exited { status: ExitStatus::Oom, .. } => "out of memory".to_owned(),
+        SessionState::Exited { status: ExitStatus::Unknown, .. }
+        | SessionState::Starting
+        | SessionState::Running
+        | SessionState::Waiting
+        | SessionState::Idle
+        | SessionState::Lost { .. }
+        | SessionState::Unreachable { .. } => state.word().to_owned(),
+    }
+}
+
+fn owner_word(session: &SessionInfo) -> String {
+    match &session.lease.state {
+        LeaseState::Held { owner } => plain(&owner.name),
+        LeaseState::Grace { owner } => format!("({})", plain(&owner.name)),
+        LeaseState::Free | LeaseState::Unknown => "-".to_owned(),
+    }
+}
+
+/// Enough of the id to name the session by.
+fn short_id(session: &SessionInfo) -> String {
+    session.session.to_string().chars().take(10).collect()
+}
+
+/// A command line that could be typed again; a login shell is named so.
+pub(crate) fn command(argv: &[String]) -> String {
+    if argv.is_empty() {
+        return "(login shell)".to_owned();
+    }
+    let words = argv.iter().map(|word| {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "_-./=:@,+%".contains(c);
+        if !word.is_empty() && word.chars().all(safe) {
+            return word.clone();
+        }
+        format!("'{}'", plain(&word.replace('\'', r"'\''")))
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use quarterdeck_protocol::{
+        ids::{ClientId, Epoch, Incarnation, LogId, Out, Principal, Seq, SessionId},
+        record::{Owner, SessionKind, TerminalSize},
+        session::LeaseView,
+    };
+
+    const NOW: u64 = 1_700_000_000_000_000;
+
+    pub(crate) fn session(n: u8, label: &str, state: SessionState, argv: &[&str]) -> SessionInfo {
+        SessionInfo {
+            session: SessionId::from_bytes([n; 10]),
+            label: label.parse().expect("valid"),
+            kind: SessionKind::Terminal,
+            state,
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            cwd: "/work".into(),
+            title: Some("a\u{1b}]0;title".into()),
+            size: TerminalSize { cols: 80, rows: 24, xpixel: 0, ypixel: 0 },
+            lease: LeaseView { epoch: Epoch(0), state: LeaseState::Free, requested_by: Vec::new() },
+            attached: 0,
+            created_at: NOW - 7_300_000_000,
+            last_activity_at: NOW - 45_000_000,
+            incarnation: Incarnation(1),
+            log_id: LogId::from_bytes([0; 8]),
+            seq: Seq(0),
+            out: Out(0),
+            base: Out(0),
+        }
+    }
+
+    fn samples() -> Vec<SessionInfo> {
+        let mut owned = session(0xab, "build", SessionState::Running, &["make", "-j 2", "it's"]);
+        let owner = Owner {
+            client: ClientId::from_bytes([1; 16]),
+            principal: Principal::new("r_00", "ada").expect("valid"),
+            name: "qd on desk".into(),
+        };
+        owned.lease.state = LeaseState::Held { owner: owner.clone() };
+        owned.attached = 2;
+        let mut away = session(0x12, "sh:1", SessionState::Idle, &[]);
+        away.lease.state = LeaseState::Grace { owner };
+        let status = ExitStatus::Signal { signal: 9, core: false };
+        let killed = SessionState::Exited { status, left: Vec::new(), at: NOW };
+        let stalled = SessionState::Stalled { why: "disk_full".into() };
+        vec![
+            owned,
+            away,
+            session(3, "old", killed, &["sleep", "9"]),
+            session(4, "agent", stalled, &["x"]),
+        ]
+    }
+
+    #[test]
+    fn the_table_says_what_matters_first() {
+        let table = short_table(&samples(), NOW, Styles::PLAIN);
+        insta::assert_snapshot!(table.render(None, Styles::PLAIN), @r"
+        LABEL  STATE               OWNER         VIEWERS  ACTIVE  ID          COMMAND
+        build  running             qd on desk    2        45s     s_abababab  make '-j 2' 'it'\''s'
+        sh:1   idle                (qd on desk)  0        45s     s_12121212  (login shell)
+        old    killed 9            -             0        45s     s_03030303  sleep 9
+        agent  stalled: disk_full  -             0        45s     s_04040404  x
+        ");
+    }
+
+    #[test]
+    fn the_long_table_shows_titles_and_nothing_they_could_do() {
+        let table = long_table(&samples()[..1], NOW, Styles::PLAIN);
+        insta::assert_snapshot!(table.render(None, Styles::PLAIN), @r"
+        LABEL  STATE    OWNER       VIEWERS  ACTIVE  CREATED  SIZE   ID                      COMMAND
+        build  running  qd on desk  2        45s     2h       80x24  s_abababababababababab  make '-j 2' 'it'\''s' [a\u{1b}]0;title] in /work
+        ");
+    }
+}

@@ -1,0 +1,263 @@
+//! `qd relay`: serve this machine's sessions, in the foreground, in the background, or as a pipe to
+//! the one that does.
+
+mod pipe;
+mod words;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use quarterdeck_protocol::method::{Empty, RelayStatus, RelayStatusResult};
+use quarterdeck_relay::{
+    RelayError, RelayOptions,
+    options::{Listen, ListenSecurity, ZygoteCommand},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Exit,
+    background::{self, Report, Started},
+    config::{Settings, relay_config},
+    connection::{Connection, Missing},
+    error::{CliError, Kind},
+    output::Output,
+    sys,
+};
+
+/// The first word of the command that becomes the holders' zygote.
+pub(crate) const ZYGOTE_WORD: &str = "holder-zygote";
+
+/// Flags of `qd relay`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RelayArgs {
+    /// Serve this address too, with TLS: 127.0.0.1:7717, [::]:7717 (port 0 = a free one)
+    #[arg(long, value_name = "ADDR", conflicts_with = "stdio")]
+    listen: Option<SocketAddr>,
+    /// Certificate chain for it (PEM) instead of the relay's own
+    #[arg(long, value_name = "FILE", requires = "key", requires = "listen")]
+    cert: Option<PathBuf>,
+    /// Private key of --cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Only clients with a certificate of these authorities (PEM)
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    client_ca: Option<PathBuf>,
+    /// Be a pipe between the standard streams and the relay, which is started when none runs
+    #[arg(long, conflicts_with = "background")]
+    stdio: bool,
+    /// Start it in the background and return when it serves
+    #[arg(short, long)]
+    background: bool,
+    /// Started in the background: report readiness on standard output
+    #[arg(long, hide = true, conflicts_with_all = ["background", "stdio"])]
+    as_daemon: bool,
+}
+
+impl RelayArgs {
+    /// Whether this process is the relay.
+    pub(crate) const fn serves(&self) -> bool {
+        !self.stdio && !self.background
+    }
+}
+
+/// Serves, starts or reaches the relay.
+pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
+    if !settings.is_local() {
+        return Err(CliError::usage("a relay serves this machine; --url names another one"));
+    }
+    if args.stdio {
+        return pipe::run(settings).await;
+    }
+    if args.background {
+        return start(settings, &args).await;
+    }
+    let daemon = args.as_daemon;
+    if daemon {
+        sys::leave_terminal();
+    }
+    let ended = serve(settings, args).await;
+    match ended {
+        Err(error) if daemon => {
+            report_failure(settings.output, &error)?;
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+async fn start(settings: &Settings, args: &RelayArgs) -> Result<Exit, CliError> {
+    let status = match background::start(settings, &flags(settings, args)?).await? {
+        Started::Ready(status) => *status,
+        Started::AlreadyRunning if args.listen.is_some() => {
+            return Err(already_running(settings));
+        }
+        Started::AlreadyRunning => {
+            let connection = Connection::open(settings, Missing::Fail).await?;
+            connection.call::<RelayStatus>(&Empty {}, None).await?
+        }
+    };
+    settings.output.result(&status, |styles| words::serving(&status, styles))?;
+    Ok(Exit::OK)
+}
+
+/// The flags again, for the process that serves. Paths are absolute: it runs elsewhere.
+fn flags(settings: &Settings, args: &RelayArgs) -> Result<Vec<String>, CliError> {
+    let mut flags = Vec::new();
+    if let Some(listen) = args.listen {
+        flags.extend(["--listen".to_owned(), listen.to_string()]);
+    }
+    let files = [("--cert", &args.cert), ("--key", &args.key), ("--client-ca", &args.client_ca)];
+    for (flag, path) in files {
+        let Some(path) = path else { continue };
+        let here = settings.environment.current_dir();
+        let path = here.map_or_else(|| path.clone(), |here| here.join(path));
+        let text = path.to_str().ok_or_else(|| {
+            CliError::usage(format!("{flag}: the path {} is not UTF-8", path.display()))
+        })?;
+        flags.extend([flag.to_owned(), text.to_owned()]);
+    }
+    if settings.insecure {
+        flags.push("--insecure".to_owned());
+    }
+    Ok(flags)
+}
+
+async fn serve(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
+    let daemon = args.as_daemon;
+    let options = options(settings, args)?;
+    log_to_stderr(settings);
+    let shutdown = CancellationToken::new();
+    let signals = wait_for_signal()?;
+    let output = settings.output;
+    let ready = move |status: &RelayStatusResult| {
+        // a starter that has gone, or a closed standard output, does not stop a relay
+        let _ = if daemon {
+            report_ready(output, status)
+        } else {
+            output.result(status, |styles| words::serving(status, styles))
+        };
+    };
+    let stop = shutdown.clone();
+    let serving = quarterdeck_relay::run(options, shutdown, ready);
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        () = signals => {
+            stop.cancel();
+            serving.await
+        }
+    };
+    ended.map(|()| Exit::OK).map_err(|error| failed(&error, settings))
+}
+
+fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliError> {
+    let program = std::env::current_exe().map_err(|error| {
+        CliError::new(Kind::Failed, "this program's own file cannot be found").caused_by(&error)
+    })?;
+    let RelayArgs { listen, cert, key, client_ca, .. } = args;
+    let security = match (cert.zip(key), settings.insecure) {
+        (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
+        (None, true) => ListenSecurity::Insecure,
+        (Some((cert, key)), false) => ListenSecurity::Certificate { cert, key, client_ca },
+        (None, false) => ListenSecurity::OwnCertificate { client_ca },
+    };
+    Ok(RelayOptions {
+        directory: settings.directory.clone(),
+        listen: listen.map(|address| Listen { address, security }),
+        config: relay_config(&settings.directory)?,
+        zygote: ZygoteCommand {
+            program,
+            args: vec![ZYGOTE_WORD.into()],
+            env: crate::config::holder_environment(),
+        },
+    })
+}
+
+/// Ends when somebody asks the process to end.
+fn wait_for_signal() -> Result<impl Future<Output = ()>, CliError> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            CliError::new(Kind::Failed, "cannot listen for signals").caused_by(&error)
+        })
+    };
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}
+
+fn failed(error: &RelayError, settings: &Settings) -> CliError {
+    match error {
+        RelayError::AlreadyRunning { .. } => already_running(settings).caused_by(error),
+        RelayError::Listen { .. } => CliError::new(Kind::Failed, "the relay cannot start")
+            .caused_by(error)
+            .hint("another program may use that address; choose another port, or 0"),
+        RelayError::PlainOffLoopback(_) => CliError::usage("the relay does not start")
+            .caused_by(error)
+            .hint("leave --insecure out, or listen on 127.0.0.1"),
+        RelayError::Config(_) => CliError::usage("the relay does not start")
+            .caused_by(error)
+            .hint(format!("correct {}", settings.directory.config().display())),
+        RelayError::Storage { .. }
+        | RelayError::Files(_)
+        | RelayError::Tokens(_)
+        | RelayError::Tls(_)
+        | RelayError::Zygote(_) => CliError::new(Kind::Failed, "the relay cannot start")
+            .caused_by(error)
+            .hint("see what is wrong: qd doctor"),
+    }
+}
+
+fn already_running(settings: &Settings) -> CliError {
+    let instance = settings.directory.name();
+    CliError::new(Kind::AlreadyRunning, format!("instance {instance} has a running relay"))
+        .hint("see it: qd status; stop it: qd down; another one beside it: --instance NAME")
+}
+
+fn report_ready(output: Output, status: &RelayStatusResult) -> Result<(), CliError> {
+    output.json(&Report::Ready(Box::new(status.clone())))?;
+    // the pipe ends here; whatever is still printed belongs into the log
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(|error| {
+        CliError::new(Kind::Failed, "cannot let go of the starter").caused_by(&error)
+    })
+}
+
+fn report_failure(output: Output, error: &CliError) -> Result<(), CliError> {
+    output.json(&match error.kind {
+        Kind::AlreadyRunning => Report::AlreadyRunning,
+        _ => Report::Failed {
+            message: error.message.clone(),
+            causes: error.causes.clone(),
+            hints: error.hints.clone(),
+        },
+    })
+}
+
+/// Diagnostics go to standard error, which is `relay.log` in the background.
+fn log_to_stderr(settings: &Settings) {
+    use tracing_subscriber::EnvFilter;
+    let wanted = settings.environment.text("QD_LOG").unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
+    // a second subscriber in one process is no reason not to serve
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+}
+
+/// The process that holders are forked from. Nothing has happened in it before.
+pub(crate) fn holder_zygote() -> ExitCode {
+    let surroundings = crate::config::holder_surroundings();
+    let ended = quarterdeck_holder::zygote::run(&std::io::stdin(), &surroundings);
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,243 @@
+//! `qd wait`: until a session's program has ended, or a shell shows its prompt again.
+
+use std::time::Duration;
+
+use quarterdeck_protocol::{
+    ids::Out,
+    method::SessionResult,
+    record::ExitStatus,
+    session::{SessionInfo, SessionState},
+};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{
+    Exit,
+    attach::view::exit_words,
+    config::Settings,
+    error::{CliError, Kind},
+    output::{escape::plain, time::parse_duration},
+    watch::{Seen, SessionWatch},
+};
+
+/// A session counts as idle when it has been for this long: a shell is idle for a moment between the
+/// Enter key and the command that it starts.
+const IDLE_FOR: Duration = Duration::from_millis(300);
+
+/// Flags of `qd wait`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WaitArgs {
+    /// Which session
+    session: String,
+    /// For what
+    #[arg(long = "for", value_enum)]
+    what: WaitFor,
+    /// Give up after this time (exit code 9)
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WaitFor {
+    /// The program's end; its exit code becomes this command's
+    Exit,
+    /// A shell that shows its prompt, or an agent without a turn
+    Idle,
+}
+
+/// Waits.
+pub(crate) async fn run(settings: &Settings, args: &WaitArgs) -> Result<Exit, CliError> {
+    let mut watch = SessionWatch::start(settings, &args.session).await?;
+    wait(settings, &mut watch, Goal { what: args.what, after: Out(0) }, args.timeout).await
+}
+
+/// What a wait is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    /// The state.
+    pub(crate) what: WaitFor,
+    /// Idle counts only once there is output beyond this: what was typed has shown its effect.
+    pub(crate) after: Out,
+}
+
+/// Waits on a watched session and prints what it has come to.
+pub(crate) async fn wait(
+    settings: &Settings,
+    watch: &mut SessionWatch<'_>,
+    goal: Goal,
+    limit: Option<Duration>,
+) -> Result<Exit, CliError> {
+    let waiting = until(watch, goal);
+    let session = match limit {
+        None => waiting.await?,
+        Some(limit) => timeout(limit, waiting).await.unwrap_or_else(|_| Err(timed_out(goal)))?,
+    };
+    let result = SessionResult { session };
+    let words = state_line(&result.session);
+    settings.output.result(&result, |_| words)?;
+    match (&result.session.state, goal.what) {
+        (_, WaitFor::Idle) => Ok(Exit::OK),
+        (SessionState::Exited { status, .. }, WaitFor::Exit) => Ok(exit_of(status)),
+        (other, WaitFor::Exit) => Err(lost(&result.session, other)),
+    }
+}
+
+async fn until(watch: &mut SessionWatch<'_>, goal: Goal) -> Result<SessionInfo, CliError> {
+    let mut idle: Option<(SessionInfo, Instant)> = None;
+    loop {
+        let due = idle.as_ref().map(|(_, since)| *since + IDLE_FOR);
+        let seen = tokio::select! {
+            seen = watch.next() => seen?,
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                match idle.take() {
+                    Some((session, _)) => return Ok(session),
+                    None => continue,
+                }
+            }
+        };
+        let session = match seen {
+            Seen::Now(session) => *session,
+            Seen::Gone => return Err(CliError::new(Kind::NotFound, "the session was deleted")),
+        };
+        match judge(&session, goal) {
+            Verdict::Done => return Ok(session),
+            Verdict::Idle => {
+                let since = idle.map_or_else(Instant::now, |(_, since)| since);
+                idle = Some((session, since));
+            }
+            Verdict::NotYet => idle = None,
+            Verdict::Never => {
+                let state = session.state.clone();
+                return Err(lost(&session, &state));
+            }
+        }
+    }
+}
+
+/// What a state means for a wait.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It is over.
+    Done,
+    /// It is over if this lasts.
+    Idle,
+    /// Wait on.
+    NotYet,
+    /// What is waited for cannot come any more.
+    Never,
+}
+
+fn judge(session: &SessionInfo, goal: Goal) -> Verdict {
+    match (&session.state, goal.what) {
+        (SessionState::Exited { .. }, WaitFor::Exit) => Verdict::Done,
+        (SessionState::Lost { .. }, _) | (SessionState::Exited { .. }, WaitFor::Idle) => {
+            Verdict::Never
+        }
+        (SessionState::Idle, WaitFor::Idle) if session.out > goal.after || goal.after == Out(0) => {
+            Verdict::Idle
+        }
+        (
+            SessionState::Starting
+            | SessionState::Running
+            | SessionState::Waiting
+            | SessionState::Idle
+            | SessionState::Stalled { .. }
+            | SessionState::Unreachable { .. },
+            WaitFor::Exit | WaitFor::Idle,
+        ) => Verdict::NotYet,
+    }
+}
+
+fn timed_out(goal: Goal) -> CliError {
+    let what = match goal.what {
+        WaitFor::Exit => "ended",
+        WaitFor::Idle => "become idle",
+    };
+    CliError::new(Kind::Timeout, format!("the session has not {what} in time"))
+}
+
+fn lost(session: &SessionInfo, state: &SessionState) -> CliError {
+    let label = &session.label;
+    let message = match state {
+        SessionState::Lost { why, .. } => {
+            format!("session {label} was lost: {}", plain(why))
+        }
+        SessionState::Exited { status, .. } => format!("session {label} {}", exit_words(status)),
+        SessionState::Starting
+        | SessionState::Running
+        | SessionState::Waiting
+        | SessionState::Idle
+        | SessionState::Stalled { .. }
+        | SessionState::Unreachable { .. } => format!("session {label} is {}", state.word()),
+    };
+    CliError::new(Kind::Ended, message).hint(format!("start it again: qd resume {label}"))
+}
+
+/// The exit code that a shell would give: the program's own, or 128 and the signal.
+pub(crate) fn exit_of(status: &ExitStatus) -> Exit {
+    let low_byte = |number: i32| number.to_le_bytes()[0];
+    match status {
+        ExitStatus::Code { code } => Exit::code(low_byte(*code)),
+        ExitStatus::Signal { signal, .. } => Exit::code(low_byte(signal.saturating_add(128))),
+        // what the kernel's SIGKILL would have given
+        ExitStatus::Oom => Exit::code(137),
+        ExitStatus::Unknown => Exit::code(Kind::Failed.exit_code()),
+    }
+}
+
+fn state_line(session: &SessionInfo) -> String {
+    match &session.state {
+        SessionState::Exited { status, .. } => {
+            format!("{} {}\n", session.label, exit_words(status))
+        }
+        other => format!("{} is {}\n", session.label, super::ls::state_words(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::ls::tests::session;
+
+    fn verdict(state: SessionState, out: u64, what: WaitFor, after: u64) -> Verdict {
+        let mut info = session(1, "a", state, &[]);
+        info.out = Out(out);
+        judge(&info, Goal { what, after: Out(after) })
+    }
+    fn exited() -> SessionState {
+        let status = ExitStatus::Code { code: 3 };
+        SessionState::Exited { status, left: Vec::new(), at: 0 }
+    }
+    fn lost_state() -> SessionState {
+        SessionState::Lost { why: "killed".into(), at: 0 }
+    }
+
+    #[test]
+    fn idle_counts_only_after_what_was_typed_had_an_effect() {
+        assert_eq!(verdict(SessionState::Idle, 10, WaitFor::Idle, 10), Verdict::NotYet);
+        assert_eq!(verdict(SessionState::Idle, 11, WaitFor::Idle, 10), Verdict::Idle);
+        assert_eq!(verdict(SessionState::Idle, 0, WaitFor::Idle, 0), Verdict::Idle);
+        assert_eq!(verdict(SessionState::Running, 99, WaitFor::Idle, 0), Verdict::NotYet);
+    }
+
+    #[test]
+    fn a_wait_ends_when_what_it_waits_for_cannot_come_any_more() {
+        assert_eq!(verdict(exited(), 0, WaitFor::Exit, 0), Verdict::Done);
+        assert_eq!(verdict(exited(), 0, WaitFor::Idle, 0), Verdict::Never);
+        assert_eq!(verdict(lost_state(), 0, WaitFor::Exit, 0), Verdict::Never);
+        let state = lost_state();
+        let error = lost(&session(1, "a", state.clone(), &[]), &state);
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (Kind::Ended, "session a was lost: killed")
+        );
+    }
+
+    #[test]
+    fn exit_codes_are_the_programs_own_or_128_and_the_signal() {
+        let signal = ExitStatus::Signal { signal: 15, core: false };
+        let codes =
+            [ExitStatus::Code { code: 7 }, ExitStatus::Code { code: 256 }, signal, ExitStatus::Oom];
+        assert_eq!(codes.map(|status| exit_of(&status)), [7, 0, 143, 137].map(Exit::code));
+    }
+}

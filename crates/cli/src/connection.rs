@@ -1,0 +1,179 @@
+//! The way to a relay: the instance's own over its socket, or one that a URL names.
+
+mod failure;
+mod link;
+
+use quarterdeck_crypto::PinSet;
+use quarterdeck_protocol::method::{HelloParams, HelloResult, Method};
+use quarterdeck_transport::{
+    CallError, Client, DialOptions, Endpoint, Events,
+    dial::{PlainOffLoopback, SshOptions, SshPrompts},
+    reconnect::{Dialer as _, ReconnectError, RelayDialer},
+    tls::{ClientIdentity, ClientTls, ServerTrust},
+};
+
+use crate::{
+    background,
+    config::{Remote, Settings, Target},
+    error::{CliError, Kind, from_rpc},
+};
+pub(crate) use failure::{dial_failed, no_relay, refused};
+pub(crate) use link::Link;
+
+/// What to do when the instance has no running relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Say so.
+    Fail,
+    /// Start one in the background.
+    Start,
+}
+
+/// Whether the relay tells of every change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// Only what is asked for.
+    Nothing,
+    /// `sync`, and everything that changes after it.
+    Changes,
+}
+
+/// An open connection that has said hello.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    client: Client,
+    /// Must be read where the relay tells of changes.
+    pub(crate) events: Events,
+    /// What the relay said of itself and of this client.
+    pub(crate) hello: HelloResult,
+}
+
+impl Connection {
+    /// Connects.
+    pub(crate) async fn open(settings: &Settings, missing: Missing) -> Result<Self, CliError> {
+        Self::open_telling(settings, missing, Telling::Nothing).await
+    }
+
+    /// Connects, to be told of changes.
+    pub(crate) async fn open_telling(
+        settings: &Settings,
+        missing: Missing,
+        telling: Telling,
+    ) -> Result<Self, CliError> {
+        let dialer = dialer(settings, telling)?;
+        let error = match dialer.dial(None).await {
+            Ok((client, events, hello)) => return Ok(Self { client, events, hello }),
+            Err(error) => error,
+        };
+        if !(settings.is_local() && is_absent(&error)) {
+            return Err(dial_failed(&error, settings));
+        }
+        match missing {
+            Missing::Fail => Err(no_relay(settings)),
+            Missing::Start => {
+                background::start(settings, &[]).await?;
+                let (client, events, hello) = background::first_dial(&dialer, settings).await?;
+                Ok(Self { client, events, hello })
+            }
+        }
+    }
+
+    /// Asks about a session; its name stands in the error's hints.
+    pub(crate) async fn call<M: Method>(
+        &self,
+        params: &M::Params,
+        session: Option<&str>,
+    ) -> Result<M::Result, CliError> {
+        self.client.call::<M>(params).await.map_err(|error| call_failed(error, session))
+    }
+}
+
+/// Nothing listens: the relay is not running.
+pub(crate) fn is_absent(error: &ReconnectError) -> bool {
+    use quarterdeck_transport::DialError;
+    matches!(error, ReconnectError::Dial(DialError::Refused))
+}
+
+/// Why a request has no result.
+pub(crate) fn call_failed(error: CallError, session: Option<&str>) -> CliError {
+    match error {
+        CallError::Rpc(error) => from_rpc(error, session),
+        CallError::Timeout { .. } => CliError::new(Kind::Timeout, "the relay does not answer")
+            .caused_by(&error)
+            .hint("it may have done it all the same; see: qd ls"),
+        CallError::Closed(_) => {
+            CliError::new(Kind::Unreachable, "the connection to the relay was lost")
+                .caused_by(&error)
+                .hint("it may have done it all the same; see: qd ls")
+        }
+        CallError::TooLarge { .. } => {
+            CliError::new(Kind::Usage, "the request is too large").caused_by(&error)
+        }
+        CallError::Unreadable { .. } => {
+            CliError::new(Kind::Unsupported, "the relay's answer cannot be read")
+                .caused_by(&error)
+                .hint("compare versions: qd --version, and qd --version on its machine")
+        }
+    }
+}
+
+/// What dials the relay that the settings name.
+pub(crate) fn dialer(settings: &Settings, telling: Telling) -> Result<RelayDialer, CliError> {
+    let hello = HelloParams {
+        name: format!("qd on {}", settings.environment.host_name()),
+        ticket: None,
+        watch: telling == Telling::Changes,
+    };
+    let (endpoint, options) = match &settings.target {
+        Target::Local => {
+            (Endpoint::Unix { path: settings.directory.socket() }, DialOptions::default())
+        }
+        Target::Remote(remote) => (endpoint(remote)?, options(remote, settings)?),
+    };
+    Ok(RelayDialer::new(endpoint, options, hello))
+}
+
+fn endpoint(remote: &Remote) -> Result<Endpoint, CliError> {
+    remote.url.parse().map_err(|error| {
+        CliError::usage(format!("\"{}\" is no address of a relay", remote.url.escape_debug()))
+            .caused_by(&error)
+    })
+}
+
+fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError> {
+    let plain =
+        if settings.insecure { PlainOffLoopback::Insecure } else { PlainOffLoopback::Refused };
+    let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
+    let prompts = if on_terminal { SshPrompts::Ask } else { SshPrompts::Never };
+    let proxy = remote.proxy.as_deref().map(str::parse).transpose();
+    Ok(DialOptions {
+        token: remote.token.as_ref().map(crate::config::TokenSource::read).transpose()?,
+        tls: ClientTls {
+            trust: trust(remote)?,
+            identity: remote
+                .identity
+                .clone()
+                .map(|(certificate, key)| ClientIdentity { certificate, key }),
+        },
+        plain,
+        proxy: proxy
+            .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
+        ssh: SshOptions { prompts, ..SshOptions::default() },
+    })
+}
+
+fn trust(remote: &Remote) -> Result<ServerTrust, CliError> {
+    let Some(pin) = &remote.pin else {
+        return Ok(remote.ca.clone().map_or(ServerTrust::System, ServerTrust::File));
+    };
+    if remote.ca.is_some() {
+        return Err(CliError::usage("--pin and --ca are two ways to trust; give one"));
+    }
+    let pins = pin.split(',').map(|pin| pin.trim().parse()).collect::<Result<Vec<_>, _>>();
+    let pins = pins.and_then(PinSet::new).map_err(|error| {
+        CliError::usage("--pin is not a pin")
+            .caused_by(&error)
+            .hint("qd relay prints the relay's pin: sha256:…")
+    })?;
+    Ok(ServerTrust::Pins(pins))
+}

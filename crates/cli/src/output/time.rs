@@ -1,0 +1,122 @@
+//! Times and sizes as people read them, and durations as people type them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Microseconds since 1970, by the machine's clock.
+pub(crate) fn now_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// How long ago: `now`, `12s`, `3m`, `4h`, `5d`. A time in the future is `now`: clocks differ.
+pub(crate) fn ago(then_micros: u64, now_micros: u64) -> String {
+    let seconds = now_micros.saturating_sub(then_micros) / 1_000_000;
+    match seconds {
+        0..=1 => "now".to_owned(),
+        2..=99 => format!("{seconds}s"),
+        100..=5_999 => format!("{}m", seconds / 60),
+        6_000..=172_799 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// `812 B`, `3.4 MiB`.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = count as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// UTC date and time to the second, `2026-11-21 00:13:15Z`, by the civil-from-days arithmetic of the
+/// Gregorian calendar.
+pub(crate) fn utc(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    // years begin in March here, so that the leap day is the last of its year
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A duration that is no number with a unit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a duration is a number with s, m, h or d: 90s, 5m, 12h, 30d")]
+pub(crate) struct BadDuration;
+
+/// Reads `500ms`, `30`, `90s`, `5m`, `12h` or `30d`; a bare number is seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| BadDuration)?;
+    let seconds_per_unit = match unit {
+        "ms" => return Ok(Duration::from_millis(number)),
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(BadDuration),
+    };
+    number.checked_mul(seconds_per_unit).map(Duration::from_secs).ok_or(BadDuration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_short_and_a_fast_clock_elsewhere_is_now() {
+        let ages = [(0, 1), (0, 45), (0, 300), (0, 7_200), (0, 260_000), (9, 3)];
+        let ages = ages.map(|(then, now)| ago(then * 1_000_000, now * 1_000_000));
+        assert_eq!(ages, ["now", "45s", "5m", "2h", "3d", "now"]);
+    }
+
+    #[test]
+    fn sizes_have_one_digit_after_the_point() {
+        assert_eq!(
+            [0, 1023, 1024, 3_565_158, 8 << 30].map(bytes),
+            ["0 B", "1023 B", "1.0 KiB", "3.4 MiB", "8.0 GiB"]
+        );
+    }
+
+    #[test]
+    fn dates_are_right_on_leap_days_and_at_ends_of_years() {
+        let dates = [0, 951_782_400, 1_767_225_599, 4_107_542_400].map(utc);
+        assert_eq!(
+            dates,
+            [
+                "1970-01-01 00:00:00Z",
+                "2000-02-29 00:00:00Z",
+                "2025-12-31 23:59:59Z",
+                "2100-03-01 00:00:00Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn durations_have_a_unit_or_are_seconds() {
+        let secs = |text| parse_duration(text).map(|d| d.as_secs_f64());
+        assert_eq!(secs("90"), Ok(90.0));
+        assert_eq!(secs("250ms"), Ok(0.25));
+        assert_eq!(secs("5m"), Ok(300.0));
+        assert_eq!(secs("2d"), Ok(172_800.0));
+        for bad in ["", "m", "5 m", "-1", "1y", "99999999999999999999", "999999999999999999d"] {
+            assert_eq!(secs(bad), Err(BadDuration), "{bad}");
+        }
+    }
+}

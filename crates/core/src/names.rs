@@ -1,0 +1,136 @@
+//! Which session a word means, and which label a new session gets.
+
+use alloc::{format, string::String, vec::Vec};
+
+use quarterdeck_protocol::{
+    ids::{Label, SessionId},
+    limits::MAX_LABEL_CHARS,
+};
+
+/// Fewest hex digits by which a session may be named.
+const MIN_ID_PREFIX_DIGITS: usize = 3;
+
+/// What a word means among the sessions there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// Exactly this session.
+    One(SessionId),
+    /// No session.
+    None,
+    /// More than one; their ids.
+    Many(Vec<SessionId>),
+}
+
+/// Finds the session that `word` names: by id, by label, or by an id prefix that fits only one. A
+/// live session's label wins over an ended one's; the caller lists live ones first.
+pub fn resolve<'a>(
+    word: &str,
+    sessions: impl Iterator<Item = (SessionId, &'a Label, Life)> + Clone,
+) -> Resolved {
+    if let Ok(id) = word.parse::<SessionId>() {
+        let known = sessions.into_iter().any(|(session, ..)| session == id);
+        return if known { Resolved::One(id) } else { Resolved::None };
+    }
+    let labelled = |life: Life| {
+        let fits =
+            sessions.clone().filter(move |(_, label, l)| label.as_str() == word && *l == life);
+        fits.map(|(session, ..)| session).collect::<Vec<_>>()
+    };
+    let mut found = labelled(Life::Live);
+    if found.is_empty() {
+        found = labelled(Life::Ended);
+    }
+    if found.is_empty() {
+        found = by_prefix(word, sessions.map(|(session, ..)| session));
+    }
+    match found.as_slice() {
+        [] => Resolved::None,
+        [one] => Resolved::One(*one),
+        _ => Resolved::Many(found),
+    }
+}
+
+/// Whether a session's program can still run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It can.
+    Live,
+    /// It cannot.
+    Ended,
+}
+
+fn by_prefix(word: &str, sessions: impl Iterator<Item = SessionId>) -> Vec<SessionId> {
+    let digits = word.strip_prefix(SessionId::PREFIX).unwrap_or(word);
+    let is_hex = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if digits.len() < MIN_ID_PREFIX_DIGITS || !is_hex {
+        return Vec::new();
+    }
+    let wanted = format!("{}{digits}", SessionId::PREFIX);
+    sessions.filter(|session| format!("{session}").starts_with(&wanted)).collect()
+}
+
+/// The label of a session whose creator named none: the command's name and the lowest free number,
+/// `bash:1`.
+///
+/// # Panics
+/// Never: the made label is within the rules.
+pub fn allocate_label(argv0: &str, is_taken: impl Fn(&Label) -> bool) -> Label {
+    let name = argv0.rsplit('/').next().unwrap_or(argv0).trim_start_matches('-');
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
+    let mut base: String = name.chars().map(allowed).take(MAX_LABEL_CHARS - 8).collect();
+    if base.is_empty() {
+        base.push_str("session");
+    }
+    let candidates = (1u64..).filter_map(|n| format!("{base}:{n}").parse::<Label>().ok());
+    candidates.into_iter().find(|label| !is_taken(label)).expect("numbers do not run out")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use std::vec;
+
+    fn id(n: u8) -> SessionId {
+        SessionId::from_bytes([n, n, n, n, n, n, n, n, n, n])
+    }
+    fn label(text: &str) -> Label {
+        text.parse().expect("valid label")
+    }
+
+    #[test]
+    fn a_session_is_named_by_id_label_or_unique_prefix() {
+        let (a, b, c) = (label("build"), label("sh:1"), label("build"));
+        let all =
+            [(id(0xab), &a, Life::Live), (id(0xac), &b, Life::Live), (id(0x11), &c, Life::Ended)];
+        let check = |word: &str, expected: Resolved| {
+            assert_eq!(resolve(word, all.iter().copied()), expected, "{word}");
+        };
+        check("s_abababababababababab", Resolved::One(id(0xab)));
+        check("s_00000000000000000000", Resolved::None);
+        check("sh:1", Resolved::One(id(0xac)));
+        check("build", Resolved::One(id(0xab)));
+        check("aba", Resolved::One(id(0xab)));
+        check("s_111", Resolved::One(id(0x11)));
+        check("ab", Resolved::None);
+        check("nothing", Resolved::None);
+    }
+
+    #[test]
+    fn two_matches_are_both_told() {
+        let (a, b) = (label("x"), label("x"));
+        let all = [(id(0xab), &a, Life::Ended), (id(0xaa), &b, Life::Ended)];
+        assert_eq!(resolve("x", all.iter().copied()), Resolved::Many(vec![id(0xab), id(0xaa)]));
+    }
+
+    #[test]
+    fn labels_take_the_lowest_free_number_and_survive_odd_commands() {
+        let taken: BTreeSet<Label> = ["bash:1", "bash:3"].map(label).into_iter().collect();
+        let next = |argv0: &str| allocate_label(argv0, |l| taken.contains(l));
+        assert_eq!(next("/bin/bash").as_str(), "bash:2");
+        assert_eq!(next("-bash").as_str(), "bash:2");
+        assert_eq!(next("").as_str(), "session:1");
+        assert_eq!(next("\u{1b}[31m é").as_str(), "--31m--:1");
+        assert!(next(&"x".repeat(500)).as_str().len() <= MAX_LABEL_CHARS);
+    }
+}

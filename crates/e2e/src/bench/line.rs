@@ -1,0 +1,90 @@
+//! A terminal as a measuring client sees it. All calls block: a runtime's wake-ups would be measured too.
+
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+
+use crate::pty::BlockingPty;
+
+/// A terminal with a program on it.
+pub trait Line {
+    /// Types.
+    ///
+    /// # Errors
+    /// When the system's connection is gone.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Waits for a message or a read, and appends what it has of the program's output: maybe nothing.
+    ///
+    /// # Errors
+    /// When the system's connection is gone or silent for [`SILENCE`].
+    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<()>;
+}
+
+/// After so long without a byte a system is not slow but stuck.
+pub const SILENCE: Duration = Duration::from_secs(30);
+
+/// Bytes of one read from a terminal.
+const READ_BYTES: usize = 64 * 1024;
+
+impl Line for BlockingPty {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
+        let start = into.len();
+        into.resize(start + READ_BYTES, 0);
+        let count = self.read(&mut into[start..])?;
+        into.truncate(start + count);
+        Ok(())
+    }
+}
+
+/// A WebSocket whose binary messages are the terminal's bytes and nothing else.
+#[derive(Debug)]
+pub struct RawWebSocket(pub WebSocket<TcpStream>);
+
+impl RawWebSocket {
+    /// Connects to `ws://address/`.
+    ///
+    /// # Errors
+    /// When nobody answers there as a WebSocket.
+    pub fn connect(address: std::net::SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SILENCE))?;
+        let connected = tungstenite::client(format!("ws://{address}/"), stream);
+        connected.map(|(socket, _)| Self(socket)).map_err(io::Error::other)
+    }
+}
+
+impl Line for RawWebSocket {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let message = Message::binary(bytes.to_vec());
+        self.0.send(message).map_err(io::Error::other)
+    }
+    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
+        match self.0.read().map_err(io::Error::other)? {
+            Message::Binary(bytes) => into.extend_from_slice(&bytes),
+            Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            Message::Close(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        Ok(())
+    }
+}
+
+/// A TCP connection that gives back what it gets.
+impl Line for TcpStream {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        let count = self.read(&mut buffer)?;
+        into.extend_from_slice(&buffer[..count]);
+        Ok(())
+    }
+}

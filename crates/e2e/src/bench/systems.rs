@@ -1,0 +1,190 @@
+//! How each system starts a program and shows its terminal to a client.
+
+use std::{
+    io::{self, BufRead, BufReader},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use pty_process::blocking;
+use tempfile::TempDir;
+
+use super::line::{Line, RawWebSocket, SILENCE};
+use crate::pty::{BlockingPty, USUAL_SIZE};
+
+/// Something that can show a program's terminal to a client.
+pub trait System {
+    /// Its name in the table.
+    fn name(&self) -> &'static str;
+    /// Starts a program and gives its terminal; the program ends with the line, or with the system.
+    ///
+    /// # Errors
+    /// When the system does not do what it should.
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>>;
+    /// Whether there is a program at all: pure echo servers have none.
+    fn runs_programs(&self) -> bool {
+        true
+    }
+}
+
+/// A process of a benchmark; killed when it is dropped.
+#[derive(Debug)]
+pub struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Server {
+    /// Starts this binary with other words; it says first where it listens.
+    fn start(words: &[String]) -> io::Result<(Self, SocketAddr)> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let mut child = command.args(words).stdout(Stdio::piped()).spawn().map(Self)?;
+        let stdout = child.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        Ok((child, line.trim().parse().map_err(io::Error::other)?))
+    }
+}
+
+/// A terminal read and written directly: no system at all.
+#[derive(Debug)]
+pub struct RawPty;
+
+impl System for RawPty {
+    fn name(&self) -> &'static str {
+        "raw PTY"
+    }
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+        Ok(Box::new(on_terminal(program)?))
+    }
+}
+
+fn on_terminal(program: &[String]) -> io::Result<BlockingPty> {
+    let (name, arguments) = program.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    BlockingPty::spawn(blocking::Command::new(name).args(arguments), USUAL_SIZE)
+}
+
+/// An echo over TCP.
+#[derive(Debug)]
+pub struct RawTcp;
+
+impl System for RawTcp {
+    fn name(&self) -> &'static str {
+        "raw TCP echo"
+    }
+    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line>> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let stream = TcpStream::connect(listener.local_addr()?)?;
+        let (mut served, _) = listener.accept()?;
+        for end in [&stream, &served] {
+            end.set_nodelay(true)?;
+        }
+        stream.set_read_timeout(Some(SILENCE))?;
+        // ends with the connection
+        let echo = move || io::copy(&mut served.try_clone()?, &mut served);
+        std::thread::Builder::new().spawn(echo)?;
+        Ok(Box::new(stream))
+    }
+    fn runs_programs(&self) -> bool {
+        false
+    }
+}
+
+/// An echo over WebSocket, in a process of its own.
+#[derive(Debug, Default)]
+pub struct RawWs(Option<(Server, SocketAddr)>);
+
+impl System for RawWs {
+    fn name(&self) -> &'static str {
+        "raw WebSocket echo"
+    }
+    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line>> {
+        self.0 = None;
+        let (_, address) = self.0.insert(Server::start(&["serve-echo".to_owned()])?);
+        Ok(Box::new(RawWebSocket::connect(*address)?))
+    }
+    fn runs_programs(&self) -> bool {
+        false
+    }
+}
+
+/// The least relay between a terminal and a WebSocket.
+#[derive(Debug, Default)]
+pub struct RefWs(Option<(Server, SocketAddr)>);
+
+impl System for RefWs {
+    fn name(&self) -> &'static str {
+        "ref-ws"
+    }
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+        self.0 = None;
+        let words = [&["serve-terminal".to_owned()], program].concat();
+        let (_, address) = self.0.insert(Server::start(&words)?);
+        Ok(Box::new(RawWebSocket::connect(*address)?))
+    }
+}
+
+/// tmux with its client on a terminal of the benchmark.
+#[derive(Debug)]
+pub struct Tmux {
+    directory: TempDir,
+    binary: PathBuf,
+    /// Number of the server that runs now: a client must not meet one that is about to end.
+    server: u32,
+}
+
+impl Tmux {
+    /// tmux, if it is installed.
+    ///
+    /// # Errors
+    /// When there is no temporary directory.
+    pub fn find() -> io::Result<Option<Self>> {
+        let Some(binary) = find_program("tmux") else { return Ok(None) };
+        Ok(Some(Self { directory: tempfile::tempdir()?, binary, server: 0 }))
+    }
+    fn stop(&self) {
+        let mut command = Command::new(&self.binary);
+        let command = command.arg("-S").arg(self.socket()).arg("kill-server");
+        // fails when no server runs
+        let _ = command.stderr(Stdio::null()).status();
+    }
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join(self.server.to_string())
+    }
+}
+
+impl System for Tmux {
+    fn name(&self) -> &'static str {
+        "tmux (local attach)"
+    }
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+        self.stop();
+        self.server += 1;
+        let command = blocking::Command::new(&self.binary)
+            .env("TERM", "xterm-256color")
+            .args(["-f", "/dev/null", "-S"])
+            .arg(self.socket())
+            .arg("new-session")
+            .args(program)
+            .args([";", "set", "status", "off"]);
+        Ok(Box::new(BlockingPty::spawn(command, USUAL_SIZE)?))
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The first program of this name in `PATH`.
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file())
+}

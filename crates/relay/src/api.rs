@@ -1,0 +1,115 @@
+//! The methods of the wire: one function each, in the file of its family.
+
+mod lease;
+mod relay;
+mod session;
+mod token;
+
+use std::sync::Arc;
+
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    method::{self as m, MethodName},
+    record::Owner,
+    rpc::RequestId,
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    connection::{
+        Connection,
+        requests::{Answer, typed},
+    },
+    session::{LeaseCaller, SessionHandle},
+};
+
+pub(crate) use relay::{random_session_id, status};
+
+/// Runs a method. The caller has said hello (or says it now) and has the method's scope.
+#[expect(clippy::too_many_lines, reason = "a flat dispatch: one arm per method")]
+pub(crate) async fn call(
+    c: &Arc<Connection>,
+    method: MethodName,
+    id: &RequestId,
+    params: Option<&RawValue>,
+) -> Result<Answer, RpcError> {
+    use MethodName as N;
+    match method {
+        N::Hello => typed::<m::Hello>(id, params, async |p| relay::hello(c, &p)).await,
+        N::SessionList => typed::<m::SessionList>(id, params, async |_| Ok(session::list(c))).await,
+        N::SessionCreate => {
+            typed::<m::SessionCreate>(id, params, async |p| session::create(c, p).await).await
+        }
+        N::SessionAttach => session::attach(c, id, params).await,
+        N::SessionDetach => {
+            typed::<m::SessionDetach>(id, params, async |p| session::detach(c, p).await).await
+        }
+        N::SessionInput => {
+            typed::<m::SessionInput>(id, params, async |p| session::input(c, p).await).await
+        }
+        N::SessionResize => {
+            typed::<m::SessionResize>(id, params, async |p| session::resize(c, p).await).await
+        }
+        N::SessionSignal => {
+            typed::<m::SessionSignal>(id, params, async |p| session::signal(c, p).await).await
+        }
+        N::SessionStop => {
+            typed::<m::SessionStop>(id, params, async |p| session::stop(c, p).await).await
+        }
+        N::SessionRemove => {
+            typed::<m::SessionRemove>(id, params, async |p| session::remove(c, &p).await).await
+        }
+        N::SessionRename => {
+            typed::<m::SessionRename>(id, params, async |p| session::rename(c, p).await).await
+        }
+        N::SessionResume => {
+            typed::<m::SessionResume>(id, params, async |p| session::resume(c, p).await).await
+        }
+        N::SessionScrollback => {
+            typed::<m::SessionScrollback>(id, params, async |p| session::scrollback(c, p).await)
+                .await
+        }
+        N::SessionLog => {
+            typed::<m::SessionLog>(id, params, async |p| session::log(c, p).await).await
+        }
+        N::LeaseRequest => {
+            typed::<m::LeaseRequest>(id, params, async |p| lease::request(c, &p).await).await
+        }
+        N::LeaseOffer => {
+            typed::<m::LeaseOffer>(id, params, async |p| lease::offer(c, &p).await).await
+        }
+        N::LeaseRelease => {
+            typed::<m::LeaseRelease>(id, params, async |p| lease::release(c, &p).await).await
+        }
+        N::LeaseTake => typed::<m::LeaseTake>(id, params, async |p| lease::take(c, p).await).await,
+        N::TokenCreate => typed::<m::TokenCreate>(id, params, async |p| token::create(c, &p)).await,
+        N::TokenList => typed::<m::TokenList>(id, params, async |_| token::list(c)).await,
+        N::TokenRotate => typed::<m::TokenRotate>(id, params, async |p| token::rotate(c, &p)).await,
+        N::TokenRevoke => typed::<m::TokenRevoke>(id, params, async |p| token::revoke(c, &p)).await,
+        N::RelayStatus => {
+            typed::<m::RelayStatus>(id, params, async |_| Ok(status(&c.context))).await
+        }
+        N::RelayShutdown => {
+            typed::<m::RelayShutdown>(id, params, async |_| Ok(relay::shutdown(c))).await
+        }
+        N::RelayGc => typed::<m::RelayGc>(id, params, async |p| relay::gc(c, p).await).await,
+        N::InstanceList => {
+            typed::<m::InstanceList>(id, params, async |_| Ok(relay::instances(c))).await
+        }
+    }
+}
+
+/// The session that a word names, if the caller may know of it.
+fn find(c: &Connection, word: &str) -> Result<Arc<SessionHandle>, RpcError> {
+    c.context.registry.resolve(word, |session| c.caller.sees(session))
+}
+
+/// The caller's name card.
+fn identity(c: &Connection) -> Result<Owner, RpcError> {
+    let missing = || RpcError::new(ErrorCode::HelloRequired, "say hello first");
+    c.identity().ok_or_else(missing)
+}
+
+fn lease_caller(c: &Connection) -> Result<LeaseCaller, RpcError> {
+    Ok(LeaseCaller { client: identity(c)?, standing: c.caller.standing() })
+}

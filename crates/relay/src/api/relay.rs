@@ -1,0 +1,120 @@
+//! `hello`, `relay.*` and `instance.list`.
+
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    ids::{ClientId, SessionId},
+    limits::MAX_TEXT_FIELD_BYTES,
+    method::{
+        Empty, GcParams, GcResult, HelloParams, HelloResult, InstanceInfo, InstanceListResult,
+        RelayStatusResult,
+    },
+    record::Owner,
+};
+
+use crate::{collector, connection::Connection, context::Context};
+
+pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcError> {
+    if c.identity().is_some() {
+        return Err(RpcError::new(ErrorCode::InvalidRequest, "hello was said already"));
+    }
+    if p.name.len() > MAX_TEXT_FIELD_BYTES {
+        let message = format!("a client's name has at most {MAX_TEXT_FIELD_BYTES} bytes");
+        return Err(RpcError::new(ErrorCode::InvalidParams, message));
+    }
+    let context = &c.context;
+    let principal = c.caller.principal().clone();
+    let (client_id, ticket) = client_id(context, &principal.to_string(), p.ticket.as_deref())?;
+    let name = p.name.chars().filter(|c| !c.is_control()).collect();
+    c.introduce(Owner { client: client_id, principal: principal.clone(), name });
+    if p.watch {
+        c.watch_after_answer();
+    }
+    Ok(HelloResult {
+        relay_id: context.relay_id,
+        generation: context.generation,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: context.directory.name().to_string(),
+        machine: context.machine.clone(),
+        client_id,
+        ticket,
+        principal,
+        scopes: c.caller.grant.scopes,
+        inside: c.caller.inside(),
+    })
+}
+
+/// The client that a ticket names, or a new one. A ticket that does not fit is not an error: the
+/// caller is then simply a new client.
+fn client_id(
+    context: &Context,
+    principal: &str,
+    ticket: Option<&str>,
+) -> Result<(ClientId, String), RpcError> {
+    let known = ticket.and_then(|text| {
+        let ticket = quarterdeck_crypto::ClientTicket::parse(text).ok()?;
+        context.ticket_key.verify(&ticket, principal)
+    });
+    let bytes = match known {
+        Some(bytes) => bytes,
+        None => random_bytes()?,
+    };
+    let ticket = context.ticket_key.issue(bytes, principal);
+    Ok((ClientId::from_bytes(bytes), ticket.to_text().to_string()))
+}
+
+/// Random bytes of the system.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], RpcError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!(%error, "no random bytes");
+        RpcError::new(ErrorCode::Internal, "the system gives no random bytes")
+    })?;
+    Ok(bytes)
+}
+
+/// A new session's id.
+pub(crate) fn random_session_id() -> Result<SessionId, RpcError> {
+    random_bytes().map(SessionId::from_bytes)
+}
+
+/// What runs here.
+pub(crate) fn status(context: &Context) -> RelayStatusResult {
+    let sessions = context.registry.all();
+    let live = sessions.iter().filter(|session| session.published().state.is_live()).count();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    RelayStatusResult {
+        relay_id: context.relay_id,
+        generation: context.generation,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: context.directory.name().to_string(),
+        machine: context.machine.clone(),
+        pid: std::process::id(),
+        started_at: context.started_at,
+        listening: context.listening.clone(),
+        pin: context.pin.clone(),
+        live: count(live),
+        ended: count(sessions.len() - live),
+        clients: count(usize::try_from(context.metrics.connections.value()).unwrap_or(0)),
+        log_bytes: collector::log_bytes(context),
+    }
+}
+
+pub(super) fn shutdown(c: &Connection) -> Empty {
+    tracing::info!(by = %c.caller.principal(), "asked to stop");
+    c.shut_down_after_answer();
+    Empty {}
+}
+
+pub(super) async fn gc(c: &Connection, p: GcParams) -> Result<GcResult, RpcError> {
+    Ok(collector::collect(&c.context, &p, Some(c.caller.principal())).await)
+}
+
+pub(super) fn instances(c: &Connection) -> InstanceListResult {
+    let directory = &c.context.directory;
+    let instance = InstanceInfo {
+        name: directory.name().to_string(),
+        directory: directory.path().display().to_string(),
+        pid: Some(std::process::id()),
+    };
+    InstanceListResult { instances: vec![instance] }
+}

@@ -1,0 +1,87 @@
+//! What the relay's owner allows and keeps: the ceiling that binds every client, and the limits.
+//! The command line reads the file; this is its shape and its defaults.
+
+use std::path::PathBuf;
+
+use quarterdeck_protocol::limits;
+use serde::Deserialize;
+
+/// `config.toml` of an instance. Unknown keys are an error: a misspelt ceiling must not be none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RelayConfig {
+    /// What sessions may be.
+    pub ceiling: Ceiling,
+    /// How much of the logs is kept.
+    pub logs: LogLimits,
+    /// How connections are treated.
+    pub network: NetworkConfig,
+}
+
+/// What sessions may be, whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ceiling {
+    /// Whether terminals may be started at all.
+    pub terminals: bool,
+    /// Command names or absolute paths that terminals may run; empty = any.
+    pub commands: Vec<String>,
+    /// Directories in which sessions may start; empty = any.
+    pub cwd_roots: Vec<PathBuf>,
+    /// Variables that never reach a program: names, or prefixes ending in `*`.
+    pub env_deny: Vec<String>,
+    /// Live sessions at a time.
+    pub sessions: usize,
+}
+
+impl Default for Ceiling {
+    fn default() -> Self {
+        Self {
+            terminals: true,
+            commands: Vec::new(),
+            cwd_roots: Vec::new(),
+            env_deny: Vec::new(),
+            sessions: limits::MAX_SESSIONS,
+        }
+    }
+}
+
+/// How much of the logs is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogLimits {
+    /// Bytes of one session's log.
+    pub session_bytes: u64,
+    /// Bytes of all logs.
+    pub instance_bytes: u64,
+    /// Days for which ended sessions are kept; `gc` and the relay's daily pass remove older ones.
+    pub ended_days: u64,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        Self {
+            session_bytes: limits::DEFAULT_SESSION_LOG_BYTES,
+            instance_bytes: limits::DEFAULT_INSTANCE_LOG_BYTES,
+            ended_days: 30,
+        }
+    }
+}
+
+/// How connections are treated.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Addresses of reverse proxies: slowed by wrong credentials, not locked out.
+    pub proxies: Vec<std::net::IpAddr>,
+    /// Values of the `Host` header that are accepted beside the listening address; empty = any.
+    pub hosts: Vec<String>,
+    /// Seconds for which an owner whose link is gone may come back with its epoch.
+    pub lease_grace_s: u64,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self { proxies: Vec::new(), hosts: Vec::new(), lease_grace_s: 120 }
+    }
+}

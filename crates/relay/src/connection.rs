@@ -1,0 +1,438 @@
+//! One client's connection: it reads what the client sends, and writes what the client's channels,
+//! answers and view need, in turns.
+//!
+//! Reading never waits for writing. A channel sends at most 16 KiB while another one waits.
+
+pub(crate) mod channel;
+pub(crate) mod outbox;
+pub(crate) mod requests;
+mod view;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use bytes::Bytes;
+use futures_util::{
+    FutureExt as _, SinkExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{FuturesUnordered, SplitSink, SplitStream},
+};
+use quarterdeck_protocol::{
+    frame::{Body, Frame},
+    ids::Channel,
+    limits::{
+        MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES, MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
+    },
+    record::Owner,
+    rpc,
+    session::{Detached, notify},
+};
+
+use crate::{
+    caller::Caller,
+    clock,
+    context::Context,
+    session::{Command, InputCommand, SessionHandle},
+};
+use channel::{ChannelStream, Pulled};
+use outbox::{Control, Outbox, Turn};
+
+/// A server pings so often.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// So many pings without any sign of life, while nothing can be sent either, end the connection.
+const MISSED_PINGS: u32 = 2;
+/// How long a peer may take to accept the close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Frames written before a flush, so that a flood does not hold back a keystroke's echo in a buffer.
+const FRAMES_PER_FLUSH: usize = 4;
+
+/// What the parts of a connection share. Locks are short and never held across an await.
+pub(crate) struct Connection {
+    pub(crate) context: Arc<Context>,
+    pub(crate) caller: Caller,
+    pub(crate) outbox: Arc<Outbox>,
+    channels: Mutex<BTreeMap<Channel, ChannelStream>>,
+    /// Set by `hello`.
+    identity: Mutex<Option<Owner>>,
+    view: Mutex<view::View>,
+    last_channel: AtomicU32,
+    /// What follows the answer that is being made.
+    afterwards: Mutex<Vec<Afterwards>>,
+    /// Messages received and frames sent: signs that the link moves.
+    moved: AtomicU64,
+}
+
+/// What follows an answer once it is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    /// The view is sent.
+    Watch,
+    /// The relay stops.
+    ShutDown,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+enum End {
+    /// The peer closed it, or the link broke.
+    Peer,
+    /// It broke the protocol; the code and reason of the close.
+    Violation(u16, &'static str),
+    /// No sign of life.
+    Dead,
+    /// The relay stops.
+    Shutdown,
+}
+
+/// Close codes of RFC 6455.
+mod close {
+    pub(super) const GOING_AWAY: u16 = 1001;
+    pub(super) const PROTOCOL: u16 = 1002;
+    pub(super) const INVALID: u16 = 1007;
+    pub(super) const POLICY: u16 = 1008;
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
+    context.metrics.connections_accepted.increment();
+    let gauge = Arc::clone(&context);
+    let _counted = gauge.metrics.connections.enter();
+    let connection = Arc::new(Connection {
+        context,
+        caller,
+        outbox: Arc::default(),
+        channels: Mutex::default(),
+        identity: Mutex::default(),
+        view: Mutex::default(),
+        last_channel: AtomicU32::new(0),
+        afterwards: Mutex::default(),
+        moved: AtomicU64::new(0),
+    });
+    let (mut sink, stream) = socket.split();
+    let shutdown = connection.context.shutdown.clone();
+    let end = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => End::Shutdown,
+        end = connection.read(stream) => end,
+        end = connection.write(&mut sink) => end,
+        () = connection.keep_alive() => End::Dead,
+        () = connection.credential_ended() => {
+            End::Violation(close::POLICY, "the credential has ended")
+        }
+    };
+    tracing::debug!(?end, "connection ended");
+    connection.detach_all().await;
+    let frame = match end {
+        End::Peer | End::Dead => None,
+        End::Violation(code, reason) => Some(CloseFrame { code, reason: reason.into() }),
+        End::Shutdown => {
+            Some(CloseFrame { code: close::GOING_AWAY, reason: "the relay stops".into() })
+        }
+    };
+    if let Some(frame) = frame {
+        // the peer may be gone already
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close(&mut sink, frame)).await;
+    }
+}
+
+impl Connection {
+    async fn read(self: &Arc<Self>, mut stream: SplitStream<WebSocket>) -> End {
+        let mut requests = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased;
+                message = stream.next() => {
+                    let message = match message {
+                        Some(Ok(message)) => message,
+                        Some(Err(error)) => {
+                            tracing::debug!(%error, "unreadable message");
+                            return End::Violation(close::PROTOCOL, "message malformed or too large");
+                        }
+                        None => return End::Peer,
+                    };
+                    self.moved.fetch_add(1, Ordering::Relaxed);
+                    match message {
+                        Message::Text(text) => {
+                            if requests.len() >= MAX_REQUESTS_IN_FLIGHT {
+                                self.refuse_overloaded(&text);
+                            } else {
+                                requests.push(Self::answer(Arc::clone(self), text));
+                            }
+                        }
+                        Message::Binary(bytes) => {
+                            if let Some(end) = self.handle_frame(&bytes).await {
+                                return end;
+                            }
+                        }
+                        Message::Ping(_) | Message::Pong(_) => {}
+                        Message::Close(_) => return End::Peer,
+                    }
+                }
+                Some(()) = requests.next() => {}
+            }
+        }
+    }
+
+    async fn handle_frame(&self, bytes: &Bytes) -> Option<End> {
+        let Ok(Frame { channel, body }) = Frame::parse(bytes) else {
+            return Some(End::Violation(close::INVALID, "not a quarterdeck.v1 frame"));
+        };
+        match body {
+            Body::In { epoch, n, bytes: input } => {
+                if input.len() > MAX_INPUT_BYTES {
+                    return Some(End::Violation(close::INVALID, "input frame too large"));
+                }
+                let client = self.identity().map(|owner| owner.client)?;
+                let session = self.channels().get(&channel).map(|c| Arc::clone(&c.session))?;
+                let bytes = bytes.slice_ref(input);
+                let outbox = Arc::clone(&self.outbox);
+                let input = InputCommand { client, channel, outbox, epoch, n, bytes };
+                // a removed session's channel is detached with a reason of its own
+                let _ = session.tell(Command::Input(input)).await;
+            }
+            Body::Credit { out } => {
+                if let Some(stream) = self.channels().get_mut(&channel) {
+                    stream.handle_credit(out);
+                }
+                self.outbox.wake_channel(channel);
+            }
+            // only a relay sends these; a client that does is ignored
+            Body::Out { .. } | Body::Snap { .. } | Body::Gap { .. } | Body::InAck { .. } => {}
+        }
+        None
+    }
+
+    async fn write(self: &Arc<Self>, sink: &mut SplitSink<WebSocket, Message>) -> End {
+        let mut snapshots = FuturesUnordered::new();
+        loop {
+            let mut unflushed = 0;
+            while let Some(turn) = self.outbox.next_turn() {
+                for message in self.messages_of(turn, &mut snapshots) {
+                    // a ping that is only buffered proves nothing
+                    let moves = !matches!(message, Message::Ping(_));
+                    if sink.feed(message).await.is_err() {
+                        return End::Peer;
+                    }
+                    self.moved.fetch_add(u64::from(moves), Ordering::Relaxed);
+                    unflushed += 1;
+                }
+                if unflushed >= FRAMES_PER_FLUSH {
+                    break;
+                }
+            }
+            if unflushed > 0 {
+                if sink.flush().await.is_err() {
+                    return End::Peer;
+                }
+                // let the reader and the sessions have their turn
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                () = self.outbox.changed() => {}
+                Some(()) = snapshots.next() => {}
+            }
+        }
+    }
+
+    /// The messages of one turn: none, one, or the notifications of a changed view.
+    fn messages_of(
+        self: &Arc<Self>,
+        turn: Turn,
+        snapshots: &mut FuturesUnordered<BoxFuture<'static, ()>>,
+    ) -> Vec<Message> {
+        match turn {
+            Turn::Control(Control::Text(text)) => vec![Message::Text(text.into())],
+            Turn::Control(Control::Ack { channel, n, state }) => {
+                let frame = Frame { channel, body: Body::InAck { n, state } };
+                vec![Message::Binary(frame.to_vec().into())]
+            }
+            Turn::Control(Control::Ping) => vec![Message::Ping(Bytes::new())],
+            Turn::Control(Control::Detached { channel, why }) => {
+                self.channels().remove(&channel);
+                detached(channel, why).into_iter().collect()
+            }
+            Turn::View => {
+                self.view_messages().into_iter().map(|t| Message::Text(t.into())).collect()
+            }
+            Turn::Channel { channel, shared } => {
+                let max = if shared { MAX_SHARED_FRAME_BYTES } else { MAX_LONE_FRAME_BYTES };
+                let pulled = self.channels().get_mut(&channel).map(|stream| stream.pull(max));
+                match pulled {
+                    Some(Pulled::Frame(frame)) => {
+                        self.count(&frame);
+                        self.outbox.wake_channel(channel);
+                        vec![Message::Binary(frame.into())]
+                    }
+                    Some(Pulled::Text(text)) => {
+                        self.outbox.wake_channel(channel);
+                        vec![Message::Text(text.into())]
+                    }
+                    Some(Pulled::NeedsSnapshot) => {
+                        snapshots.push(Arc::clone(self).redraw(channel).boxed());
+                        Vec::new()
+                    }
+                    Some(Pulled::Failed(error)) => {
+                        tracing::warn!(%error, "channel ended: its log cannot be read");
+                        self.give_up(channel);
+                        detached(channel, "log_unreadable").into_iter().collect()
+                    }
+                    Some(Pulled::Nothing) | None => Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn count(&self, frame: &[u8]) {
+        let metrics = &self.context.metrics;
+        match Frame::parse(frame).map(|frame| frame.body) {
+            Ok(Body::Out { bytes, .. }) => metrics.output_bytes.add(bytes.len() as u64),
+            Ok(Body::Gap { .. }) => metrics.gaps.increment(),
+            Ok(Body::Snap { .. } | Body::In { .. } | Body::InAck { .. } | Body::Credit { .. })
+            | Err(_) => {}
+        }
+    }
+
+    /// Draws the screen for a channel that fell behind.
+    async fn redraw(self: Arc<Self>, channel: Channel) {
+        let Some(session) = self.channels().get(&channel).map(|c| Arc::clone(&c.session)) else {
+            return;
+        };
+        let snapshot = self.context.screens.snapshot(&session).await;
+        if let Some(stream) = self.channels().get_mut(&channel) {
+            match snapshot {
+                Ok(snapshot) => {
+                    self.context.metrics.snapshots.increment();
+                    stream.handle_snapshot(snapshot);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no screen for a viewer that fell behind");
+                    stream.handle_no_snapshot();
+                }
+            }
+        }
+        self.outbox.wake_channel(channel);
+    }
+
+    /// Pings, and returns when the peer is dead: no sign of life for [`MISSED_PINGS`] intervals in
+    /// which nothing could be sent either.
+    async fn keep_alive(&self) {
+        let mut missed = 0;
+        let mut before = self.moved.load(Ordering::Relaxed);
+        loop {
+            tokio::time::sleep(PING_INTERVAL).await;
+            let now = self.moved.load(Ordering::Relaxed);
+            missed = if now == before { missed + 1 } else { 0 };
+            before = now;
+            if missed >= MISSED_PINGS {
+                return;
+            }
+            self.outbox.push(Control::Ping);
+        }
+    }
+
+    /// Returns when the caller's credential was revoked, replaced or has expired.
+    async fn credential_ended(&self) {
+        let mut changed = self.context.credentials.subscribe();
+        while self.context.tokens.holds(&self.caller.grant, clock::wall_seconds()) {
+            tokio::select! {
+                _ = changed.changed() => {}
+                () = tokio::time::sleep(PING_INTERVAL) => {}
+            }
+        }
+    }
+
+    /// Sends the answers that are waiting, then the close.
+    async fn close(&self, sink: &mut SplitSink<WebSocket, Message>, frame: CloseFrame) {
+        while let Some(turn) = self.outbox.next_turn() {
+            if let Turn::Control(Control::Text(text)) = turn
+                && sink.feed(Message::Text(text.into())).await.is_err()
+            {
+                return;
+            }
+        }
+        // the peer may be gone already
+        let _ = sink.send(Message::Close(Some(frame))).await;
+    }
+
+    /// The caller said who it is.
+    pub(crate) fn introduce(&self, owner: Owner) {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
+    }
+
+    /// Sends the view once the answer that is being made is queued.
+    pub(crate) fn watch_after_answer(&self) {
+        self.afterwards().push(Afterwards::Watch);
+    }
+
+    /// Stops the relay once the answer that is being made is queued.
+    pub(crate) fn shut_down_after_answer(&self) {
+        self.afterwards().push(Afterwards::ShutDown);
+    }
+
+    fn afterwards(&self) -> MutexGuard<'_, Vec<Afterwards>> {
+        self.afterwards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run_afterwards(&self) {
+        let steps = std::mem::take(&mut *self.afterwards());
+        for step in steps {
+            match step {
+                Afterwards::Watch => self.watch(),
+                Afterwards::ShutDown => self.context.shutdown.cancel(),
+            }
+        }
+    }
+
+    pub(crate) fn open_channels(&self) -> usize {
+        self.channels().len()
+    }
+
+    pub(crate) fn allocate_channel(&self) -> Channel {
+        Channel(self.last_channel.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Forgets a channel; its session.
+    pub(crate) fn close_channel(&self, channel: Channel) -> Option<Arc<SessionHandle>> {
+        self.channels().remove(&channel).map(|stream| stream.session)
+    }
+
+    pub(crate) fn identity(&self) -> Option<Owner> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn channels(&self) -> MutexGuard<'_, BTreeMap<Channel, ChannelStream>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends an attachment whose log cannot be read.
+    fn give_up(&self, channel: Channel) {
+        let Some(stream) = self.channels().remove(&channel) else { return };
+        if let Some(client) = self.identity().map(|owner| owner.client) {
+            let outbox = Arc::clone(&self.outbox);
+            stream.session.try_tell(Command::Detach { client, channel, outbox });
+        }
+    }
+
+    async fn detach_all(&self) {
+        let channels = std::mem::take(&mut *self.channels());
+        let Some(client) = self.identity().map(|owner| owner.client) else { return };
+        for (channel, stream) in channels {
+            let outbox = Arc::clone(&self.outbox);
+            // a removed session has no attachments left
+            let _ = stream.session.tell(Command::Detach { client, channel, outbox }).await;
+        }
+    }
+}
+
+fn detached(channel: Channel, why: &str) -> Option<Message> {
+    let text = rpc::notification(notify::SESSION_DETACHED, &Detached { channel, why: why.into() });
+    text.ok().map(|text| Message::Text(text.into()))
+}

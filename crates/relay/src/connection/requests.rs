@@ -1,0 +1,114 @@
+//! One answer per request.
+
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    method::{Method, MethodName},
+    rpc::{self, Message, RequestId},
+};
+use serde_json::value::RawValue;
+
+use super::{Connection, channel::ChannelStream, outbox::Control};
+use crate::{api, journal::Event};
+
+/// What a method leads to.
+pub(crate) enum Answer {
+    /// A result, as JSON text of the response.
+    Text(String),
+    /// A result, and a channel that begins after it was sent.
+    Attached(String, Box<ChannelStream>),
+}
+
+impl Connection {
+    /// Answers one text frame. A notification or a response gets no answer: there is none that a
+    /// relay expects from its clients.
+    pub(super) async fn answer(self: Arc<Self>, text: Utf8Bytes) {
+        let (id, method, params) = match Message::parse(&text) {
+            Ok(Message::Request { id, method, params }) => (id, method, params),
+            Ok(Message::Notification { .. } | Message::Response { .. }) => return,
+            Err(error) => return self.refuse(None, &error),
+        };
+        match self.dispatch(&id, &method, params.as_deref()).await {
+            Ok(Answer::Text(text)) => {
+                self.outbox.push(Control::Text(text));
+                self.run_afterwards();
+            }
+            Ok(Answer::Attached(text, stream)) => {
+                let channel = stream.channel;
+                self.outbox.push(Control::Text(text));
+                self.channels().insert(channel, *stream);
+                self.outbox.wake_channel(channel);
+            }
+            Err(error) => self.refuse(Some(&id), &error),
+        }
+    }
+
+    async fn dispatch(
+        self: &Arc<Self>,
+        id: &RequestId,
+        method: &str,
+        params: Option<&RawValue>,
+    ) -> Result<Answer, RpcError> {
+        let Some(method) = MethodName::parse(method) else {
+            let message = format!("method {method:?} does not exist in this version");
+            return Err(RpcError::new(ErrorCode::MethodNotFound, message));
+        };
+        if method != MethodName::Hello && self.identity().is_none() {
+            let message = "the first request of a connection must be hello";
+            return Err(RpcError::new(ErrorCode::HelloRequired, message));
+        }
+        let outcome = match self.caller.require(method) {
+            Ok(()) => api::call(self, method, id, params).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &outcome {
+            self.record_refusal(method, error);
+        }
+        outcome
+    }
+
+    /// What a scope, the ceiling or the caller's place forbids is for the journal.
+    fn record_refusal(&self, method: MethodName, error: &RpcError) {
+        if matches!(error.code(), ErrorCode::Forbidden | ErrorCode::Ceiling | ErrorCode::OwnSession)
+        {
+            let (by, why) = (self.caller.principal().clone(), (&error.message).into());
+            self.context.record(&Event::Refused { by, method, why });
+        }
+    }
+
+    /// Answers a request that one too many.
+    pub(super) fn refuse_overloaded(&self, text: &str) {
+        let id = match Message::parse(text) {
+            Ok(Message::Request { id, .. }) => Some(id),
+            Ok(Message::Notification { .. } | Message::Response { .. }) | Err(_) => None,
+        };
+        let error =
+            RpcError::new(ErrorCode::Overloaded, "too many requests wait on this connection");
+        self.refuse(id.as_ref(), &error);
+    }
+
+    fn refuse(&self, id: Option<&RequestId>, error: &RpcError) {
+        self.context.metrics.count_rpc_error(error.code());
+        self.outbox.push(Control::Text(rpc::error_response(id, error)));
+    }
+}
+
+/// Parses a method's parameters, runs it, and makes the response's text.
+pub(crate) async fn typed<M: Method>(
+    id: &RequestId,
+    params: Option<&RawValue>,
+    run: impl AsyncFnOnce(M::Params) -> Result<M::Result, RpcError>,
+) -> Result<Answer, RpcError> {
+    let result = run(rpc::parse_params(params)?).await?;
+    response::<M>(id, &result).map(Answer::Text)
+}
+
+/// The text of a successful response.
+pub(crate) fn response<M: Method>(id: &RequestId, result: &M::Result) -> Result<String, RpcError> {
+    rpc::response(id, result).map_err(|error| {
+        tracing::error!(%error, method = M::NAME, "result does not serialise");
+        RpcError::new(ErrorCode::Internal, "the result could not be sent")
+    })
+}

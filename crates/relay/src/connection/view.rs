@@ -1,0 +1,93 @@
+//! The view of all sessions that a connection watches: `sync` first, then what changed.
+
+use quarterdeck_protocol::{
+    ids::Rev,
+    limits::MAX_SESSIONS_PER_SYNC_PART,
+    rpc,
+    session::{LeaseChanged, SessionChanged, SessionRemoved, Sync, notify},
+};
+use serde::Serialize;
+
+use super::Connection;
+use crate::registry::{Change, Changes};
+
+/// What a connection has been told.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    /// The number up to which; none = it does not watch.
+    told: Option<Rev>,
+}
+
+impl Connection {
+    /// Begins to watch: the whole view is sent next.
+    pub(super) fn watch(&self) {
+        self.context.registry.watch(&self.outbox);
+        for text in self.sync() {
+            self.outbox.push(super::Control::Text(text));
+        }
+    }
+
+    /// The notifications about what changed since the last ones.
+    pub(super) fn view_messages(&self) -> Vec<String> {
+        let Some(told) = self.view().told else { return Vec::new() };
+        match self.context.registry.changes_since(told) {
+            Changes::Everything => self.sync(),
+            Changes::Since(rev, changes) => {
+                self.view().told = Some(rev);
+                changes.into_iter().flat_map(|change| self.texts_of(change)).collect()
+            }
+        }
+    }
+
+    fn texts_of(&self, change: Change) -> Vec<String> {
+        match change {
+            Change::Session { info, .. } if !self.caller.sees(info.session) => Vec::new(),
+            Change::Session { rev, info, lease } => {
+                let changed = lease.then(|| {
+                    let (session, lease) = (info.session, info.lease.clone());
+                    text(notify::LEASE_CHANGED, &LeaseChanged { rev, session, lease })
+                });
+                let session =
+                    text(notify::SESSION_CHANGED, &SessionChanged { rev, session: *info });
+                [changed.flatten(), session].into_iter().flatten().collect()
+            }
+            Change::Removed { rev, session } if self.caller.sees(session) => {
+                text(notify::SESSION_REMOVED, &SessionRemoved { rev, session })
+                    .into_iter()
+                    .collect()
+            }
+            Change::Removed { .. } => Vec::new(),
+        }
+    }
+
+    fn sync(&self) -> Vec<String> {
+        let context = &self.context;
+        let rev = context.registry.rev();
+        self.view().told = Some(rev);
+        let sessions = context.registry.all().into_iter().filter(|s| self.caller.sees(s.id));
+        let sessions: Vec<_> = sessions.map(|session| session.view()).collect();
+        let parts: Vec<_> = sessions.chunks(MAX_SESSIONS_PER_SYNC_PART).collect();
+        let parts = if parts.is_empty() { vec![&[][..]] } else { parts };
+        let count = parts.len();
+        let sync = |(part, sessions): (usize, &[_])| {
+            let sync = Sync {
+                relay_id: context.relay_id,
+                generation: context.generation,
+                rev,
+                part: u32::try_from(part).unwrap_or(u32::MAX),
+                last: part + 1 == count,
+                sessions: sessions.to_vec(),
+            };
+            text(notify::SYNC, &sync)
+        };
+        parts.into_iter().enumerate().filter_map(sync).collect()
+    }
+
+    fn view(&self) -> std::sync::MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn text(method: &str, params: &impl Serialize) -> Option<String> {
+    rpc::notification(method, params).ok()
+}

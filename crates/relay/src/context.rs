@@ -1,0 +1,124 @@
+//! What every task of a relay shares.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use quarterdeck_core::lockout::Lockout;
+use quarterdeck_crypto::TicketKey;
+use quarterdeck_holder::zygote::Zygote;
+use quarterdeck_protocol::ids::{Generation, RelayId};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    ceiling::CheckedCeiling,
+    clock,
+    config::RelayConfig,
+    instance::InstanceDir,
+    journal::{Event, Journal},
+    metrics::Metrics,
+    options::ZygoteCommand,
+    program::Home,
+    registry::Registry,
+    screens::Screens,
+    tokens::TokenStore,
+};
+
+/// Shared by all tasks; what changes in it guards itself.
+pub(crate) struct Context {
+    /// Where everything is.
+    pub directory: InstanceDir,
+    /// Ceiling and limits.
+    pub config: RelayConfig,
+    /// How long an owner may be away.
+    pub grace: Duration,
+    /// Who this relay is.
+    pub relay_id: RelayId,
+    /// What its clients' tickets are made with.
+    pub ticket_key: TicketKey,
+    /// Its life.
+    pub generation: Generation,
+    /// Host name.
+    pub machine: String,
+    /// Name of the user it runs as: the principal of local callers.
+    pub user: String,
+    /// When it started, in microseconds since 1970.
+    pub started_at: u64,
+    /// Addresses it listens on.
+    pub listening: Vec<String>,
+    /// Pin of its certificate, if it has one.
+    pub pin: Option<String>,
+    /// Its sessions.
+    pub registry: Registry,
+    /// Their terminal models.
+    pub screens: Screens,
+    /// Bearer tokens.
+    pub tokens: TokenStore,
+    /// Raised when a token was revoked or rotated: connections look whether theirs still holds.
+    pub credentials: watch::Sender<u64>,
+    /// Who presented wrong ones.
+    pub lockout: Mutex<Lockout>,
+    /// Logins, tokens, takes.
+    pub journal: Journal,
+    /// Counters.
+    pub metrics: Metrics,
+    /// What sessions may be.
+    pub ceiling: CheckedCeiling,
+    /// The user that programs run as, found out at first need.
+    pub home: tokio::sync::OnceCell<Arc<Home>>,
+    /// Starts holders.
+    pub launcher: Launcher,
+    /// All tasks.
+    pub tasks: TaskTracker,
+    /// Cancelled when the relay stops.
+    pub shutdown: CancellationToken,
+}
+
+/// The zygote, started anew when it is gone.
+pub(crate) struct Launcher {
+    command: ZygoteCommand,
+    zygote: Mutex<Option<Arc<Zygote>>>,
+}
+
+impl Launcher {
+    /// A launcher; nothing is started before the first launch.
+    #[must_use]
+    pub(crate) fn new(command: ZygoteCommand) -> Self {
+        Self { command, zygote: Mutex::new(None) }
+    }
+
+    /// The zygote that runs, or a new one.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn zygote(&self) -> std::io::Result<Arc<Zygote>> {
+        let mut current = self.zygote.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zygote) = current.as_ref() {
+            return Ok(Arc::clone(zygote));
+        }
+        let mut command = std::process::Command::new(&self.command.program);
+        command.args(&self.command.args).env_clear().envs(self.command.env.iter().cloned());
+        let zygote = Arc::new(Zygote::start(command)?);
+        *current = Some(Arc::clone(&zygote));
+        Ok(zygote)
+    }
+
+    /// Forgets a zygote that does not answer; the next launch starts another.
+    pub(crate) fn forget(&self) {
+        *self.zygote.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Context {
+    /// Writes to the journal.
+    pub(crate) fn record(&self, event: &Event) {
+        self.journal.record(event, Duration::from_micros(clock::wall_micros()));
+    }
+
+    /// A token was revoked or rotated.
+    pub(crate) fn credentials_changed(&self) {
+        self.credentials.send_modify(|count| *count += 1);
+    }
+}

@@ -1,0 +1,316 @@
+//! A relay's life.
+//!
+//! Start: lock, generation, key, tokens, models, sessions, listeners, record, ready.
+//! Stop: no new connections, tell the peers, wait for the tasks, cache the screens, release the lock.
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use quarterdeck_core::lockout::Lockout;
+use quarterdeck_crypto::{RelayKey, Seed};
+use quarterdeck_protocol::{
+    ids::{Generation, RelayId, SessionId},
+    method::RelayStatusResult,
+};
+use quarterdeck_transport::{
+    server::{BindError, ListenSecurity as BoundSecurity, Listener},
+    tls::{ClientAuth, ServerIdentity, ServerTls},
+};
+use serde::{Deserialize, Serialize};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    RelayError, RelayOptions, api,
+    ceiling::CheckedCeiling,
+    clock, collector,
+    context::{Context, Launcher},
+    files,
+    journal::{Event, Journal},
+    metrics::Metrics,
+    options::{Listen, ListenSecurity},
+    program,
+    registry::Registry,
+    screens::Screens,
+    session::launch,
+    tokens::TokenStore,
+    web,
+};
+
+/// How long tasks may take to end before the relay ends without them.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `relay.json`: a hint for people and for who meets the lock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RelayRecord {
+    /// Pid of the relay.
+    pub pid: u32,
+    /// Its addresses.
+    pub listening: Vec<String>,
+}
+
+/// Serves an instance until `shutdown` is cancelled. `ready` is called once, when clients are
+/// accepted.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(
+    options: RelayOptions,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(&RelayStatusResult) + Send,
+) -> Result<(), RelayError> {
+    // the holders know their relay by this name; see `quarterdeck_holder`'s process table
+    let _ = rustix::thread::set_name(c"qd-relay");
+    let lock = acquire_lock(&options)?;
+    let listeners = bind(&options).await?;
+    let context = build_context(&options, &listeners, shutdown.clone())?;
+    adopt_sessions(&context);
+    write_record(&context);
+    for listener in listeners.all {
+        context.tasks.spawn(web::accept(Arc::clone(&context), listener));
+    }
+    context.tasks.spawn(program::warm_up(Arc::clone(&context)));
+    context.tasks.spawn(collector::run(Arc::clone(&context)));
+    context.record(&Event::Started {
+        generation: context.generation,
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    });
+    ready(&api::status(&context));
+    shutdown.cancelled().await;
+    stop(&context).await;
+    drop(lock);
+    Ok(())
+}
+
+async fn stop(context: &Context) {
+    context.tasks.close();
+    if tokio::time::timeout(DRAIN_TIMEOUT, context.tasks.wait()).await.is_err() {
+        tracing::warn!("some tasks did not end in time");
+    }
+    context.screens.stop();
+    if let Err(error) = context.tokens.save_last_used(clock::wall_seconds()) {
+        tracing::debug!(%error, "last uses of tokens not saved");
+    }
+    context.record(&Event::Stopped { why: "asked to".into() });
+    // a leftover record is recognised by the free lock
+    let _ = std::fs::remove_file(context.directory.record());
+    let _ = std::fs::remove_file(context.directory.socket());
+}
+
+/// The instance's lock, for life.
+fn acquire_lock(options: &RelayOptions) -> Result<File, RelayError> {
+    let directory = &options.directory;
+    let path = directory.lock();
+    files::private_directory(directory.path())
+        .and_then(|()| files::private_directory(&directory.sessions()))
+        .map_err(|error| RelayError::Files(Box::new(error)))?;
+    let storage = |source| RelayError::Storage { path: path.clone(), source };
+    let mut open = File::options();
+    open.create(true).truncate(false).read(true).write(true).mode(0o600);
+    let lock = open.open(&path).map_err(storage)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let record = read_record(options);
+            Err(RelayError::AlreadyRunning {
+                instance: directory.name().clone(),
+                pid: record.as_ref().map(|record| record.pid),
+                listening: record.map(|record| record.listening).unwrap_or_default(),
+            })
+        }
+        Err(std::fs::TryLockError::Error(source)) => Err(storage(source)),
+    }
+}
+
+fn read_record(options: &RelayOptions) -> Option<RelayRecord> {
+    serde_json::from_slice(&std::fs::read(options.directory.record()).ok()?).ok()
+}
+
+fn write_record(context: &Context) {
+    let record = RelayRecord { pid: std::process::id(), listening: context.listening.clone() };
+    let written = serde_json::to_vec(&record).map(|text| {
+        if let Err(error) = files::write_private(&context.directory.record(), &text) {
+            tracing::warn!(%error, "relay.json not written");
+        }
+    });
+    if written.is_err() {
+        tracing::warn!("relay.json not written");
+    }
+}
+
+/// Raises and syncs the generation: the holders' fence against an older relay.
+fn raise_generation(options: &RelayOptions) -> Result<Generation, RelayError> {
+    let path = options.directory.generation();
+    let raise = || -> io::Result<Generation> {
+        let mut open = File::options();
+        open.create(true).truncate(false).read(true).write(true).mode(0o600);
+        let file = open.open(&path)?;
+        let mut text = String::new();
+        (&file).take(32).read_to_string(&mut text)?;
+        let last = match text.trim() {
+            "" => 0,
+            number => number.parse().map_err(|_| {
+                io::Error::new(io::ErrorKind::InvalidData, "the generation is not a number")
+            })?,
+        };
+        let next = Generation(last).next();
+        // fixed width: the number is replaced in place and never seen half-written
+        (&file).rewind()?;
+        (&file).write_all(format!("{:020}\n", next.0).as_bytes())?;
+        file.sync_all()?;
+        Ok(next)
+    };
+    raise().map_err(|source| RelayError::Storage { path: path.clone(), source })
+}
+
+fn load_key(options: &RelayOptions) -> Result<RelayKey, RelayError> {
+    let path = options.directory.key();
+    let refused = |error| RelayError::Files(Box::new(error));
+    let storage =
+        |text: &str| RelayError::Storage { path: path.clone(), source: io::Error::other(text) };
+    if let Some(bytes) = files::read_private(&path, 64).map_err(refused)? {
+        let seed: [u8; 32] =
+            bytes.try_into().map_err(|_| storage("the key has not 32 bytes; it was changed"))?;
+        return Ok(RelayKey::from_seed(&Seed::from_bytes(seed)));
+    }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| storage("the system gives no random bytes"))?;
+    files::write_private(&path, &seed).map_err(refused)?;
+    Ok(RelayKey::from_seed(&Seed::from_bytes(seed)))
+}
+
+struct Listeners {
+    all: Vec<Listener>,
+    names: Vec<String>,
+    pin: Option<String>,
+}
+
+async fn bind(options: &RelayOptions) -> Result<Listeners, RelayError> {
+    let path = options.directory.socket();
+    let unix = Listener::bind_unix(&path).map_err(|error| RelayError::Storage {
+        path: path.clone(),
+        source: io::Error::other(error),
+    })?;
+    let mut all = vec![unix];
+    let mut names = vec![format!("unix:{}", path.display())];
+    let mut pin = None;
+    if let Some(Listen { address, security }) = &options.listen {
+        let (scheme, bound) = match tls(options, security)? {
+            Some(tls) => {
+                pin = Some(tls.pin().to_string());
+                ("wss", BoundSecurity::Tls(tls))
+            }
+            None => ("ws", BoundSecurity::PlainInsecure),
+        };
+        let listener = Listener::bind_tcp(*address, &bound).await.map_err(|error| match error {
+            BindError::Io(source) => RelayError::Listen { address: *address, source },
+            other @ (BindError::PlainOffLoopback(_)
+            | BindError::InTheWay(_)
+            | BindError::OpenDirectory(_)) => {
+                RelayError::Listen { address: *address, source: io::Error::other(other) }
+            }
+        })?;
+        names.push(format!("{scheme}://{}", listener.local_address().unwrap_or(*address)));
+        all.push(listener);
+    }
+    Ok(Listeners { all, names, pin })
+}
+
+fn tls(options: &RelayOptions, security: &ListenSecurity) -> Result<Option<ServerTls>, RelayError> {
+    let (identity, client_ca) = match security {
+        ListenSecurity::Insecure => return Ok(None),
+        ListenSecurity::OwnCertificate { client_ca } => {
+            let directory = options.directory.tls();
+            files::private_directory(&directory)
+                .map_err(|error| RelayError::Files(Box::new(error)))?;
+            (ServerIdentity::Own { path: directory.join("own.pem") }, client_ca)
+        }
+        ListenSecurity::Certificate { cert, key, client_ca } => {
+            (ServerIdentity::Files { certificate: cert.clone(), key: key.clone() }, client_ca)
+        }
+    };
+    let clients = match client_ca {
+        None => ClientAuth::None,
+        Some(file) => ClientAuth::Required { authorities: file.clone() },
+    };
+    let tls = ServerTls::load(&identity, &clients);
+    tls.map(Some).map_err(|error| RelayError::Tls(error.to_string()))
+}
+
+fn build_context(
+    options: &RelayOptions,
+    listeners: &Listeners,
+    shutdown: CancellationToken,
+) -> Result<Arc<Context>, RelayError> {
+    let directory = &options.directory;
+    let generation = raise_generation(options)?;
+    let key = load_key(options)?;
+    let relay_id = RelayId::from_bytes(key.public().relay_id());
+    let tokens = TokenStore::open(&directory.tokens(), relay_id)
+        .map_err(|error| RelayError::Tokens(Box::new(error)))?;
+    let ceiling = CheckedCeiling::new(&options.config.ceiling)
+        .map_err(|error| RelayError::Config(error.to_string()))?;
+    let screens = Screens::start()
+        .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
+    Ok(Arc::new(Context {
+        directory: directory.clone(),
+        config: options.config.clone(),
+        grace: Duration::from_secs(options.config.network.lease_grace_s),
+        relay_id,
+        ticket_key: key.ticket_key(),
+        generation,
+        machine: machine_name(),
+        user: user_name(),
+        started_at: clock::wall_micros(),
+        listening: listeners.names.clone(),
+        pin: listeners.pin.clone(),
+        registry: Registry::default(),
+        screens,
+        tokens,
+        credentials: tokio::sync::watch::Sender::new(0),
+        lockout: Mutex::new(Lockout::new(options.config.network.proxies.iter().copied())),
+        journal: Journal::new(&directory.journal()),
+        metrics: Metrics::default(),
+        ceiling,
+        home: tokio::sync::OnceCell::new(),
+        launcher: Launcher::new(options.zygote.clone()),
+        tasks: TaskTracker::new(),
+        shutdown,
+    }))
+}
+
+/// Takes over the sessions that are there. One that cannot be understood stays on disk and is named.
+fn adopt_sessions(context: &Arc<Context>) {
+    let now = std::time::SystemTime::now();
+    if let Err(error) = files::sweep_leftovers(context.directory.path(), now) {
+        tracing::debug!(%error, "leftovers not swept");
+    }
+    let Ok(entries) = std::fs::read_dir(context.directory.sessions()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(session) = name.to_str().and_then(|name| name.parse::<SessionId>().ok()) else {
+            continue;
+        };
+        if let Err(error) = launch::adopt(context, session) {
+            tracing::warn!(%session, %error, "session not taken over; its files stay");
+        }
+    }
+}
+
+fn machine_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Name of the user that the relay runs as, or its number.
+fn user_name() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let own = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
+    let name = passwd.lines().find(own).and_then(|line| line.split(':').next());
+    name.map_or_else(|| format!("uid{uid}"), str::to_owned)
+}

@@ -1,0 +1,59 @@
+//! What the command line decides before a relay runs.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use crate::{config::RelayConfig, instance::InstanceDir};
+
+/// Everything a relay needs to know from outside.
+#[derive(Debug, Clone)]
+pub struct RelayOptions {
+    /// The instance it serves.
+    pub directory: InstanceDir,
+    /// Network address; none = only the Unix socket.
+    pub listen: Option<Listen>,
+    /// Ceiling and limits.
+    pub config: RelayConfig,
+    /// The command that becomes the holders' zygote: this binary with its hidden subcommand.
+    pub zygote: ZygoteCommand,
+}
+
+/// A network address and how it is protected.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Where to bind; port 0 = a free one.
+    pub address: SocketAddr,
+    /// How.
+    pub security: ListenSecurity,
+}
+
+/// How a network address is protected.
+#[derive(Debug, Clone)]
+pub enum ListenSecurity {
+    /// TLS with the relay's own certificate, made at first start.
+    OwnCertificate {
+        /// Only clients with a certificate of these authorities (PEM file).
+        client_ca: Option<PathBuf>,
+    },
+    /// TLS with a certificate from files (PEM).
+    Certificate {
+        /// The chain, leaf first.
+        cert: PathBuf,
+        /// The private key.
+        key: PathBuf,
+        /// Only clients with a certificate of these authorities (PEM file).
+        client_ca: Option<PathBuf>,
+    },
+    /// No TLS: said in so many words by `--insecure`.
+    Insecure,
+}
+
+/// A program, its arguments and its environment.
+#[derive(Debug, Clone)]
+pub struct ZygoteCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments; no secrets.
+    pub args: Vec<OsString>,
+    /// Its whole environment.
+    pub env: Vec<(OsString, OsString)>,
+}

@@ -1,0 +1,318 @@
+//! The sessions of a relay, and the number of its view of them.
+//!
+//! Watchers are woken without data: each compares the number it has sent with the one there is, so a
+//! slow watcher skips states and misses no change.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use quarterdeck_core::names::{self, Life, Resolved};
+use quarterdeck_protocol::{
+    error::{ErrorCode, ErrorDetail, RpcError},
+    ids::{Label, Rev, SessionId},
+    session::SessionInfo,
+};
+
+use crate::{connection::outbox::Outbox, session::SessionHandle};
+
+/// Removed sessions that are remembered for watchers; one that is further behind gets a new `sync`.
+const MAX_TOMBSTONES: usize = 256;
+
+/// All sessions, live and ended.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rev: Rev,
+    sessions: BTreeMap<SessionId, Entry>,
+    /// Labels given to sessions that are being created.
+    reserved: Vec<Label>,
+    /// Sessions by their creator's request id.
+    requests: BTreeMap<String, SessionId>,
+    /// Request ids that are being carried out.
+    under_way: BTreeSet<String>,
+    tombstones: VecDeque<(Rev, SessionId)>,
+    watchers: Vec<Weak<Outbox>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    handle: Arc<SessionHandle>,
+    changed: Rev,
+    lease_changed: Rev,
+}
+
+/// What changed since a rev.
+#[derive(Debug)]
+pub(crate) enum Changes {
+    /// These, oldest first, and the rev they lead to.
+    Since(Rev, Vec<Change>),
+    /// Too much: send everything.
+    Everything,
+}
+
+/// One change of the view.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// A session is new or changed; `lease` when its lease did.
+    Session {
+        /// The view's number.
+        rev: Rev,
+        /// The session.
+        info: Box<SessionInfo>,
+        /// Whether the lease changed.
+        lease: bool,
+    },
+    /// A session is gone.
+    Removed {
+        /// The view's number.
+        rev: Rev,
+        /// The session.
+        session: SessionId,
+    },
+}
+
+/// A label that no other session can get until this is dropped.
+#[derive(Debug)]
+pub(crate) struct ReservedLabel<'a> {
+    registry: &'a Registry,
+    /// The label.
+    pub label: Label,
+}
+
+impl Drop for ReservedLabel<'_> {
+    fn drop(&mut self) {
+        let label = &self.label;
+        self.registry.lock().reserved.retain(|reserved| reserved != label);
+    }
+}
+
+/// What is known of a creator's request id.
+#[derive(Debug)]
+pub(crate) enum Request<'a> {
+    /// It was carried out; this is the session.
+    Done(Arc<SessionHandle>),
+    /// It is being carried out.
+    UnderWay,
+    /// It is new; the slot keeps it from being carried out twice.
+    New(RequestSlot<'a>),
+}
+
+/// A request that is being carried out, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestSlot<'a> {
+    registry: &'a Registry,
+    request_id: String,
+}
+
+impl Drop for RequestSlot<'_> {
+    fn drop(&mut self) {
+        self.registry.lock().under_way.remove(&self.request_id);
+    }
+}
+
+impl Registry {
+    /// Looks a creator's request id up, and holds it if it is new.
+    pub(crate) fn begin_request(&self, request_id: &str) -> Request<'_> {
+        let mut inner = self.lock();
+        let done = inner.requests.get(request_id).and_then(|id| inner.sessions.get(id));
+        if let Some(entry) = done {
+            return Request::Done(Arc::clone(&entry.handle));
+        }
+        if !inner.under_way.insert(request_id.to_owned()) {
+            return Request::UnderWay;
+        }
+        Request::New(RequestSlot { registry: self, request_id: request_id.to_owned() })
+    }
+
+    /// Pids of the live holders, for telling who runs inside which session.
+    pub(crate) fn holders(&self) -> BTreeMap<u32, SessionId> {
+        let inner = self.lock();
+        let sessions = inner.sessions.values().map(|entry| &entry.handle);
+        sessions.filter_map(|s| Some((s.holder_pid()?, s.id))).collect()
+    }
+
+    /// Adds a session.
+    pub(crate) fn insert(&self, handle: Arc<SessionHandle>) {
+        let mut inner = self.lock();
+        if let Some(request_id) = &handle.request_id {
+            inner.requests.insert(request_id.clone(), handle.id);
+        }
+        let rev = inner.next_rev();
+        let entry = Entry { changed: rev, lease_changed: rev, handle };
+        inner.sessions.insert(entry.handle.id, entry);
+        inner.wake_watchers();
+    }
+
+    /// Takes a session out.
+    pub(crate) fn remove(&self, session: SessionId) {
+        let mut inner = self.lock();
+        let Some(entry) = inner.sessions.remove(&session) else { return };
+        if let Some(request_id) = &entry.handle.request_id {
+            inner.requests.remove(request_id);
+        }
+        let rev = inner.next_rev();
+        inner.tombstones.push_back((rev, session));
+        if inner.tombstones.len() > MAX_TOMBSTONES {
+            inner.tombstones.pop_front();
+        }
+        inner.wake_watchers();
+    }
+
+    /// A session's published view changed.
+    pub(crate) fn changed(&self, session: SessionId, lease: bool) {
+        let mut inner = self.lock();
+        let rev = inner.next_rev();
+        if let Some(entry) = inner.sessions.get_mut(&session) {
+            entry.changed = rev;
+            if lease {
+                entry.lease_changed = rev;
+            }
+        }
+        inner.wake_watchers();
+    }
+
+    /// The session's task failed; its files are untouched, so a new relay will show it again.
+    pub(crate) fn mark_broken(&self, session: SessionId) {
+        self.remove(session);
+    }
+
+    /// One session.
+    pub(crate) fn session(&self, id: SessionId) -> Option<Arc<SessionHandle>> {
+        self.lock().sessions.get(&id).map(|entry| Arc::clone(&entry.handle))
+    }
+
+    /// All sessions, oldest id first.
+    pub(crate) fn all(&self) -> Vec<Arc<SessionHandle>> {
+        self.lock().sessions.values().map(|entry| Arc::clone(&entry.handle)).collect()
+    }
+
+    /// The view's number.
+    pub(crate) fn rev(&self) -> Rev {
+        self.lock().rev
+    }
+
+    /// The session that a word names, among those that `visible` lets through.
+    ///
+    /// # Errors
+    /// `not_found` or `ambiguous`.
+    pub(crate) fn resolve(
+        &self,
+        word: &str,
+        visible: impl Fn(SessionId) -> bool,
+    ) -> Result<Arc<SessionHandle>, RpcError> {
+        let sessions: Vec<_> = self.all().into_iter().filter(|s| visible(s.id)).collect();
+        let views: Vec<_> = sessions.iter().map(|s| s.published()).collect();
+        let named = views.iter().map(|view| {
+            let life = if view.state.is_live() { Life::Live } else { Life::Ended };
+            (view.session, &view.label, life)
+        });
+        match names::resolve(word, named) {
+            Resolved::One(id) => {
+                let found = sessions.into_iter().find(|session| session.id == id);
+                found.ok_or_else(|| not_found(word))
+            }
+            Resolved::None => Err(not_found(word)),
+            Resolved::Many(ids) => {
+                let matches = ids.iter().map(ToString::to_string).collect();
+                let message = format!("{word:?} fits {} sessions", ids.len());
+                Err(RpcError::new(ErrorCode::Ambiguous, message)
+                    .with(ErrorDetail::Matches { matches }))
+            }
+        }
+    }
+
+    /// Reserves a label: the wanted one, or the lowest free one for this command.
+    ///
+    /// # Errors
+    /// `label_taken` when another live session has the wanted one.
+    pub(crate) fn reserve_label(
+        &self,
+        wanted: Option<&Label>,
+        argv0: &str,
+    ) -> Result<ReservedLabel<'_>, RpcError> {
+        let mut inner = self.lock();
+        let label = match wanted {
+            Some(label) if inner.is_taken(label) => {
+                let message = format!("the label {label} belongs to another live session");
+                return Err(RpcError::new(ErrorCode::LabelTaken, message));
+            }
+            Some(label) => label.clone(),
+            None => names::allocate_label(argv0, |label| inner.is_taken(label)),
+        };
+        inner.reserved.push(label.clone());
+        drop(inner);
+        Ok(ReservedLabel { registry: self, label })
+    }
+
+    /// Wakes this connection's view from now on.
+    pub(crate) fn watch(&self, outbox: &Arc<Outbox>) {
+        self.lock().watchers.push(Arc::downgrade(outbox));
+    }
+
+    /// What changed after `rev`.
+    pub(crate) fn changes_since(&self, rev: Rev) -> Changes {
+        let inner = self.lock();
+        let forgotten = inner.tombstones.len() == MAX_TOMBSTONES
+            && inner.tombstones.front().is_some_and(|(oldest, _)| *oldest > rev);
+        if forgotten {
+            return Changes::Everything;
+        }
+        let mut changes: Vec<_> = inner
+            .sessions
+            .values()
+            .filter(|entry| entry.changed > rev)
+            .map(|entry| Change::Session {
+                rev: entry.changed,
+                info: Box::new(entry.handle.view()),
+                lease: entry.lease_changed > rev,
+            })
+            .collect();
+        let removed = inner.tombstones.iter().filter(|(at, _)| *at > rev);
+        changes
+            .extend(removed.map(|(rev, session)| Change::Removed { rev: *rev, session: *session }));
+        changes.sort_by_key(|change| match change {
+            Change::Session { rev, .. } | Change::Removed { rev, .. } => *rev,
+        });
+        Changes::Since(inner.rev, changes)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn next_rev(&mut self) -> Rev {
+        self.rev = self.rev.next();
+        self.rev
+    }
+
+    fn is_taken(&self, label: &Label) -> bool {
+        let live = |entry: &Entry| {
+            let view = entry.handle.published();
+            view.label == *label && view.state.is_live()
+        };
+        self.reserved.contains(label) || self.sessions.values().any(live)
+    }
+
+    fn wake_watchers(&mut self) {
+        self.watchers.retain(|watcher| match watcher.upgrade() {
+            Some(outbox) => {
+                outbox.wake_view();
+                true
+            }
+            None => false,
+        });
+    }
+}
+
+fn not_found(word: &str) -> RpcError {
+    RpcError::new(ErrorCode::NotFound, format!("session {word:?} not found"))
+        .hint("`qd ls` lists the sessions")
+}

@@ -1,0 +1,291 @@
+//! Starting, resuming and removing sessions: the steps before and after a session's task.
+
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
+
+use quarterdeck_holder::{
+    log::{Class, LogLock, LogOptions, LogWriter, Recovered, scan_state},
+    zygote::LaunchError,
+};
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    holder::{LaunchAnswer, LaunchErrorCode, LaunchRequest},
+    ids::{Incarnation, Principal, SessionId},
+    method::{CreateParams, ResumeParams},
+    record::{Fact, Lost, SessionKind},
+    session::SessionInfo,
+};
+
+use super::{
+    Command, Freshness, Opened, SessionHandle,
+    actor::{Lives, spawn},
+    meta::{META_SCHEMA, MetaError, SessionMeta},
+};
+use crate::{
+    api,
+    caller::Caller,
+    ceiling::Launch,
+    clock,
+    context::Context,
+    files,
+    journal::Event,
+    program::{self, Program},
+    registry::Request,
+    ssh_agent,
+};
+
+/// How long a session may take to start; a directory on a dead server takes for ever.
+const LAUNCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Starts a session. A retry with the same request id gets the first one.
+///
+/// # Errors
+/// When the ceiling forbids it, its label is taken, or its program cannot be started; then nothing is
+/// left of it.
+pub(crate) async fn create(
+    context: &Arc<Context>,
+    caller: &Caller,
+    p: CreateParams,
+) -> Result<SessionInfo, RpcError> {
+    let _slot = match p.request_id.as_deref().map(|id| context.registry.begin_request(id)) {
+        None => None,
+        Some(Request::Done(session)) => return Ok(session.view()),
+        Some(Request::UnderWay) => {
+            let message = "the same request is still being carried out";
+            return Err(RpcError::new(ErrorCode::Overloaded, message));
+        }
+        Some(Request::New(slot)) => Some(slot),
+    };
+    let session = api::random_session_id()?;
+    let program = program::prepare(context, caller, &p, session).await?;
+    let reserved = context.registry.reserve_label(p.label.as_ref(), &program.launch.argv[0])?;
+    let meta = SessionMeta {
+        schema: META_SCHEMA,
+        session,
+        label: reserved.label.clone(),
+        kind: SessionKind::Terminal,
+        argv: p.argv,
+        command: program.launch.argv.clone(),
+        cwd: program.launch.cwd.clone(),
+        created_at: clock::wall_micros(),
+        created_by: Some(caller.principal().clone()),
+        request_id: p.request_id,
+        record_input: p.record_input,
+    };
+    let directory = context.directory.session(session);
+    let made = make_directory(&directory, &meta);
+    let started = match made {
+        Ok(()) => start(context, &meta, program, Incarnation(1)).await,
+        Err(error) => Err(storage(&error)),
+    };
+    if let Err(error) = started {
+        // what cannot be deleted has no log and is skipped at the next start
+        let _ = fs::remove_dir_all(&directory);
+        return Err(error);
+    }
+    let handle =
+        open(context, meta, Lives::Yes, Freshness::New).map_err(|error| storage(&error))?;
+    context.registry.insert(Arc::clone(&handle));
+    context.record(&Event::SessionCreated {
+        session,
+        label: handle.published().label.clone(),
+        by: caller.principal().clone(),
+        program: (&handle.published().argv[0]).into(),
+    });
+    Ok(handle.view())
+}
+
+/// Starts the program of an ended session again, in the same log.
+///
+/// # Errors
+/// When it still runs, or cannot be started.
+pub(crate) async fn resume(
+    context: &Arc<Context>,
+    caller: &Caller,
+    handle: &Arc<SessionHandle>,
+    p: ResumeParams,
+) -> Result<SessionInfo, RpcError> {
+    let view = handle.view();
+    if view.state.is_live() {
+        return Err(RpcError::new(ErrorCode::StillRunning, "the session is still running"));
+    }
+    let meta = SessionMeta::read(&handle.directory).map_err(|error| storage(&error))?;
+    let _label = context.registry.reserve_label(Some(&meta.label), "")?;
+    let create = CreateParams {
+        argv: meta.argv.clone(),
+        cwd: Some(meta.cwd.clone()),
+        client_env: p.client_env,
+        size: Some(p.size.unwrap_or(view.size)),
+        ..CreateParams::default()
+    };
+    let program = program::prepare(context, caller, &create, meta.session).await?;
+    start(context, &meta, program, view.incarnation.next()).await?;
+    handle.ask(|reply| Command::Resumed { reply }).await
+}
+
+/// Deletes an ended session with its log.
+///
+/// # Errors
+/// When it still runs, or its files cannot be deleted.
+pub(crate) async fn remove(
+    context: &Context,
+    handle: &Arc<SessionHandle>,
+    by: Option<&Principal>,
+) -> Result<(), RpcError> {
+    if handle.published().state.is_live() {
+        let error = RpcError::new(ErrorCode::StillRunning, "the session is still running");
+        return Err(error.hint("end it first with `qd stop`"));
+    }
+    let directory = handle.directory.clone();
+    let removed = tokio::task::spawn_blocking(move || remove_files(&directory)).await;
+    match removed {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(storage(&error)),
+        Err(_) => return Err(RpcError::new(ErrorCode::Internal, "removing the session failed")),
+    }
+    context.registry.remove(handle.id);
+    handle.tell(Command::End).await?;
+    context.record(&Event::SessionRemoved { session: handle.id, by: by.cloned() });
+    Ok(())
+}
+
+/// Renames first: a half-deleted session must not come back as a damaged one.
+fn remove_files(directory: &Path) -> io::Result<()> {
+    let doomed = directory.with_extension("removed");
+    fs::rename(directory, &doomed)?;
+    fs::remove_dir_all(&doomed)
+}
+
+fn make_directory(directory: &Path, meta: &SessionMeta) -> Result<(), MetaError> {
+    files::private_directory(directory)?;
+    meta.write(directory)
+}
+
+async fn start(
+    context: &Arc<Context>,
+    meta: &SessionMeta,
+    program: Program,
+    incarnation: Incarnation,
+) -> Result<(), RpcError> {
+    let Program { launch: Launch { argv, argv0, cwd, size, pwd: _ }, env, agent } = program;
+    let directory = context.directory.session(meta.session);
+    if let Some(socket) = agent
+        && let Err(error) = ssh_agent::point(&directory, &socket)
+    {
+        tracing::debug!(session = %meta.session, %error, "agent socket not linked");
+    }
+    let request = LaunchRequest {
+        directory: directory.display().to_string(),
+        session: meta.session,
+        kind: meta.kind,
+        incarnation,
+        argv,
+        argv0,
+        env,
+        cwd,
+        size,
+        started_by: meta.created_by.clone(),
+        record_input: meta.record_input,
+        keep_bytes: context.config.logs.session_bytes,
+    };
+    let launcher = Arc::clone(context);
+    let launched = tokio::task::spawn_blocking(move || {
+        let zygote = launcher.launcher.zygote().map_err(LaunchError::Io)?;
+        zygote.launch(&request, LAUNCH_TIMEOUT)
+    });
+    let answer = match launched.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            if matches!(error, LaunchError::ZygoteGone | LaunchError::Io(_)) {
+                context.launcher.forget();
+            }
+            tracing::warn!(session = %meta.session, %error, "session not started");
+            return Err(RpcError::new(ErrorCode::StartFailed, error.to_string()));
+        }
+        Err(_) => return Err(RpcError::new(ErrorCode::Internal, "starting the session failed")),
+    };
+    match answer {
+        LaunchAnswer::Started { .. } => Ok(()),
+        LaunchAnswer::Failed { code, message } => Err(start_failed(code, message)),
+    }
+}
+
+fn start_failed(code: LaunchErrorCode, message: String) -> RpcError {
+    let error = RpcError::new(ErrorCode::StartFailed, message);
+    match code {
+        LaunchErrorCode::Command => error.hint("check the command's name and the PATH"),
+        LaunchErrorCode::Cwd => error.hint("name another directory with --cwd"),
+        LaunchErrorCode::Storage => error.hint("`qd doctor` looks at the state directory"),
+        LaunchErrorCode::Locked | LaunchErrorCode::System => error,
+    }
+}
+
+fn storage(error: &(impl std::error::Error + ?Sized)) -> RpcError {
+    tracing::warn!(%error, "session storage");
+    RpcError::new(ErrorCode::Storage, "the session's files could not be written or read")
+        .hint("`qd doctor` looks at the state directory")
+}
+
+/// Why a session's directory could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenSessionError {
+    /// Its `meta.json`.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// Its log.
+    #[error(transparent)]
+    Log(#[from] quarterdeck_holder::log::ReadError),
+    /// Its lock.
+    #[error("the session's lock cannot be looked at")]
+    Lock(#[from] io::Error),
+}
+
+/// Starts the task of a session whose log exists.
+fn open(
+    context: &Arc<Context>,
+    meta: SessionMeta,
+    lives: Lives,
+    freshness: Freshness,
+) -> Result<Arc<SessionHandle>, OpenSessionError> {
+    let directory = context.directory.session(meta.session);
+    let Recovered { state: log, base, .. } = scan_state(&directory)?;
+    let opened = Opened { directory, meta, log, base: base.out, freshness };
+    Ok(spawn(context, opened, lives))
+}
+
+/// Takes over a session that an earlier relay left: a live one is driven on, one whose holder died is
+/// marked as lost, an ended one is shown.
+///
+/// # Errors
+/// When its files cannot be understood; they stay as they are.
+pub(crate) fn adopt(context: &Arc<Context>, session: SessionId) -> Result<(), OpenSessionError> {
+    let directory = context.directory.session(session);
+    let meta = SessionMeta::read(&directory)?;
+    let lives = if quarterdeck_holder::log::is_held(&directory)? { Lives::Yes } else { Lives::No };
+    if lives == Lives::No && scan_state(&directory)?.state.facts().ended.is_none() {
+        append_lost(&directory, "the holder died while no relay ran");
+    }
+    context.registry.insert(open(context, meta, lives, Freshness::Found)?);
+    Ok(())
+}
+
+/// Records that a session's holder died, where no exit is recorded and the log's lock is free.
+pub(super) fn append_lost(directory: &Path, why: &str) {
+    if let Err(error) = try_append_lost(directory, why) {
+        tracing::warn!(directory = %directory.display(), %error, "lost session not recorded");
+    }
+}
+
+fn try_append_lost(directory: &Path, why: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let Some(lock) = LogLock::try_acquire(directory)? else { return Ok(()) };
+    let mut log = LogWriter::open(lock, LogOptions::default())?.writer;
+    if log.state().facts().ended.is_some() {
+        return Ok(());
+    }
+    let lost = Fact::Lost(Lost { why: why.to_owned() });
+    let appended = log.append_fact(&lost, Class::Vital, clock::wall_micros())?;
+    if appended == quarterdeck_holder::log::Append::DiskFull {
+        return Err("the disk is full".into());
+    }
+    log.sync()?;
+    Ok(())
+}

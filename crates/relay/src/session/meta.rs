@@ -1,0 +1,80 @@
+//! What a session's directory says about it beside its log: the label and the command line, which
+//! are needed before a program runs and after it ended.
+
+use std::path::Path;
+
+use quarterdeck_protocol::{
+    ids::{Label, Principal, SessionId},
+    record::SessionKind,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, FileError};
+
+/// Version of `meta.json`; a newer one is shown as far as it can be read and never rewritten.
+pub(crate) const META_SCHEMA: u32 = 1;
+/// Bytes of a `meta.json`: a command line of the largest size and some.
+const MAX_META_BYTES: u64 = 2 * 1024 * 1024;
+
+/// `meta.json` of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionMeta {
+    /// [`META_SCHEMA`].
+    pub schema: u32,
+    /// The session.
+    pub session: SessionId,
+    /// Its routable name.
+    pub label: Label,
+    /// What kind of session.
+    pub kind: SessionKind,
+    /// Command line as it was asked for; empty = a login shell.
+    pub argv: Vec<String>,
+    /// Command line as it runs.
+    pub command: Vec<String>,
+    /// Where it starts.
+    pub cwd: String,
+    /// When it was created, in microseconds since 1970.
+    pub created_at: u64,
+    /// Who created it.
+    pub created_by: Option<Principal>,
+    /// The creator's request id: a retry gets this session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Whether typed input is recorded.
+    #[serde(default)]
+    pub record_input: bool,
+}
+
+impl SessionMeta {
+    /// Reads a session's `meta.json`.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be understood.
+    pub(crate) fn read(session_directory: &Path) -> Result<Self, MetaError> {
+        let text = files::read_private(&session_directory.join("meta.json"), MAX_META_BYTES)?;
+        Ok(serde_json::from_slice(&text.ok_or(MetaError::Missing)?)?)
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub(crate) fn write(&self, session_directory: &Path) -> Result<(), MetaError> {
+        let text = serde_json::to_vec_pretty(self)?;
+        Ok(files::write_private(&session_directory.join("meta.json"), &text)?)
+    }
+}
+
+/// Why a `meta.json` could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MetaError {
+    /// There is none.
+    #[error("meta.json is missing")]
+    Missing,
+    /// The file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Its text.
+    #[error("meta.json cannot be understood")]
+    Json(#[from] serde_json::Error),
+}

@@ -1,0 +1,242 @@
+//! From the log to what everybody sees: the tail, the view, the terminal model.
+
+use bytes::Bytes;
+use quarterdeck_holder::log::{LogReader, Next};
+use quarterdeck_protocol::{
+    holder::Head,
+    ids::Out,
+    record::{Ended, Exit, Foreground, LogState, Record, RecordKind, SessionKind},
+    session::{LeaseView, SessionInfo, SessionState},
+};
+
+use super::{
+    actor::{HolderState, Lives, Session},
+    meta::SessionMeta,
+};
+use crate::{clock, screens::Queries};
+
+/// Records read before the session looks at its other work.
+const RECORDS_PER_READ: usize = 256;
+
+impl Session {
+    /// Reads what is new in the log, as far as `head` or as far as it goes, publishes it, and changes
+    /// the view where it changed.
+    pub(super) fn read_log(&mut self, head: Option<Head>) {
+        loop {
+            let (records, more) = self.read_records(head);
+            if records.is_empty() {
+                return;
+            }
+            self.last_activity_at = clock::wall_micros();
+            let mut changed = false;
+            for record in &records {
+                changed |= self.apply(record);
+            }
+            self.tail.publish(records.into_iter());
+            self.context.screens.advance(&self.handle, self.queries());
+            if changed {
+                self.publish();
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// The next records of the log, and whether there may be more.
+    fn read_records(&mut self, head: Option<Head>) -> (Vec<Record>, bool) {
+        let mut records = Vec::new();
+        if self.reader.is_none() {
+            self.reader = self.open_reader();
+        }
+        let Some(reader) = &mut self.reader else { return (records, false) };
+        while records.len() < RECORDS_PER_READ {
+            // asking past a known head would cost a look at the directory
+            if head.is_some_and(|head| reader.position().seq >= head.seq) {
+                return (records, false);
+            }
+            match reader.next() {
+                Ok(Next::Record(record)) => records.push(record),
+                Ok(Next::AwaitMore) => return (records, false),
+                Ok(Next::Gap(missing)) => {
+                    tracing::warn!(session = %self.handle.id, ?missing, "gap in the log");
+                    self.tail.set_head(missing.to);
+                }
+                Err(error) => {
+                    tracing::warn!(session = %self.handle.id, %error, "log cannot be read");
+                    self.reader = None;
+                    return (records, false);
+                }
+            }
+        }
+        (records, true)
+    }
+
+    fn open_reader(&self) -> Option<LogReader> {
+        let mut reader = LogReader::open(&self.handle.directory).ok()?;
+        reader.seek_seq(self.log.next().seq).ok()?;
+        Some(reader)
+    }
+
+    /// Folds a record; whether the view changed by it.
+    fn apply(&mut self, record: &Record) -> bool {
+        self.log.apply_record(record);
+        match record.header.kind {
+            RecordKind::Exit => {
+                let exit: Option<Exit> = serde_json::from_slice(&record.payload).ok();
+                self.left = exit.map(|exit| exit.left).unwrap_or_default();
+                true
+            }
+            // a segment begins: the oldest ones may be gone
+            RecordKind::Checkpoint => {
+                let oldest = LogReader::open(&self.handle.directory);
+                self.base = oldest.map_or(self.base, |reader| reader.position().out);
+                true
+            }
+            RecordKind::Start
+            | RecordKind::Resize
+            | RecordKind::Termios
+            | RecordKind::Lease
+            | RecordKind::Gap
+            | RecordKind::Lost => true,
+            RecordKind::Output
+            | RecordKind::Input
+            | RecordKind::VendorIn
+            | RecordKind::VendorOut
+            | RecordKind::Answer
+            | RecordKind::Note
+            | RecordKind::Unknown(_) => false,
+        }
+    }
+
+    /// The holder has output that a full disk keeps out of the log: shown, and said to be so by the
+    /// session's state.
+    pub(super) fn handle_unrecorded(&mut self, body: &[u8]) {
+        let Some((out, bytes)) = body.split_first_chunk() else { return };
+        let out = Out(u64::from_le_bytes(*out));
+        self.tail.show_unrecorded(out, Bytes::copy_from_slice(bytes));
+    }
+
+    pub(super) fn set_stalled(&mut self, why: &str) {
+        if self.stalled != why {
+            why.clone_into(&mut self.stalled);
+            self.publish();
+        }
+    }
+
+    /// Whether the relay's model answers the program's queries: nobody's terminal does.
+    fn queries(&self) -> Queries {
+        if self.lease.is_held() { Queries::Leave } else { Queries::Answer }
+    }
+
+    /// Publishes the session as it is now.
+    pub(super) fn publish(&mut self) {
+        let view = SessionInfo {
+            state: self.state(),
+            title: self.title.clone(),
+            attached: u32::try_from(self.attachments.len()).unwrap_or(u32::MAX),
+            lease: LeaseView {
+                epoch: self.log.facts().lease.epoch,
+                state: self.log.facts().lease.state.clone(),
+                requested_by: self.lease.view().requested_by,
+            },
+            last_activity_at: self.last_activity_at,
+            ..first_view(&self.meta, &self.log, self.base, self.lives())
+        };
+        let before = self.handle.published();
+        let unchanged = {
+            let SessionInfo { last_activity_at, seq, out, .. } = *before;
+            // that a program writes is no news
+            SessionInfo { last_activity_at, seq, out, ..view.clone() } == *before
+        };
+        let lease_changed = before.lease != view.lease;
+        self.handle.publish(view);
+        if !unchanged {
+            self.context.registry.changed(self.handle.id, lease_changed);
+        }
+    }
+
+    const fn lives(&self) -> Lives {
+        match self.holder {
+            HolderState::Linked(_) | HolderState::Retry(_) | HolderState::Connecting(_) => {
+                Lives::Yes
+            }
+            HolderState::Ended => Lives::No,
+        }
+    }
+
+    fn state(&self) -> SessionState {
+        match live_or_ended(&self.log, self.lives()) {
+            SessionState::Exited { status, at, .. } => {
+                SessionState::Exited { status, at, left: self.left.clone() }
+            }
+            SessionState::Running | SessionState::Starting if !self.stalled.is_empty() => {
+                SessionState::Stalled { why: self.stalled.clone() }
+            }
+            SessionState::Running if self.at_prompt() => SessionState::Idle,
+            other @ (SessionState::Starting
+            | SessionState::Running
+            | SessionState::Waiting
+            | SessionState::Idle
+            | SessionState::Stalled { .. }
+            | SessionState::Lost { .. }
+            | SessionState::Unreachable { .. }) => other,
+        }
+    }
+
+    /// A shell without a foreground job is idle. Other programs are never said to be.
+    fn at_prompt(&self) -> bool {
+        let foreground = self.log.facts().termios.map(|termios| termios.foreground);
+        self.is_shell && foreground == Some(Foreground::Leader)
+    }
+}
+
+/// The state that the log alone tells.
+fn live_or_ended(log: &LogState, lives: Lives) -> SessionState {
+    match (&log.facts().ended, lives) {
+        (Some(Ended::Exited { status, at_micros }), _) => {
+            SessionState::Exited { status: status.clone(), left: Vec::new(), at: *at_micros }
+        }
+        (Some(Ended::Lost { why, at_micros }), _) => {
+            SessionState::Lost { why: why.clone(), at: *at_micros }
+        }
+        (Some(Ended::Unknown), _) | (None, Lives::No) => {
+            SessionState::Lost { why: "ended in a way this version does not know".into(), at: 0 }
+        }
+        (None, Lives::Yes) if log.facts().incarnation.0 == 0 => SessionState::Starting,
+        (None, Lives::Yes) => SessionState::Running,
+    }
+}
+
+/// A session's view from its files alone.
+pub(super) fn first_view(
+    meta: &SessionMeta,
+    log: &LogState,
+    base: Out,
+    lives: Lives,
+) -> SessionInfo {
+    let facts = log.facts();
+    SessionInfo {
+        session: meta.session,
+        label: meta.label.clone(),
+        kind: SessionKind::Terminal,
+        state: live_or_ended(log, lives),
+        argv: meta.command.clone(),
+        cwd: meta.cwd.clone(),
+        title: None,
+        size: facts.size,
+        lease: LeaseView {
+            epoch: facts.lease.epoch,
+            state: facts.lease.state.clone(),
+            requested_by: Vec::new(),
+        },
+        attached: 0,
+        created_at: meta.created_at,
+        last_activity_at: meta.created_at,
+        incarnation: facts.incarnation,
+        log_id: facts.log_id,
+        seq: log.next().seq,
+        out: log.next().out,
+        base,
+    }
+}

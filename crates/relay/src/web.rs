@@ -1,0 +1,220 @@
+//! The relay's listeners: HTTP on every stream, WebSocket on `/v1/ws`.
+//!
+//! The Unix socket proves who calls by the kernel's word; the network proves it by a bearer token.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, PoisonError},
+};
+
+use axum::{
+    Extension, Router,
+    extract::{FromRequestParts, State, ws::WebSocketUpgrade},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use quarterdeck_core::lockout::WrongCredential;
+use quarterdeck_protocol::{
+    ids::Principal,
+    limits::{MAX_BINARY_FRAME_BYTES, MAX_CONNECTIONS, MAX_TEXT_FRAME_BYTES},
+    scope::Scope,
+};
+use quarterdeck_transport::server::{Accepted, Listener, Peer};
+
+use crate::{
+    caller::{Caller, Via},
+    clock, connection,
+    context::Context,
+    journal::Event,
+    metrics,
+    peer::{self, Origin},
+    tokens::{AuthFailure, Grant},
+};
+
+/// Subprotocol of the wire.
+pub(crate) const SUBPROTOCOL: &str = "quarterdeck.v1";
+/// Bytes of a WebSocket's read buffer: one per connection, and most connections are idle.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+/// Bytes gathered before they are written without being flushed.
+const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes that may wait in a WebSocket: one message above what is gathered.
+const MAX_WRITE_BUFFER_BYTES: usize = 4 * MAX_TEXT_FRAME_BYTES;
+
+/// Accepts connections until the relay stops.
+pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener) {
+    let router = router(&context);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = context.shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        if context.metrics.connections.value() >= MAX_CONNECTIONS as u64 {
+            tracing::warn!("connection refused: too many");
+            continue;
+        }
+        context.tasks.spawn(serve(Arc::clone(&context), router.clone(), accepted));
+    }
+}
+
+fn router(context: &Arc<Context>) -> Router {
+    Router::new()
+        .route("/v1/ws", get(upgrade))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(show_metrics))
+        .with_state(Arc::clone(context))
+}
+
+async fn serve(context: Arc<Context>, router: Router, accepted: Accepted) {
+    let Accepted { stream, peer } = accepted;
+    let service = TowerToHyperService::new(router.layer(Extension(peer)));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(hyper_util::rt::TokioTimer::new());
+    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    tokio::select! {
+        () = context.shutdown.cancelled() => {}
+        outcome = connection => if let Err(error) = outcome {
+            tracing::debug!(%error, "HTTP connection ended");
+        }
+    }
+}
+
+async fn upgrade(
+    State(context): State<Arc<Context>>,
+    caller: Authenticated,
+    headers: HeaderMap,
+    ws: WebSocketUpgrade,
+) -> Response {
+    // a browser sends an origin; this version serves no page that may connect
+    if headers.contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "connections from web pages are not accepted\n")
+            .into_response();
+    }
+    let Authenticated(caller) = caller;
+    ws.protocols([SUBPROTOCOL])
+        .max_message_size(MAX_TEXT_FRAME_BYTES)
+        .max_frame_size(MAX_TEXT_FRAME_BYTES.max(MAX_BINARY_FRAME_BYTES))
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+        .on_upgrade(move |socket| async move {
+            // inside a task of its own: give it back to the tasks that the relay waits for
+            let tracked = context.tasks.token();
+            connection::serve(context, caller, socket).await;
+            drop(tracked);
+        })
+}
+
+async fn show_metrics(State(context): State<Arc<Context>>, caller: Authenticated) -> Response {
+    let Authenticated(caller) = caller;
+    if !caller.grant.scopes.has(Scope::Read) {
+        return (StatusCode::FORBIDDEN, "this needs the scope \"read\"\n").into_response();
+    }
+    let views: Vec<_> = context.registry.all().iter().map(|s| s.published()).collect();
+    context.metrics.set_sessions(views.iter().map(|view| &view.state));
+    context.metrics.log_bytes.set(crate::collector::log_bytes(&context));
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], context.metrics.render()).into_response()
+}
+
+/// A caller that proved who it is; anyone else is refused before a handler runs.
+struct Authenticated(Caller);
+
+impl FromRequestParts<Arc<Context>> for Authenticated {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        context: &Arc<Context>,
+    ) -> Result<Self, Response> {
+        match parts.extensions.get::<Peer>().copied() {
+            Some(Peer::Unix { uid, pid }) => local(context, uid, pid).map(Self),
+            Some(Peer::Tcp { address, .. }) => {
+                by_token(context, address.ip(), &parts.headers).await.map(Self)
+            }
+            None => Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
+        }
+    }
+}
+
+/// A process of this machine: the relay's own user, from inside a session or not.
+#[expect(clippy::result_large_err, reason = "made once per connection")]
+fn local(context: &Context, uid: u32, pid: Option<i32>) -> Result<Caller, Response> {
+    let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+    if let Err(foreign) = (peer::Peer { pid, uid }).check_user() {
+        let peer = "unix".into();
+        context.record(&Event::LoginFailed { peer, token: None, why: foreign.to_string().into() });
+        return Err((StatusCode::FORBIDDEN, format!("{foreign}\n")).into_response());
+    }
+    let holders = context.registry.holders();
+    let inside = match peer::origin(pid, &holders) {
+        Origin::Outside | Origin::Unknown => None,
+        Origin::Inside(session) => Some(session),
+    };
+    let principal = Principal::new(&context.relay_id.to_string(), &context.user);
+    let principal = principal.map_err(|error| {
+        tracing::error!(%error, user = context.user, "user name is no principal");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    })?;
+    Ok(Caller { grant: Grant::unlimited("unix", principal), via: Via::Local { inside } })
+}
+
+async fn by_token(
+    context: &Context,
+    address: IpAddr,
+    headers: &HeaderMap,
+) -> Result<Caller, Response> {
+    let Some(presented) = headers.get(header::AUTHORIZATION) else {
+        return Err(unauthorized("a bearer token is needed\n"));
+    };
+    let secret = presented.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+    let outcome = secret.map_or(Err(AuthFailure::Malformed), |secret| {
+        context.tokens.authenticate(secret.trim(), clock::wall_seconds())
+    });
+    let peer = address.to_string();
+    match outcome {
+        Ok(grant) => {
+            let (principal, token) = (grant.principal.clone(), Some((&grant.name).into()));
+            context.record(&Event::LoginOk { peer: peer.into(), principal, token });
+            Ok(Caller { grant, via: Via::Network })
+        }
+        Err(failure) => {
+            context.metrics.auth_failures.increment();
+            let token = match &failure {
+                AuthFailure::Expired { name } => Some(name.into()),
+                AuthFailure::Malformed | AuthFailure::Wrong => None,
+            };
+            let why = failure.to_string().into();
+            context.record(&Event::LoginFailed { peer: peer.into(), token, why });
+            Err(refuse_wrong(context, address, &failure).await)
+        }
+    }
+}
+
+async fn refuse_wrong(context: &Context, address: IpAddr, failure: &AuthFailure) -> Response {
+    let wrong = {
+        let mut lockout = context.lockout.lock().unwrap_or_else(PoisonError::into_inner);
+        lockout.handle_wrong(address, clock::boot())
+    };
+    match wrong {
+        WrongCredential::Refuse => unauthorized(&format!("{failure}\n")),
+        WrongCredential::RefuseAfter(delay) => {
+            tokio::time::sleep(delay).await;
+            unauthorized(&format!("{failure}\n"))
+        }
+        WrongCredential::LockedOut { retry_after } => {
+            context.metrics.lockouts.increment();
+            let seconds = retry_after.as_secs().max(1);
+            context.record(&Event::Lockout { peer: address.to_string().into(), seconds });
+            let text = format!("too many wrong credentials: wait {seconds} s\n");
+            let headers = [(header::RETRY_AFTER, seconds.to_string())];
+            (StatusCode::TOO_MANY_REQUESTS, headers, text).into_response()
+        }
+    }
+}
+
+fn unauthorized(text: &str) -> Response {
+    let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"quarterdeck\"")];
+    (StatusCode::UNAUTHORIZED, headers, text.to_owned()).into_response()
+}
