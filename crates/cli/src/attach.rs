@@ -9,7 +9,7 @@
 mod history;
 pub(crate) mod keys;
 mod live;
-mod modes;
+pub(crate) mod modes;
 mod notice;
 mod outbox;
 mod pieces;
@@ -93,9 +93,7 @@ pub(crate) async fn run(settings: &Settings, wish: Wish) -> Result<Exit, CliErro
             let message = format!("session {label} was lost: {}", plain(&why));
             Err(CliError::new(Kind::Ended, message).hint(again(&label)))
         }
-        Left::Removed => {
-            Err(CliError::new(Kind::NotFound, format!("session {label} was deleted")))
-        }
+        Left::Removed => Err(CliError::new(Kind::NotFound, format!("session {label} was deleted"))),
         Left::Asked(signal) => Ok(exit_of(&ExitStatus::Signal { signal, core: false })),
     }
 }

@@ -92,7 +92,9 @@ pub(crate) async fn start(settings: &Settings, flags: &[String]) -> Result<Start
         command.env_remove(name);
     }
     let mut child = command.spawn().map_err(failed)?;
-    let Some(stdout) = child.stdout.take() else { return Err(failed(io::ErrorKind::BrokenPipe.into())) };
+    let Some(stdout) = child.stdout.take() else {
+        return Err(failed(io::ErrorKind::BrokenPipe.into()));
+    };
     let mut line = String::new();
     let mut reader = BufReader::new(stdout.take(MAX_LINE_BYTES));
     match timeout(READY_LIMIT, reader.read_line(&mut line)).await {
@@ -161,11 +163,8 @@ mod tests {
 
     #[test]
     fn a_report_is_one_line() {
-        let report = Report::Failed {
-            message: "no".into(),
-            causes: vec!["a\nb".into()],
-            hints: Vec::new(),
-        };
+        let report =
+            Report::Failed { message: "no".into(), causes: vec!["a\nb".into()], hints: Vec::new() };
         let line = serde_json::to_string(&report).expect("serialises");
         assert!(!line.contains('\n'));
         assert!(matches!(serde_json::from_str(&line), Ok(Report::Failed { .. })));

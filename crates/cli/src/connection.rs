@@ -42,8 +42,8 @@ pub(crate) enum Telling {
 #[derive(Debug)]
 pub(crate) struct Connection {
     client: Client,
-    /// Must be read where the relay tells of changes.
-    pub(crate) events: Events,
+    /// Kept: whoever drops it ends the connection.
+    _events: Events,
     /// What the relay said of itself and of this client.
     pub(crate) hello: HelloResult,
 }
@@ -51,18 +51,9 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects.
     pub(crate) async fn open(settings: &Settings, missing: Missing) -> Result<Self, CliError> {
-        Self::open_telling(settings, missing, Telling::Nothing).await
-    }
-
-    /// Connects, to be told of changes.
-    pub(crate) async fn open_telling(
-        settings: &Settings,
-        missing: Missing,
-        telling: Telling,
-    ) -> Result<Self, CliError> {
-        let dialer = dialer(settings, telling)?;
+        let dialer = dialer(settings, Telling::Nothing)?;
         let error = match dialer.dial(None).await {
-            Ok((client, events, hello)) => return Ok(Self { client, events, hello }),
+            Ok((client, events, hello)) => return Ok(Self { client, _events: events, hello }),
             Err(error) => error,
         };
         if !(settings.is_local() && is_absent(&error)) {
@@ -73,7 +64,7 @@ impl Connection {
             Missing::Start => {
                 background::start(settings, &[]).await?;
                 let (client, events, hello) = background::first_dial(&dialer, settings).await?;
-                Ok(Self { client, events, hello })
+                Ok(Self { client, _events: events, hello })
             }
         }
     }
@@ -141,11 +132,8 @@ fn endpoint(remote: &Remote) -> Result<Endpoint, CliError> {
 }
 
 fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError> {
-    let plain = if settings.insecure {
-        PlainOffLoopback::Insecure
-    } else {
-        PlainOffLoopback::Refused
-    };
+    let plain =
+        if settings.insecure { PlainOffLoopback::Insecure } else { PlainOffLoopback::Refused };
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
     let prompts = if on_terminal { SshPrompts::Ask } else { SshPrompts::Never };
     let proxy = remote.proxy.as_deref().map(str::parse).transpose();
@@ -153,10 +141,10 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
         token: remote.token.as_ref().map(crate::config::TokenSource::read).transpose()?,
         tls: ClientTls {
             trust: trust(remote)?,
-            identity: remote.identity.clone().map(|(certificate, key)| ClientIdentity {
-                certificate,
-                key,
-            }),
+            identity: remote
+                .identity
+                .clone()
+                .map(|(certificate, key)| ClientIdentity { certificate, key }),
         },
         plain,
         proxy: proxy

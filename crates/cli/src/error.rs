@@ -154,7 +154,9 @@ mod tests {
         }
         let rows = docs.lines().filter(|line| {
             let code = line.strip_prefix("| ").and_then(|rest| rest.split(' ').next());
-            code.is_some_and(|code| code.parse::<u8>().is_ok_and(|code| code > 0 && !(126..=140).contains(&code)))
+            code.is_some_and(|code| {
+                code.parse::<u8>().is_ok_and(|code| code > 0 && !(126..=140).contains(&code))
+            })
         });
         assert_eq!(rows.count(), Kind::ALL.len(), "docs/cli.md has a row too many");
     }

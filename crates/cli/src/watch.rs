@@ -133,9 +133,10 @@ pub(crate) fn lease_of(session: SessionId, params: Option<&RawValue>) -> Option<
 /// The session that a word names, by the same rule as the relay's.
 pub(crate) fn find(name: &str, sessions: &[SessionInfo]) -> Result<SessionId, CliError> {
     let by_life = |life: Life| {
-        sessions.iter().filter(move |info| info.state.is_live() == (life == Life::Live)).map(
-            move |info| (info.session, &info.label, life),
-        )
+        sessions
+            .iter()
+            .filter(move |info| info.state.is_live() == (life == Life::Live))
+            .map(move |info| (info.session, &info.label, life))
     };
     match resolve(name, by_life(Life::Live).chain(by_life(Life::Ended))) {
         Resolved::One(session) => Ok(session),

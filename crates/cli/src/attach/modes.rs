@@ -14,8 +14,8 @@ const KEYBOARD_POPS: u8 = 32;
 /// Private modes that are off in a terminal that nobody has touched, each with what turns them off:
 /// reverse video, origin, mouse, focus, paste, keypad, colour and size reports.
 const USUALLY_OFF: [u16; 20] = [
-    1, 5, 6, 9, 66, 69, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1035, 2004, 2026, 2031,
-    2048,
+    1, 5, 6, 9, 66, 69, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1035, 2004, 2026,
+    2031, 2048,
 ];
 /// Private modes that are on: autowrap and the cursor.
 const USUALLY_ON: [u16; 2] = [7, 25];
@@ -250,9 +250,9 @@ fn set(modes: &mut BTreeSet<u16>, mode: u16, differs: bool) {
 }
 
 fn numbers(parameters: &[u8]) -> impl Iterator<Item = u16> {
-    parameters.split(|byte| *byte == b';').filter_map(|digits| {
-        std::str::from_utf8(digits).ok()?.parse().ok()
-    })
+    parameters
+        .split(|byte| *byte == b';')
+        .filter_map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
 }
 
 #[cfg(test)]
@@ -281,15 +281,15 @@ mod tests {
     fn what_an_editor_sets_is_undone() {
         let vim = b"\x1b[?1049h\x1b[22;0;0t\x1b[>4;2m\x1b[?1h\x1b=\x1b[?2004h\x1b[?1002;1006h\
             \x1b[2 q\x1b[?25l";
-        assert_eq!(
-            undo_of(vim),
-            "^[?1049l^[?1l^[?25h^[?1002l^[?1006l^[?2004l^[>4m^>^[0 q^[0m"
-        );
+        assert_eq!(undo_of(vim), "^[?1049l^[?1l^[?25h^[?1002l^[?1006l^[?2004l^[>4m^>^[0 q^[0m");
     }
 
     #[test]
     fn what_the_program_undid_itself_is_left_alone() {
-        assert_eq!(undo_of(b"\x1b[?1049h\x1b[?25l\x1b[?25h\x1b[?1049l\x1b[?2004h\x1b[?2004l"), "^[0m");
+        assert_eq!(
+            undo_of(b"\x1b[?1049h\x1b[?25l\x1b[?25h\x1b[?1049l\x1b[?2004h\x1b[?2004l"),
+            "^[0m"
+        );
         assert_eq!(undo_of(b"\x1b[?1003h\x1b[?2004h\x1b=\x1bc"), "^[0m");
     }
 

@@ -341,7 +341,8 @@ mod tests {
 
     #[test]
     fn keys_are_key_presses() {
-        for key in [b"\x1b[A".as_slice(), b"\x1bOP", b"\x1b[3~", b"\x1b[1;5C", b"\x1bx", b"\x1b[Z"] {
+        for key in [b"\x1b[A".as_slice(), b"\x1bOP", b"\x1b[3~", b"\x1b[1;5C", b"\x1bx", b"\x1b[Z"]
+        {
             assert_eq!(kinds(key), [Sequence], "{:?}", String::from_utf8_lossy(key));
         }
     }

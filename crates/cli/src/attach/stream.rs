@@ -168,11 +168,7 @@ enum Effects {
 mod tests {
     use super::*;
     use crate::commands::ls::tests::session;
-    use quarterdeck_protocol::{
-        ids::InputNumber,
-        method::AttachStart,
-        session::SessionState,
-    };
+    use quarterdeck_protocol::{ids::InputNumber, method::AttachStart, session::SessionState};
 
     const CHANNEL: Channel = Channel(7);
 

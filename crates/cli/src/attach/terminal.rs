@@ -232,8 +232,7 @@ fn read_keyboard(keys: &mpsc::Sender<Keyboard>, stopped: &PipeReader) {
 /// Waits for a key (`true`), or for the end of the attachment.
 fn wait_readable(stdin: BorrowedFd<'_>, stopped: BorrowedFd<'_>) -> io::Result<bool> {
     loop {
-        let mut ready =
-            [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&stopped, PollFlags::IN)];
+        let mut ready = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(&stopped, PollFlags::IN)];
         match poll(&mut ready, None) {
             Ok(_) if !ready[1].revents().is_empty() => return Ok(false),
             Ok(_) => return Ok(true),

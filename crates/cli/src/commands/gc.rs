@@ -49,7 +49,8 @@ fn gc_text(result: &GcResult, dry_run: bool) -> String {
         text += &format!("{verb}: oldest records of {session}\n");
     }
     let freed = if dry_run { "would be free" } else { "freed" };
-    text += &format!("{} {freed}, {} of logs\n", bytes(result.freed_bytes), bytes(result.log_bytes));
+    text +=
+        &format!("{} {freed}, {} of logs\n", bytes(result.freed_bytes), bytes(result.log_bytes));
     text
 }
 

@@ -59,8 +59,7 @@ async fn list(settings: &Settings) -> Result<SessionListResult, CliError> {
 }
 
 fn short_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<7> {
-    let mut table =
-        Table::new(["LABEL", "STATE", "OWNER", "VIEWERS", "ACTIVE", "ID", "COMMAND"]);
+    let mut table = Table::new(["LABEL", "STATE", "OWNER", "VIEWERS", "ACTIVE", "ID", "COMMAND"]);
     for session in sessions {
         table.push([
             session.label.to_string().into(),
@@ -76,13 +75,13 @@ fn short_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<7> {
 }
 
 fn long_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<9> {
-    let head =
-        ["LABEL", "STATE", "OWNER", "VIEWERS", "ACTIVE", "CREATED", "SIZE", "ID", "COMMAND"];
+    let head = ["LABEL", "STATE", "OWNER", "VIEWERS", "ACTIVE", "CREATED", "SIZE", "ID", "COMMAND"];
     let mut table = Table::new(head);
     for session in sessions {
-        let title = session.title.as_deref().map_or_else(String::new, |title| {
-            format!(" [{}]", plain(title))
-        });
+        let title = session
+            .title
+            .as_deref()
+            .map_or_else(String::new, |title| format!(" [{}]", plain(title)));
         table.push([
             session.label.to_string().into(),
             state_cell(&session.state, styles),
@@ -177,11 +176,7 @@ pub(crate) mod tests {
             cwd: "/work".into(),
             title: Some("a\u{1b}]0;title".into()),
             size: TerminalSize { cols: 80, rows: 24, xpixel: 0, ypixel: 0 },
-            lease: LeaseView {
-                epoch: Epoch(0),
-                state: LeaseState::Free,
-                requested_by: Vec::new(),
-            },
+            lease: LeaseView { epoch: Epoch(0), state: LeaseState::Free, requested_by: Vec::new() },
             attached: 0,
             created_at: NOW - 7_300_000_000,
             last_activity_at: NOW - 45_000_000,

@@ -33,11 +33,8 @@ pub(crate) async fn run(settings: &Settings, args: ResumeArgs) -> Result<Exit, C
         terminal::require("attaching", &format!("without one: qd resume {session}"))?;
     }
     let connection = Connection::open(settings, Missing::Start).await?;
-    let client_env = if settings.is_local() {
-        settings.environment.for_session()
-    } else {
-        BTreeMap::new()
-    };
+    let client_env =
+        if settings.is_local() { settings.environment.for_session() } else { BTreeMap::new() };
     let params = ResumeParams {
         session: session.clone(),
         client_env,

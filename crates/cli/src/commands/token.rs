@@ -164,8 +164,7 @@ fn table(tokens: &[TokenInfo], now: u64, styles: Styles) -> String {
     if tokens.is_empty() {
         return String::new();
     }
-    let mut table =
-        Table::new(["NAME", "PRINCIPAL", "SCOPES", "SESSIONS", "EXPIRES", "LAST USED"]);
+    let mut table = Table::new(["NAME", "PRINCIPAL", "SCOPES", "SESSIONS", "EXPIRES", "LAST USED"]);
     for token in tokens {
         let sessions = token.sessions.len();
         table.push([

@@ -52,8 +52,9 @@ pub(crate) fn refused(
 ) -> CliError {
     match cause {
         Some(cause) => dial_failed(cause, settings),
-        None => CliError::new(Kind::Unreachable, "the relay cannot be reached any more")
-            .caused_by(&why),
+        None => {
+            CliError::new(Kind::Unreachable, "the relay cannot be reached any more").caused_by(&why)
+        }
     }
 }
 

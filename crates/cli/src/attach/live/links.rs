@@ -108,11 +108,8 @@ impl Live<'_> {
     /// other client is gone.
     fn become_another_client(&mut self, hello: &HelloResult) {
         self.view.set_client(hello.client_id);
-        let nothing = input::Attached {
-            applied: InputNumber(0),
-            epoch: None,
-            incarnation: Incarnation(0),
-        };
+        let nothing =
+            input::Attached { applied: InputNumber(0), epoch: None, incarnation: Incarnation(0) };
         self.typing = Typing::new(nothing);
         self.typing.handle_link_down();
     }

@@ -55,11 +55,8 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
         opening.take(&wish.session, reason).await?;
     }
     let local = terminal::size().unwrap_or(USUAL_SIZE);
-    let identity = Identity {
-        client: hello.client_id,
-        principal: hello.principal,
-        prefix: settings.prefix,
-    };
+    let identity =
+        Identity { client: hello.client_id, principal: hello.principal, prefix: settings.prefix };
     let view = View::new(identity, &attached.session, local);
     let history = opening.fetch_history(&wish, &attached).await;
     let terminal = Terminal::enter()?;
@@ -79,7 +76,14 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
         stream: Stream::new(&attached),
         terminal,
         link,
-        wire: Some(Wire { client, events, outbox, calls: BTreeMap::new(), attached: true, again: false }),
+        wire: Some(Wire {
+            client,
+            events,
+            outbox,
+            calls: BTreeMap::new(),
+            attached: true,
+            again: false,
+        }),
         down: Down::default(),
         notices: Notices::default(),
         held,
@@ -124,18 +128,13 @@ struct Opening {
 }
 
 impl Opening {
-    async fn attach(
-        &mut self,
-        settings: &Settings,
-        wish: &Wish,
-    ) -> Result<AttachResult, CliError> {
+    async fn attach(&mut self, settings: &Settings, wish: &Wish) -> Result<AttachResult, CliError> {
         let params = attach_params(settings, wish, AttachFrom::Snapshot);
         self.ask::<SessionAttach>(&params, &wish.session).await
     }
 
     async fn take(&mut self, session: &str, reason: &str) -> Result<(), CliError> {
-        let params =
-            TakeParams { session: session.to_owned(), reason: Some(reason.to_owned()) };
+        let params = TakeParams { session: session.to_owned(), reason: Some(reason.to_owned()) };
         self.ask::<LeaseTake>(&params, session).await.map(|_| ())
     }
 
@@ -176,7 +175,7 @@ impl Opening {
             let next = next.map_err(|_| CallError::Timeout { method: M::NAME })?;
             match next {
                 Some(Incoming::Answer { call: answered, outcome }) if answered == call => {
-                    return read_result::<M>(&*outcome?);
+                    return read_result::<M>(&outcome?);
                 }
                 Some(Incoming::Closed { why }) => {
                     self.held.push_back(Incoming::Closed { why: why.clone() });

@@ -16,7 +16,9 @@ impl View {
         self.lease.epoch = record.epoch;
         self.lease.state = record.state.clone();
         let owner = self.owner().cloned();
-        self.lease.requested_by.retain(|asker| Some(asker.client) != owner.as_ref().map(|o| o.client));
+        self.lease
+            .requested_by
+            .retain(|asker| Some(asker.client) != owner.as_ref().map(|o| o.client));
         let mine = owner.is_some_and(|owner| owner.client == self.identity.client);
         if matches!(record.why, LeaseCause::Borrow) && before == Role::Owner && !mine {
             self.lent = true;
@@ -44,7 +46,9 @@ impl View {
         match new {
             Some(asker) if self.role() == Role::Owner => {
                 let (who, prefix) = (self.name(&asker), self.identity.prefix);
-                vec![Notice::moment(format!("{who} asks for this session \u{b7} {prefix} o hands it over"))]
+                vec![Notice::moment(format!(
+                    "{who} asks for this session \u{b7} {prefix} o hands it over"
+                ))]
             }
             Some(_) | None => Vec::new(),
         }
@@ -70,7 +74,9 @@ impl View {
         let other = self.owner().filter(|owner| owner.principal != self.identity.principal);
         if let Some(owner) = other {
             let who = self.name(owner);
-            return Notice::moment(format!("{who} owns this session \u{b7} {prefix} t asks for it"));
+            return Notice::moment(format!(
+                "{who} owns this session \u{b7} {prefix} t asks for it"
+            ));
         }
         self.question = Question::TakeOver;
         let words = self.follower_words();

@@ -63,9 +63,8 @@ fn record(epoch: u64, state: LeaseState, why: LeaseCause) -> LeaseRecord {
 }
 /// What is said, with `!` before every other action.
 fn shown(actions: &[Action]) -> String {
-    let lines = actions.iter().map(|action| match action {
-        Action::Say(notice) => notice.text.clone(),
-        other => format!("!{other:?}"),
+    let lines = actions.iter().map(|action| {
+        if let Action::Say(notice) = action { notice.text.clone() } else { format!("!{action:?}") }
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -148,8 +147,7 @@ fn a_loan_is_silent_and_typing_goes_on() {
 #[test]
 fn a_request_is_shown_to_the_owner_once() {
     let mut owner = view(held(me()));
-    let lease =
-        LeaseView { epoch: Epoch(4), state: held(me()), requested_by: vec![bob()] };
+    let lease = LeaseView { epoch: Epoch(4), state: held(me()), requested_by: vec![bob()] };
     insta::assert_snapshot!(shown(&owner.handle_requests(&lease)), @"bob (phone) asks for this session · Ctrl-] o hands it over");
     assert_eq!(owner.handle_requests(&lease), []);
     assert_eq!(owner.handle_key(Event::Command(Command::Offer)), [Action::Ask(Ask::Offer)]);

@@ -18,7 +18,8 @@ impl View {
         if same_cells(self.size, self.local) {
             return None;
         }
-        let sizes = format!("the session is {}, your screen {}", cells(self.size), cells(self.local));
+        let sizes =
+            format!("the session is {}, your screen {}", cells(self.size), cells(self.local));
         let prefix = self.identity.prefix;
         Some(match self.role() {
             Role::Owner => format!("{sizes} \u{b7} {prefix} f fits it"),
