@@ -27,7 +27,7 @@ use crate::{
     error::{CliError, Kind},
     output::escape::plain,
 };
-pub(crate) use pieces::{LoneEscape, PieceKind, Splitter};
+pub(crate) use pieces::{LoneEscape, Piece, PieceKind, Splitter};
 
 /// What to attach to, and how.
 #[derive(Debug, Clone)]
