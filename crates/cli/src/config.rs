@@ -69,6 +69,12 @@ pub(crate) fn early_output(typed: &GlobalArgs, environment: &Environment) -> Out
     settings::output(typed, environment, &FileConfig::default())
 }
 
+/// What holders' zygote needs of the relay's environment; the rest may hold secrets.
+pub(crate) fn holder_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    let kept = ["PATH", "XDG_RUNTIME_DIR"];
+    kept.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))).collect()
+}
+
 /// What a holder's zygote must know of its surroundings; reads two variables and nothing else, since
 /// the process is to stay small.
 pub(crate) fn holder_surroundings() -> quarterdeck_holder::launch::Surroundings {

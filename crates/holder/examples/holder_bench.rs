@@ -30,6 +30,8 @@ use quarterdeck_protocol::{
 };
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
+/// One part of the benchmark: what it needs is a zygote and a directory.
+type Part = fn(&Zygote, &Path) -> Outcome<()>;
 
 const IDLE_SESSIONS: u8 = 100;
 const ROUNDS: usize = 8;
@@ -54,8 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn serve_as_zygote() -> Outcome<()> {
-    let control = io::stdin().as_fd().try_clone_to_owned()?;
-    Ok(zygote::run(control, &Surroundings::default())?)
+    Ok(zygote::run(&io::stdin(), &Surroundings::default())?)
 }
 
 /// The alternative to a fork: a process of its own that runs the same binary.
@@ -76,8 +77,7 @@ fn measure(part: &str) -> Outcome<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("zygote");
     let zygote = Zygote::start(command)?;
-    let parts: [(&str, fn(&Zygote, &Path) -> Outcome<()>); 3] =
-        [("memory", memory), ("echo", echo), ("bulk", bulk)];
+    let parts: [(&str, Part); 3] = [("memory", memory), ("echo", echo), ("bulk", bulk)];
     let wanted = parts.iter().filter(|(name, _)| part == "all" || part == *name);
     wanted.into_iter().try_for_each(|(_, run)| run(&zygote, room.path()))
 }

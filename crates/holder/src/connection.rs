@@ -1,16 +1,18 @@
 //! One accepted connection: its bytes until they are whole messages.
 
 use std::{
-    io::{self, Read as _},
+    io,
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
 };
 
-/// Bytes that one turn reads; the next turn takes the rest, so a busy driver cannot keep the loop
-/// from its other work.
-const READ_BYTES: usize = 16 * 1024;
+use rustix::{buffer::spare_capacity, io::Errno};
+
+/// Bytes that one turn reads at least room for; the next turn takes the rest, so a busy driver cannot
+/// keep the loop from its other work. An idle connection keeps no more.
+const READ_BYTES: usize = 4096;
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,17 +43,11 @@ impl Connection {
 
     /// Reads what is there, without waiting.
     pub(crate) fn receive(&mut self) -> Received {
-        let mut chunk = [0; READ_BYTES];
-        match self.stream.read(&mut chunk) {
+        self.received.reserve(READ_BYTES);
+        match rustix::io::read(&self.stream, spare_capacity(&mut self.received)) {
             Ok(0) => Received::Closed,
-            Ok(count) => {
-                self.received.extend_from_slice(&chunk[..count]);
-                Received::Open
-            }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Received::Open,
-                _ => Received::Closed,
-            },
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Received::Open,
+            Err(_) => Received::Closed,
         }
     }
 
@@ -64,7 +60,7 @@ impl Connection {
     /// Puts them back without the first `used` bytes. Nothing was received in between.
     pub(crate) fn put_back(&mut self, mut received: Vec<u8>, used: usize) {
         received.drain(..used);
-        let keep = !received.is_empty() || received.capacity() <= 2 * READ_BYTES;
+        let keep = !received.is_empty() || received.capacity() <= READ_BYTES;
         self.received = if keep { received } else { Vec::new() };
     }
 }

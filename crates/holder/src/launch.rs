@@ -96,7 +96,7 @@ pub fn run_holder(request: LaunchRequest, answer: UnixStream, surroundings: &Sur
     };
     // only `ps` and the check for agents read the name; the kernel takes any
     let _ = rustix::thread::set_name(name);
-    let ready = match prepare::prepare(request, &answer, surroundings) {
+    let ready = match prepare::prepare(&request, &answer, surroundings) {
         Ok(ready) => ready,
         Err(LaunchFailure { code, message }) => {
             let failed = LaunchAnswer::Failed { code, message };
@@ -108,7 +108,7 @@ pub fn run_holder(request: LaunchRequest, answer: UnixStream, surroundings: &Sur
         LaunchAnswer::Started { holder_pid: std::process::id(), program_pid: ready.program_pid() };
     // an asker that has gone finds the session by its lock
     let _ = write_frame(&answer, &started, MAX_ANSWER_BYTES, ANSWER_PATIENCE);
-    drop(answer);
+    drop((answer, request));
     sys::return_free_memory();
     hold(ready, &directory)
 }

@@ -8,7 +8,8 @@
 //! - the two threads of a holder: `output` owns the log and reads the terminal, `control` serves the
 //!   relay, types input and watches the program. What they share is in `shared` (facts), `inbox`
 //!   (what is to be recorded) and `driver` (what is to be told);
-//! - [`socket`]: how a relay connects.
+//! - [`socket`]: how a relay connects;
+//! - [`survival`]: what sessions survive on this machine, for `qd doctor`.
 //!
 //! The bytes on the socket and the launch request stand in `quarterdeck_protocol::holder`.
 //! Deliberately not here: who may steer a session (the relay), what output looks like (the screen).
@@ -32,6 +33,7 @@ mod scope;
 mod shared;
 pub mod socket;
 mod stop;
+pub mod survival;
 mod sys;
 mod terminal;
 pub mod zygote;

@@ -137,6 +137,7 @@ impl<J: Journal> Output<J> {
                 let trimmed = self.recorder.retain(Retention { keep_bytes, pinned_from });
                 self.answer(to, trimmed);
             }
+            Job::Unrecorded => self.recorder.tell_unrecorded(),
             Job::Input(input) => {
                 if self.recorder.record(&Fact::Input(input)).is_err() {
                     self.unrecorded_inputs += 1;

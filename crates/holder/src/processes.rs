@@ -52,8 +52,12 @@ pub(crate) fn ancestors(pid: Pid) -> Option<Vec<Process>> {
     Some(line)
 }
 
+/// What names of Quarterdeck's own daemons begin with: relay, zygote, holders.
+const OWN_DAEMONS: &[u8] = b"qd-";
+
 /// Every living descendant of `root`, without `root` itself. Orphans are among them where `root` is a
-/// subreaper.
+/// subreaper. A relay that was first started from inside a session is not part of it, and neither are
+/// the sessions that it started: ending one session must not end them.
 pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
     let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
     for entry in fs::read_dir("/proc")? {
@@ -68,7 +72,7 @@ pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
     let mut ahead = vec![root];
     while let Some(parent) = ahead.pop() {
         for child in children.remove(&parent).unwrap_or_default() {
-            if seen.insert(child.pid) {
+            if !child.name.starts_with(OWN_DAEMONS) && seen.insert(child.pid) {
                 ahead.push(child.pid);
                 found.push(child);
             }

@@ -3,7 +3,6 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
-    process,
 };
 
 use pty_process::blocking::{Command, Pts, Pty};
@@ -59,7 +58,7 @@ impl Terminal {
         })?;
         let child = command(request).spawn_borrowed(&slave);
         let child = child.map_err(|error| spawn_failure(&request.argv[0], error))?;
-        Ok(Self { master, _slave: slave, leader: pid_of(&child) })
+        Ok(Self { master, _slave: slave, leader: Pid::from_child(&child) })
     }
 
     /// The program: leader of its own session and group.
@@ -168,22 +167,14 @@ fn spawn_failure(command: &str, error: pty_process::Error) -> LaunchFailure {
         pty_process::Error::Io(error) => error,
         pty_process::Error::Rustix(error) => error.into(),
     };
-    let (code, sentence) = match error.kind() {
-        io::ErrorKind::NotFound => {
-            (LaunchErrorCode::Command, format!("the command {command:?} was not found"))
-        }
-        io::ErrorKind::PermissionDenied => {
-            (LaunchErrorCode::Command, format!("the command {command:?} may not be executed"))
-        }
-        io::ErrorKind::ArgumentListTooLong => {
-            let sentence = "the command line and its environment are too long".to_owned();
-            (LaunchErrorCode::Command, sentence)
-        }
-        _ => (LaunchErrorCode::System, format!("the command {command:?} cannot be started")),
+    let (code, sentence) = if error.kind() == io::ErrorKind::NotFound {
+        (LaunchErrorCode::Command, format!("the command {command:?} was not found"))
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        (LaunchErrorCode::Command, format!("the command {command:?} may not be executed"))
+    } else if error.kind() == io::ErrorKind::ArgumentListTooLong {
+        (LaunchErrorCode::Command, "the command line and its environment are too long".to_owned())
+    } else {
+        (LaunchErrorCode::System, format!("the command {command:?} cannot be started"))
     };
     LaunchFailure::new(code, &sentence, error)
-}
-
-fn pid_of(child: &process::Child) -> Pid {
-    Pid::from_child(child)
 }

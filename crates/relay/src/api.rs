@@ -35,7 +35,7 @@ pub(crate) async fn call(
 ) -> Result<Answer, RpcError> {
     use MethodName as N;
     match method {
-        N::Hello => typed::<m::Hello>(id, params, async |p| relay::hello(c, p)).await,
+        N::Hello => typed::<m::Hello>(id, params, async |p| relay::hello(c, &p)).await,
         N::SessionList => typed::<m::SessionList>(id, params, async |_| Ok(session::list(c))).await,
         N::SessionCreate => {
             typed::<m::SessionCreate>(id, params, async |p| session::create(c, p).await).await
@@ -82,7 +82,7 @@ pub(crate) async fn call(
             typed::<m::LeaseRelease>(id, params, async |p| lease::release(c, &p).await).await
         }
         N::LeaseTake => typed::<m::LeaseTake>(id, params, async |p| lease::take(c, p).await).await,
-        N::TokenCreate => typed::<m::TokenCreate>(id, params, async |p| token::create(c, p)).await,
+        N::TokenCreate => typed::<m::TokenCreate>(id, params, async |p| token::create(c, &p)).await,
         N::TokenList => typed::<m::TokenList>(id, params, async |_| token::list(c)).await,
         N::TokenRotate => typed::<m::TokenRotate>(id, params, async |p| token::rotate(c, &p)).await,
         N::TokenRevoke => typed::<m::TokenRevoke>(id, params, async |p| token::revoke(c, &p)).await,

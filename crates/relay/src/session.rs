@@ -5,6 +5,7 @@
 
 mod actor;
 mod holder;
+mod input;
 pub(crate) mod launch;
 pub(crate) mod meta;
 mod ownership;
@@ -253,6 +254,30 @@ impl SessionHandle {
             view: Mutex::new(Arc::new(view)),
             inbox,
         }
+    }
+
+    /// A handle without a task, for tests of its viewers.
+    #[cfg(test)]
+    pub(crate) fn for_test(directory: &std::path::Path, log: &LogState) -> Arc<Self> {
+        let facts = log.facts();
+        let meta = SessionMeta {
+            schema: meta::META_SCHEMA,
+            session: facts.session,
+            label: "test".parse().expect("a label"),
+            kind: facts.kind,
+            argv: Vec::new(),
+            command: vec!["sh".into()],
+            cwd: "/".into(),
+            created_at: 0,
+            created_by: None,
+            request_id: None,
+            record_input: false,
+        };
+        let view = records::first_view(&meta, log, Out(0), actor::Lives::Yes);
+        let directory = directory.to_owned();
+        let freshness = Freshness::New;
+        let opened = Opened { directory, meta, log: log.clone(), base: Out(0), freshness };
+        Arc::new(Self::new(&opened, view, mpsc::channel(1).0))
     }
 
     /// Pid of its holder, while one is linked.

@@ -139,6 +139,7 @@ impl FromRequestParts<Arc<Context>> for Authenticated {
 }
 
 /// A process of this machine: the relay's own user, from inside a session or not.
+#[expect(clippy::result_large_err, reason = "made once per connection")]
 fn local(context: &Context, uid: u32, pid: Option<i32>) -> Result<Caller, Response> {
     let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
     if let Err(foreign) = (peer::Peer { pid, uid }).check_user() {

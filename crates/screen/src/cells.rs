@@ -34,12 +34,7 @@ pub(crate) fn cut(cells: &mut [Cell], x: usize, blank: &Cell) {
 }
 
 /// Replaces a range.
-pub(crate) fn erase(
-    cells: &mut [Cell],
-    range: Range<usize>,
-    blank: &Cell,
-    protection: Protection,
-) {
+pub(crate) fn erase(cells: &mut [Cell], range: Range<usize>, blank: &Cell, protection: Protection) {
     let range = range.start.min(cells.len())..range.end.min(cells.len());
     keep_wrap(cells, |cells| {
         if protection == Protection::Ignored {
@@ -144,7 +139,8 @@ mod tests {
         check("a漢>漢>.", |cells, blank| insert(cells, 0, 1, blank), ".a漢>漢>");
         check("ab漢>漢>", |cells, blank| insert(cells, 0, 1, blank), ".ab漢>.");
         check("漢>漢>漢>", |cells, blank| delete(cells, 0, 1, blank), ".漢>漢>.");
-        let plain = |cells: &mut [Cell], blank: &Cell| erase(cells, 1..3, blank, Protection::Ignored);
+        let plain =
+            |cells: &mut [Cell], blank: &Cell| erase(cells, 1..3, blank, Protection::Ignored);
         check("漢>漢>漢>", plain, "....漢>");
         let selective =
             |cells: &mut [Cell], blank: &Cell| erase(cells, 1..2, blank, Protection::Respected);

@@ -10,6 +10,7 @@ mod strings;
 use crate::limits::MAX_HELD_BYTES;
 use crate::machine::{self, Action, State};
 use crate::utf8::{Decoded, Decoder};
+use crate::width::char_width;
 
 use strings::Verdict;
 
@@ -37,6 +38,11 @@ pub struct ReplayFilter {
     fate: Fate,
     /// The string before this `ESC` has its end already, or has none: `ESC \` is not wanted.
     end_is_written: bool,
+    /// The last bytes written are the beginning of a character that something else interrupted. If
+    /// that is dropped, the next bytes must not complete the character.
+    is_dangling: bool,
+    /// Something was dropped after the last bytes written.
+    has_gap: bool,
 }
 
 /// What becomes of the sequence that arrives.
@@ -63,7 +69,7 @@ impl ReplayFilter {
         while !rest.is_empty() {
             if self.state == State::Ground && self.decoder.is_idle() {
                 let plain = rest.iter().position(|&byte| !is_plain(byte)).unwrap_or(rest.len());
-                out.extend_from_slice(&rest[..plain]);
+                self.write(&rest[..plain], out);
                 rest = &rest[plain..];
             }
             if let Some((&byte, tail)) = rest.split_first() {
@@ -120,8 +126,25 @@ impl ReplayFilter {
     fn release_invalid(&mut self, out: &mut Vec<u8>) {
         let invalid = self.held.split_off(self.char_start);
         if self.state == State::Ground {
-            out.extend_from_slice(&invalid);
+            self.write(&invalid, out);
+            self.is_dangling = true;
         }
+    }
+
+    fn write(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        if !bytes.is_empty() {
+            out.extend_from_slice(bytes);
+            self.is_dangling = false;
+            self.has_gap = false;
+        }
+    }
+
+    /// Notes that something is dropped, and keeps what is on both sides of it apart.
+    fn leave_gap(&mut self, out: &mut Vec<u8>) {
+        if self.is_dangling {
+            self.write(b"\0", out);
+        }
+        self.has_gap = true;
     }
 
     fn handle(&mut self, char: char, out: &mut Vec<u8>) {
@@ -135,7 +158,7 @@ impl ReplayFilter {
                 if before == State::OpaqueString {
                     self.end_string(before, char, out);
                 } else {
-                    self.abandon(out);
+                    self.abandon(before, out);
                 }
             }
             Action::Execute => self.execute(before, code, out),
@@ -146,6 +169,9 @@ impl ReplayFilter {
             }
             Action::DcsHook => self.judge_dcs(out),
             Action::Print => self.flush(out),
+            Action::Ignore if before == State::OpaqueString && next == State::Ground => {
+                self.end_string(before, char, out);
+            }
             Action::Broken | Action::Ignore if next == State::Ground => {
                 self.end_without_effect(before, out);
             }
@@ -162,35 +188,44 @@ impl ReplayFilter {
 
     /// Writes what is held.
     fn flush(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut self.held);
+        let held = std::mem::take(&mut self.held);
+        if self.has_gap && refers_to_last_character(&held) {
+            // What was dropped stood between the character and this.
+            self.write(b"\0", out);
+        }
+        self.write(&held, out);
     }
 
     /// A sequence is complete: passes it or drops it.
     fn settle(&mut self, is_query: bool, out: &mut Vec<u8>) {
         if is_query || self.fate == Fate::Dropped {
-            self.drop_held(out);
+            self.drop_held(State::Ground, out);
         } else {
             self.flush(out);
         }
         self.fate = Fate::Held;
     }
 
-    /// Drops what is held, but not the controls inside: those take effect where they stand.
-    fn drop_held(&mut self, out: &mut Vec<u8>) {
-        let in_string = matches!(self.held.get(1), Some(b']' | b'P' | b'_' | b'^' | b'X'));
-        if !in_string {
-            out.extend(self.held.iter().filter(|&&byte| byte < 0x20 && byte != 0x1b));
+    /// Drops what is held. Controls take effect where they stand, but not in a string.
+    fn drop_held(&mut self, state: State, out: &mut Vec<u8>) {
+        if self.held.is_empty() {
+            return;
+        }
+        self.leave_gap(out);
+        if !state.is_string() {
+            let controls = self.held.iter().filter(|&&byte| byte < 0x20 && byte != 0x1b);
+            out.extend(controls);
         }
         self.held.clear();
     }
 
     /// A new sequence begins before the one that is held was complete.
-    fn abandon(&mut self, out: &mut Vec<u8>) {
+    fn abandon(&mut self, before: State, out: &mut Vec<u8>) {
         let introducer = self.held.split_off(self.char_start);
         if self.fate == Fate::Passed {
             out.push(0x18);
         }
-        self.drop_held(out);
+        self.drop_held(before, out);
         self.held = introducer;
         self.fate = Fate::Held;
         self.end_is_written = false;
@@ -201,17 +236,18 @@ impl ReplayFilter {
         let is_noise = matches!(code, 0x05 | 0x07 | 0x9a);
         let control = self.held.split_off(self.char_start);
         if self.state == State::Ground && before != State::Ground {
-            if self.fate == Fate::Passed {
+            if self.fate == Fate::Passed && !matches!(code, 0x18 | 0x1a) {
                 out.push(0x18);
             }
-            self.drop_held(out);
+            self.drop_held(before, out);
             self.fate = Fate::Held;
         }
         if is_noise {
+            self.leave_gap(out);
             return;
         }
         if self.state == State::Ground || self.fate == Fate::Dropped {
-            out.extend_from_slice(&control);
+            self.write(&control, out);
         } else {
             self.held.extend_from_slice(&control);
         }
@@ -224,35 +260,31 @@ impl ReplayFilter {
         self.settle(is_end || is_query, out);
     }
 
-    /// The sequence had no effect, or was a string that ends with the C1 control.
+    /// A character that fits nowhere, or the end of a malformed sequence.
     fn end_without_effect(&mut self, before: State, out: &mut Vec<u8>) {
-        match before {
-            State::Ground => self.flush(out),
-            State::OpaqueString => {
-                self.judge_opaque(out, End::Reached);
-                self.settle(false, out);
-            }
-            _ => {
-                self.drop_held(out);
-                self.fate = Fate::Held;
-            }
+        if before == State::Ground || self.fate == Fate::Passed {
+            self.flush(out);
+        } else {
+            self.drop_held(before, out);
         }
+        self.fate = Fate::Held;
     }
 
     /// More of a sequence whose end is not in sight.
     fn go_on(&mut self, out: &mut Vec<u8>) {
-        match self.state {
-            State::OscString => self.judge_osc(out),
-            State::OpaqueString => self.judge_opaque(out, End::Open),
-            State::DcsIgnore => self.fate = Fate::Dropped,
-            _ => {}
+        if self.state == State::OscString {
+            self.judge_osc(out);
+        } else if self.state == State::OpaqueString {
+            self.judge_opaque(out, End::Open);
+        } else if self.state == State::DcsIgnore {
+            self.fate = Fate::Dropped;
         }
         match self.fate {
             Fate::Passed => self.flush(out),
-            Fate::Dropped => self.drop_held(out),
+            Fate::Dropped => self.drop_held(self.state, out),
             Fate::Held if self.held.len() > MAX_HELD_BYTES => {
                 self.fate = Fate::Dropped;
-                self.drop_held(out);
+                self.drop_held(self.state, out);
             }
             Fate::Held => {}
         }
@@ -299,15 +331,19 @@ impl ReplayFilter {
     fn end_string(&mut self, before: State, end: char, out: &mut Vec<u8>) {
         let end_bytes = self.held.split_off(self.char_start);
         if self.fate == Fate::Held {
-            match before {
-                State::OscString => self.apply(strings::judge_osc(&body(&self.held)), out),
-                State::OpaqueString => self.judge_opaque(out, End::Reached),
-                _ => self.fate = Fate::Dropped,
+            if before == State::OscString {
+                self.apply(strings::judge_osc(&body(&self.held)), out);
+            } else if before == State::OpaqueString {
+                self.judge_opaque(out, End::Reached);
+            } else {
+                self.fate = Fate::Dropped;
             }
         }
         let passes = self.fate == Fate::Passed;
         if passes {
             self.flush(out);
+        } else {
+            self.leave_gap(out);
         }
         self.held.clear();
         self.fate = Fate::Held;
@@ -334,6 +370,13 @@ enum End {
 /// Bytes that pass between sequences without a second look.
 fn is_plain(byte: u8) -> bool {
     !matches!(byte, 0x05 | 0x07 | 0x1b) && byte < 0x80
+}
+
+/// Whether this is a combining mark, or REP: both mean the character right before them.
+fn refers_to_last_character(held: &[u8]) -> bool {
+    let char = std::str::from_utf8(held).ok().and_then(|text| text.chars().next());
+    let is_mark = char.is_some_and(|char| char >= '\u{a0}' && char_width(char) == 0);
+    is_mark || matches!(held, [0x1b, b'[', .., b'b'] | [0xc2, 0x9b, .., b'b'])
 }
 
 /// Bytes of the introducer: `ESC` and a letter, or a C1 control.

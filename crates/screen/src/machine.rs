@@ -37,6 +37,28 @@ pub(crate) enum State {
     DcsPassthrough,
 }
 
+impl State {
+    /// Whether controls have no effect here because they are part of a string.
+    pub(crate) fn is_string(self) -> bool {
+        match self {
+            Self::OpaqueString
+            | Self::OscString
+            | Self::DcsEntry
+            | Self::DcsParam
+            | Self::DcsIntermediate
+            | Self::DcsIgnore
+            | Self::DcsPassthrough => true,
+            Self::Ground
+            | Self::Escape
+            | Self::EscapeIntermediate
+            | Self::CsiEntry
+            | Self::CsiParam
+            | Self::CsiIntermediate
+            | Self::CsiIgnore => false,
+        }
+    }
+}
+
 /// What a character asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -97,10 +119,9 @@ pub(crate) fn step(state: State, code: u32) -> (Action, State) {
         (_, 0x90) => (Action::Clear, State::DcsEntry),
         (State::Ground, _) => ground(code),
         (State::Escape | State::EscapeIntermediate, _) => escape(state, code),
-        (
-            State::CsiEntry | State::CsiParam | State::CsiIntermediate | State::CsiIgnore,
-            _,
-        ) => csi(state, code),
+        (State::CsiEntry | State::CsiParam | State::CsiIntermediate | State::CsiIgnore, _) => {
+            csi(state, code)
+        }
         (State::OpaqueString, _) if code < 0x80 => (Action::Ignore, state),
         (State::OpaqueString, _) => (Action::Broken, State::Ground),
         (State::OscString, 0x00..=0x1f) => (Action::Ignore, state),

@@ -191,9 +191,6 @@ mod tests {
     fn a_link_is_opened_and_closed() {
         let link = Some(Hyperlink::new(Some("a"), "http://b".into()));
         let linked = Style { link, ..Style::default() };
-        assert_eq!(
-            write(&[linked, Style::default()]),
-            "\x1b]8;id=a;http://b\x1b\\\x1b]8;;\x1b\\"
-        );
+        assert_eq!(write(&[linked, Style::default()]), "\x1b]8;id=a;http://b\x1b\\\x1b]8;;\x1b\\");
     }
 }

@@ -102,6 +102,9 @@ mod tests {
 
     #[test]
     fn overlong_forms_surrogates_and_byte_order_marks_vanish() {
-        assert_eq!(decode(b"a\xc1\x81b\xe0\x80\xafc\xed\xa0\x80d\xef\xbb\xbfe\xf7\xbf\xbf\xbff"), "abcdef");
+        assert_eq!(
+            decode(b"a\xc1\x81b\xe0\x80\xafc\xed\xa0\x80d\xef\xbb\xbfe\xf7\xbf\xbf\xbff"),
+            "abcdef"
+        );
     }
 }

@@ -40,9 +40,15 @@ mod tests {
 
     #[test]
     fn well_known_characters_have_their_width() {
-        for (char, width) in
-            [('a', 1), ('é', 1), ('\u{ad}', 1), ('漢', 2), ('🦀', 2), ('\u{301}', 0), ('\u{fe0f}', 0)]
-        {
+        for (char, width) in [
+            ('a', 1),
+            ('é', 1),
+            ('\u{ad}', 1),
+            ('漢', 2),
+            ('🦀', 2),
+            ('\u{301}', 0),
+            ('\u{fe0f}', 0),
+        ] {
             assert_eq!(char_width(char), width, "{char:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! What the tests of this crate share: the relay's side of a WebSocket, and certificates.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use quarterdeck_protocol::{
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{DuplexStream, duplex},
     net::UnixListener,
+    time::timeout,
 };
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async_with_config,
@@ -97,6 +98,11 @@ impl<S: crate::stream::Duplex> RelaySide<S> {
             serde_json::from_str(params.expect("parameters").get()).expect("hello parameters");
         params.ticket
     }
+}
+
+/// Lets virtual time pass.
+pub(crate) async fn time_passes(duration: Duration) {
+    let _ = timeout(duration, std::future::pending::<()>()).await;
 }
 
 /// What relay number `relay` says of itself.

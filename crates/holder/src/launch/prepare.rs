@@ -25,7 +25,7 @@ use crate::{
     memory::MemoryWatch,
     program::Program,
     recorder::{NotRecorded, Recorder, Retention, now_micros},
-    scope,
+    scope::{self, ScopeError},
     shared::{Known, Shared},
     socket,
     sys::SignalFd,
@@ -45,13 +45,13 @@ impl Ready {
 }
 
 pub(super) fn prepare(
-    request: LaunchRequest,
+    request: &LaunchRequest,
     asker: &UnixStream,
     surroundings: &Surroundings,
 ) -> Result<Ready, LaunchFailure> {
-    check(&request)?;
+    check(request)?;
     let directory = Path::new(&request.directory);
-    let log = open_log(&request, directory)?;
+    let log = open_log(request, directory)?;
     let listener = socket::listen(directory)
         .map_err(|error| storage("the session's socket cannot be made", error))?;
     let identity = Identity {
@@ -79,10 +79,18 @@ pub(super) fn prepare(
     let scope = scope::enter(request.session, surroundings);
     check_asker(asker)?;
     let memory = MemoryWatch::start(Path::new("/"));
-    let terminal = Arc::new(Terminal::start(&request)?);
+    let terminal = Arc::new(Terminal::start(request)?);
+    let (group, refused) = match scope {
+        Ok(group) => (group, None),
+        Err(error) => (None, Some(error)),
+    };
+    if let Some(group) = &group {
+        // outside of it the program is only found by looking for it
+        let _ = group.adopt(terminal.leader());
+    }
     let signals =
-        after_start(&request, &terminal, &mut recorder, scope).inspect_err(|_| undo(&terminal))?;
-    let program = Program::new(terminal.leader(), memory);
+        after_start(request, &terminal, &mut recorder, refused).inspect_err(|_| undo(&terminal))?;
+    let program = Program::new(terminal.leader(), memory, group);
     let size = request.size;
     let parts = Parts { identity, shared, terminal, size, listener, signals, program, inputs };
     Ok(Ready { parts, recorder })
@@ -93,7 +101,7 @@ fn after_start(
     request: &LaunchRequest,
     terminal: &Terminal,
     recorder: &mut Recorder<LogWriter>,
-    scope: Result<(), scope::ScopeError>,
+    no_scope: Option<ScopeError>,
 ) -> Result<SignalFd, LaunchFailure> {
     let signals = SignalFd::block(&HANDLED_SIGNALS)
         .map_err(|error| system("signals cannot be watched", error))?;
@@ -114,7 +122,7 @@ fn after_start(
     };
     let (kind, payload) = Fact::Start(Box::new(start)).encode();
     recorder.record_payload(kind, &payload, Class::Vital).map_err(not_recorded)?;
-    if let Err(error) = scope
+    if let Some(error) = no_scope
         && let Ok(body) = RawJson::from_value(&error.to_string())
     {
         // only said for people; `qd doctor` finds out by itself
@@ -128,6 +136,10 @@ fn check(request: &LaunchRequest) -> Result<(), LaunchFailure> {
     let words = request.argv.iter().map(String::len);
     let env = request.env.iter().map(|(name, value)| name.len() + value.len() + 2);
     let side = 1..=MAX_TERMINAL_CELLS_PER_SIDE;
+    if !Path::new(&request.directory).is_absolute() {
+        let sentence = "the session's directory is no absolute path";
+        return Err(LaunchFailure::plain(LaunchErrorCode::Storage, sentence));
+    }
     if request.argv.first().is_none_or(String::is_empty) {
         return command("the command line is empty");
     }

@@ -1,7 +1,7 @@
 //! The lock of a log: who may write it, and the proof that its holder lives.
 //!
 //! It is a kernel lock on an open file, so it ends with its process however that ends. The file is
-//! opened close-on-exec: no child of the holder keeps it.
+//! opened close-on-exec: no program that the holder starts keeps it.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -9,20 +9,23 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
 use super::files::LOCK_FILE;
 
-/// How often an acquirer tries again while only probes are in its way. A probe holds the lock for a
-/// microsecond; many more in a row mean that something else is wrong.
-const MAX_TRIES: u32 = 1000;
+/// How often an acquirer tries again while only probes are in its way.
+const MAX_TRIES: u32 = 500;
+/// How long it waits in between. A probe holds the lock for a microsecond, but may lose the processor
+/// meanwhile.
+const BETWEEN_TRIES: Duration = Duration::from_millis(1);
 
 /// The right to write a session's log, for as long as the value lives.
 #[derive(Debug)]
 pub struct LogLock {
     session_directory: PathBuf,
-    /// The lock itself: gone when the file is closed.
-    _file: File,
+    /// The lock itself.
+    file: File,
 }
 
 impl LogLock {
@@ -30,7 +33,7 @@ impl LogLock {
     /// it, so a writer lives.
     ///
     /// # Errors
-    /// When the lock file cannot be made, opened or locked.
+    /// When the lock file cannot be made, opened or locked, or is probed without end.
     pub fn try_acquire(session_directory: &Path) -> io::Result<Option<Self>> {
         let path = session_directory.join(LOCK_FILE);
         let mut options = OpenOptions::new();
@@ -39,7 +42,7 @@ impl LogLock {
             match file.try_lock() {
                 Ok(()) => {
                     let session_directory = session_directory.to_owned();
-                    return Ok(Some(Self { session_directory, _file: file }));
+                    return Ok(Some(Self { session_directory, file }));
                 }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -47,15 +50,24 @@ impl LogLock {
             if !only_probed(&file)? {
                 return Ok(None);
             }
-            thread::yield_now();
+            thread::sleep(BETWEEN_TRIES);
         }
-        Ok(None)
+        Err(io::ErrorKind::TimedOut.into())
     }
 
     /// The session's directory.
     #[must_use]
     pub fn session_directory(&self) -> &Path {
         &self.session_directory
+    }
+}
+
+impl Drop for LogLock {
+    /// Closing the file would do, but not at once if another thread of this process is just between
+    /// `fork` and `exec`: its child has a copy of the file.
+    fn drop(&mut self) {
+        // the file is closed next, whatever this says
+        let _ = self.file.unlock();
     }
 }
 
@@ -79,5 +91,22 @@ fn only_probed(file: &File) -> io::Result<bool> {
         Ok(()) => file.unlock().map(|()| true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_with_its_value_even_while_a_child_has_a_copy_of_its_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let acquire = || LogLock::try_acquire(directory.path()).expect("a lock file");
+        let lock = acquire().expect("nobody has it");
+        let childs_copy = lock.file.try_clone().expect("a copy");
+        drop(lock);
+        assert!(!is_held(directory.path()).expect("probed"));
+        assert!(acquire().is_some());
+        drop(childs_copy);
     }
 }

@@ -6,6 +6,8 @@
 //! [`Next::AwaitMore`], costs a look at the directory on top.
 
 mod seek;
+#[cfg(test)]
+mod tests;
 
 pub use seek::Sought;
 

@@ -42,12 +42,12 @@ impl Reserve {
         if self.state == State::Spent {
             return Ok(false);
         }
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => {
-                self.state = State::Spent;
-                Ok(true)
-            }
+        self.state = State::Spent;
+        // cut first: a removed file keeps its space while any process still has it open
+        let cut = OpenOptions::new().write(true).truncate(true).open(&self.path);
+        match cut.and_then(|_| fs::remove_file(&self.path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true),
         }
     }
 

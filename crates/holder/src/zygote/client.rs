@@ -53,12 +53,18 @@ pub enum LaunchError {
 
 impl From<io::Error> for LaunchError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::TimedOut => Self::TimedOut,
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset => Self::Vanished,
-            _ => Self::Io(error),
+        let kind = error.kind();
+        let ended = [
+            io::ErrorKind::UnexpectedEof,
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::ConnectionReset,
+        ];
+        if kind == io::ErrorKind::TimedOut {
+            Self::TimedOut
+        } else if ended.contains(&kind) {
+            Self::Vanished
+        } else {
+            Self::Io(error)
         }
     }
 }
@@ -96,7 +102,9 @@ impl Zygote {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         let (ours, theirs) = UnixStream::pair()?;
-        self.hand_over(theirs, timeout)?;
+        self.hand_over(&theirs, timeout)?;
+        // only the new process may keep the other end open
+        drop(theirs);
         match write_frame(&ours, request, MAX_REQUEST_BYTES, left()) {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 return Err(LaunchError::TooLarge);
@@ -107,7 +115,7 @@ impl Zygote {
         Ok(read_frame(&ours, MAX_ANSWER_BYTES, left())?)
     }
 
-    fn hand_over(&self, launch: UnixStream, timeout: Duration) -> Result<(), LaunchError> {
+    fn hand_over(&self, launch: &UnixStream, timeout: Duration) -> Result<(), LaunchError> {
         let control = self.control.as_ref().ok_or(LaunchError::ZygoteGone)?;
         rustix::net::sockopt::set_socket_timeout(control, Timeout::Send, Some(timeout))
             .map_err(io::Error::from)?;

@@ -4,7 +4,7 @@ use std::{
     io::{self, IoSliceMut},
     mem::MaybeUninit,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
     panic::{AssertUnwindSafe, catch_unwind},
@@ -40,14 +40,14 @@ pub enum ZygoteError {
     Threads(usize),
 }
 
-/// Serves launches until the other end of `control` is closed. The calling process must be a fresh
-/// one that has not started a thread: `qd holder-zygote` calls this first of all, with its standard
-/// input.
+/// Serves launches until the other end of `control`, the standard input, is closed. The calling process must be a fresh
+/// one that has not started a thread: `qd holder-zygote` calls this first of all. Every other
+/// descriptor that it inherited is closed.
 ///
 /// # Errors
 /// See [`ZygoteError`].
-pub fn run(control: OwnedFd, surroundings: &Surroundings) -> Result<(), ZygoteError> {
-    settle(&control).map_err(|error| ZygoteError::Control(error.into()))?;
+pub fn run(control: &io::Stdin, surroundings: &Surroundings) -> Result<(), ZygoteError> {
+    let control = settle(control.as_fd()).map_err(|error| ZygoteError::Control(error.into()))?;
     loop {
         match next_launch(&control) {
             Ok(Next::Launch(launch)) => start(launch, surroundings)?,
@@ -60,16 +60,19 @@ pub fn run(control: OwnedFd, surroundings: &Surroundings) -> Result<(), ZygoteEr
 
 /// Gets out of the relay's session, so that a `^C` at its terminal means only the relay, and lets go
 /// of everything else that was inherited.
-fn settle(control: &OwnedFd) -> Result<(), Errno> {
+fn settle(control: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     // fails only for a group leader, which is not in the relay's group anyway
     let _ = rustix::process::setsid();
+    let control = rustix::io::fcntl_dupfd_cloexec(control, 3)?;
+    // no holder keeps the relay's directory in use
+    rustix::process::chdir("/")?;
     rustix::stdio::dup2_stdin(open_null()?)?;
     sys::close_all_but(control.as_fd());
     sys::reset_signals();
     sys::use_one_allocation_arena();
     // only for `ps`
     let _ = rustix::thread::set_name(c"qd-zygote");
-    Ok(())
+    Ok(control)
 }
 
 fn open_null() -> Result<OwnedFd, Errno> {
@@ -94,9 +97,9 @@ fn next_launch(control: &OwnedFd) -> Result<Next, Errno> {
         let pieces = &mut [IoSliceMut::new(&mut byte)];
         rustix::net::recvmsg(control, pieces, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
     })?;
-    let descriptors = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
+    let descriptors = ancillary.drain().filter_map(|message| {
+        let RecvAncillaryMessage::ScmRights(descriptors) = message else { return None };
+        Some(descriptors)
     });
     let launch = descriptors.flatten().next();
     Ok(match launch {

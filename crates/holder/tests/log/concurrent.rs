@@ -80,37 +80,48 @@ fn a_slow_reader_misses_exactly_what_retention_dropped() {
     assert_eq!(read.len() as u64 + missing_bytes, writer.head().out.0);
 }
 
-#[test]
-fn a_reader_that_asks_all_the_time_never_sees_half_a_record() {
+/// Writes records of one size while a reader asks without being told anything.
+fn check_asking(options: LogOptions, records: usize, bytes: usize) {
     let session = Session::new();
-    let options = LogOptions { segment_bytes: 1024 * 1024, reserve_bytes: 0 };
     let mut writer = session.create(options);
     let mut reader = session.reader();
-    let total = 40 * MAX_OUTPUT_RECORD_BYTES;
     thread::scope(|scope| {
         let asker = scope.spawn(move || {
             let mut output = Vec::new();
-            while output.len() < total {
+            while output.len() < records * bytes {
                 match reader.next().expect("readable") {
-                    Next::Record(record) if record.header.at.out.0 == output.len() as u64 => {
+                    Next::Record(record) => {
+                        assert_eq!(record.header.at.out.0, output.len() as u64);
                         let moved = record.next().out.0 - record.header.at.out.0;
                         let moved = usize::try_from(moved).expect("small");
                         output.extend_from_slice(&record.payload[..moved]);
                     }
                     Next::AwaitMore => thread::yield_now(),
-                    other @ (Next::Record(_) | Next::Gap(_)) => panic!("{other:?}"),
+                    Next::Gap(missing) => panic!("{missing:?}"),
                 }
             }
             output
         });
         let mut expected = Vec::new();
-        for index in 0..40 {
-            let payload = pattern(index, MAX_OUTPUT_RECORD_BYTES);
+        for index in 0..records {
+            let payload = pattern(index, bytes);
             append(&mut writer, &payload);
             expected.extend_from_slice(&payload);
         }
         assert!(asker.join().expect("no panic") == expected, "the reader's output differs");
     });
+}
+
+#[test]
+fn a_reader_that_asks_all_the_time_never_sees_half_a_record() {
+    let options = LogOptions { segment_bytes: 1024 * 1024, reserve_bytes: 0 };
+    check_asking(options, 40, MAX_OUTPUT_RECORD_BYTES);
+}
+
+#[test]
+fn a_reader_that_asks_all_the_time_never_misses_the_end_of_a_segment() {
+    // every record or two begins a segment
+    check_asking(LogOptions { segment_bytes: 500, reserve_bytes: 0 }, 400, 20);
 }
 
 #[test]

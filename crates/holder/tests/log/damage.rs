@@ -1,7 +1,10 @@
 use std::{fs, path::Path};
 
-use quarterdeck_holder::log::{Missing, ReadError, scan_state};
-use quarterdeck_protocol::record::GapCause;
+use quarterdeck_holder::log::{Missing, Next, ReadError, Sought, scan_state};
+use quarterdeck_protocol::{
+    ids::Out,
+    record::{GapCause, Position},
+};
 
 use crate::support::{ReadOut, SMALL, Session, append_many, pattern};
 
@@ -9,7 +12,7 @@ const RECORDS: usize = 40;
 const RECORD_BYTES: usize = 200;
 
 /// A log of several segments.
-fn written() -> (Session, Vec<quarterdeck_protocol::record::Position>) {
+fn written() -> (Session, Vec<Position>) {
     let session = Session::new();
     let positions = append_many(&mut session.create(SMALL), RECORDS, RECORD_BYTES);
     (session, positions)
@@ -49,6 +52,25 @@ fn a_flipped_bit_anywhere_in_a_record_costs_that_record_and_nothing_else() {
         flip(&path, begin + offset, 0x10);
     }
     assert_eq!((expected.records(), expected.out_bytes()), (1, RECORD_BYTES as u64));
+}
+
+#[test]
+fn what_is_sought_inside_damage_is_the_rest_of_the_gap() {
+    const LOST: usize = 9;
+    let (session, positions) = written();
+    let path = session.segments().remove(1);
+    flip(&path, offset_of(&path, &pattern(LOST, RECORD_BYTES)) + 50, 0x10);
+    let (from, to) = (positions[LOST], positions[LOST + 1]);
+    let missing = |from| Next::Gap(Missing { from, to, why: GapCause::Damage });
+    let mut reader = session.reader();
+
+    assert_eq!(reader.seek_seq(from.seq).expect("readable"), Sought::Here(from));
+    assert_eq!(reader.next().expect("readable"), missing(from));
+    let inside = Position { out: Out(from.out.0 + 50), ..from };
+    assert_eq!(reader.seek_out(inside.out).expect("readable"), Sought::Here(inside));
+    assert_eq!(reader.next().expect("readable"), missing(inside));
+    assert_eq!(reader.seek_seq(to.seq).expect("readable"), Sought::Here(to));
+    assert_eq!(reader.seek_out(to.out).expect("readable"), Sought::Here(to));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 use std::fs;
 
-use quarterdeck_holder::log::{LogOptions, Next, ReadError, Sought};
-use quarterdeck_protocol::ids::{Out, Seq};
+use quarterdeck_holder::log::{Class, Entry, LogOptions, Next, ReadError, Sought};
+use quarterdeck_protocol::{
+    ids::{Out, Seq},
+    record::RecordKind,
+};
 
 use crate::support::{ReadOut, SMALL, Session, append, append_many, at, pattern};
 
@@ -85,6 +88,22 @@ fn records_without_output_are_found_by_the_output_before_them() {
     assert_eq!(reader.seek_out(Out(3)).expect("readable"), Sought::Here(empty[0]));
     assert_eq!(reader.seek_out(Out(2)).expect("readable"), Sought::Here(at(1, 0)));
     assert_eq!(reader.seek_out(Out(4)).expect("readable"), Sought::Here(at(4, 3)));
+}
+
+#[test]
+fn records_without_output_are_found_in_earlier_segments_too() {
+    let session = Session::new();
+    let mut writer = session.create(SMALL);
+    append(&mut writer, b"abc");
+    let first = append(&mut writer, b"");
+    let line = Entry { kind: RecordKind::VendorOut, payload: &[b'x'; 300], class: Class::Bulk };
+    for _ in 0..20 {
+        writer.append(line, 5).map(drop).expect("written");
+    }
+    assert!(session.segments().len() > 3);
+    let mut reader = session.reader();
+    assert_eq!(reader.seek_out(Out(3)).expect("readable"), Sought::Here(first));
+    assert_eq!(reader.seek_out(Out(0)).expect("readable"), Sought::Here(at(0, 0)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use quarterdeck_holder::log::{LogReader, Missing, Sought};
 use quarterdeck_protocol::{
     ids::{Out, Seq},
-    record::GapCause,
+    record::{GapCause, RecordKind},
 };
 
 use crate::support::{ReadOut, SMALL, Session, append, append_many, at};
@@ -40,7 +40,15 @@ fn a_segment_with_an_open_prompt_stays() {
     assert!(writer.base() > positions[10], "what is older may go");
     let mut reader = session.reader();
     assert_eq!(reader.seek_seq(pinned.seq).expect("readable"), Sought::Here(pinned));
+    let kept = session.segments();
     writer.trim(0, Some(Seq(0))).expect("trimmed");
+    assert_eq!(session.segments(), kept);
+
+    let all = ReadOut::of(&mut session.reader()).records;
+    let mut firsts = all.iter().filter(|record| record.header.kind == RecordKind::Checkpoint);
+    let second = firsts.nth(1).expect("several segments").header.at;
+    writer.trim(0, Some(second.seq)).expect("trimmed");
+    assert_eq!(writer.base(), second, "the first record of a segment needs no earlier one");
     writer.trim(0, Some(writer.head().seq)).expect("trimmed");
     assert_eq!(session.segments().len(), 1);
 }

@@ -13,7 +13,7 @@ use quarterdeck_protocol::{
 
 use crate::{collector, connection::Connection, context::Context};
 
-pub(super) fn hello(c: &Connection, p: HelloParams) -> Result<HelloResult, RpcError> {
+pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcError> {
     if c.identity().is_some() {
         return Err(RpcError::new(ErrorCode::InvalidRequest, "hello was said already"));
     }

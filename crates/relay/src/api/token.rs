@@ -14,9 +14,9 @@ use crate::{
     tokens::TokenError,
 };
 
-pub(super) fn create(c: &Connection, p: TokenCreateParams) -> Result<TokenSecret, RpcError> {
+pub(super) fn create(c: &Connection, p: &TokenCreateParams) -> Result<TokenSecret, RpcError> {
     let grant = &c.caller.grant;
-    let made = c.context.tokens.create(&p, grant, clock::wall_seconds()).map_err(refuse)?;
+    let made = c.context.tokens.create(p, grant, clock::wall_seconds()).map_err(refuse)?;
     let by = grant.principal.clone();
     let name = p.principal.as_deref().unwrap_or_else(|| by.name());
     let principal = quarterdeck_protocol::ids::Principal::new(by.issuer(), name);

@@ -399,3 +399,6 @@ enum Added {
     Stopped,
     TooFarBehind,
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,6 +243,7 @@ fn terminal_size(Size { cols, rows }: Size) -> TerminalSize {
     TerminalSize { cols, rows, xpixel: 0, ypixel: 0 }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn unreadable(error: ReadError) -> RpcError {
     tracing::warn!(%error, "log cannot be read");
     RpcError::new(ErrorCode::Storage, "the session's log cannot be read")

@@ -19,28 +19,27 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use quarterdeck_core::lease::{LeaseRefusal, OwnerLease};
+use quarterdeck_core::lease::OwnerLease;
 use quarterdeck_holder::log::LogReader;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    frame::InputState,
     holder::{
-        Head, HelloAnswer, HolderError, HolderErrorCode, Input, InputAck, InputEntry, InputRefusal,
-        ResizeRequest, SignalRequest, Stalled, StopRequest, op,
+        Head, HelloAnswer, HolderError, HolderErrorCode, InputAck, InputEntry, ResizeRequest,
+        SignalRequest, Stalled, StopRequest, op,
     },
-    ids::{Channel, ClientId, InputNumber, Out},
-    limits::MAX_INPUT_TABLE_CLIENTS,
-    method::{InputResult, LeaseResult},
+    ids::{Channel, ClientId, Out},
+    method::LeaseResult,
     record::{LeftProcess, LogState},
     session::SessionInfo,
 };
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    Attached, Command, INBOX_COMMANDS, InputCommand, Opened, Reply, SessionHandle, StopBegins,
+    Attached, Command, INBOX_COMMANDS, Opened, Reply, SessionHandle, StopBegins,
     holder::{HolderLink, LinkError, Received},
+    input::{BorrowedInput, InputProgress},
     meta::SessionMeta,
-    ownership::{BorrowedInput, IntoRpc as _},
+    ownership::IntoRpc as _,
     tail::Tail,
 };
 use crate::{
@@ -91,15 +90,6 @@ pub(super) struct Attachment {
     pub(super) client: ClientId,
     pub(super) channel: Channel,
     pub(super) outbox: Arc<Outbox>,
-}
-
-/// How far a client's inputs have come.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct InputProgress {
-    /// Highest number handed to the holder.
-    sent: InputNumber,
-    /// Highest number that reached the program.
-    applied: InputNumber,
 }
 
 /// The link to the holder.
@@ -292,6 +282,7 @@ impl Session {
         self.read_log(None);
         let holds = quarterdeck_holder::log::is_held(&self.handle.directory);
         if holds.unwrap_or(true) {
+            self.context.metrics.holder_reconnects.increment();
             self.holder = HolderState::Retry(Instant::now() + RECONNECT_PAUSE);
             return;
         }
@@ -365,7 +356,7 @@ impl Session {
             }
             Command::Input(input) => self.handle_input(input),
             Command::InputOnce { caller, text, n, reply } => {
-                self.handle_input_once(&caller, text, n, reply);
+                self.handle_input_once(&caller, &text, n, reply);
             }
             Command::Resize { by, size, reply } => {
                 let allowed = self.lease.require_owner(by);
@@ -483,103 +474,6 @@ impl Session {
             }
         }
     }
-
-    fn handle_input(&mut self, input: InputCommand) {
-        let InputCommand { client, channel, outbox, epoch, n, bytes } = input;
-        let refused = self.lease.check_input(client, epoch).err().map(LeaseRefusal::into_rpc);
-        let refused = refused.or_else(|| self.send_input(client, n, &bytes).err());
-        let Some(error) = refused else { return };
-        self.context.metrics.inputs_rejected.increment();
-        super::ownership::tell_rejected(&outbox, channel, n, &error);
-    }
-
-    /// Hands input to the holder under the current epoch.
-    pub(super) fn send_input(
-        &mut self,
-        client: ClientId,
-        n: InputNumber,
-        bytes: &[u8],
-    ) -> Result<(), RpcError> {
-        let error = self.not_linked();
-        let HolderState::Linked(link) = &mut self.holder else { return Err(error) };
-        if link.is_congested() {
-            return Err(input_full());
-        }
-        let progress = self.inputs.entry(client).or_default();
-        progress.sent = progress.sent.max(n);
-        let input = Input { client, epoch: self.lease.epoch(), n, bytes };
-        let mut body = Vec::with_capacity(32 + bytes.len());
-        input.encode(&mut body);
-        link.send(op::INPUT, &body).map(|_| ()).map_err(|error| {
-            tracing::debug!(session = %self.handle.id, %error, "input not sent");
-            holder_silent()
-        })
-    }
-
-    fn handle_input_ack(&mut self, ack: InputAck) {
-        let InputAck { client, n, state, refusal } = ack;
-        if state == InputState::Applied {
-            self.context.metrics.inputs_applied.increment();
-            self.note_input(client, n);
-        }
-        let error = match refusal {
-            InputRefusal::None => None,
-            InputRefusal::StaleEpoch => {
-                let refusal = self.lease.require_owner(client).err();
-                Some(refusal.map_or_else(holder_silent, LeaseRefusal::into_rpc))
-            }
-            InputRefusal::Full => Some(input_full()),
-            InputRefusal::Ended => Some(ended()),
-        };
-        if self.settle_borrowed(client, n, error.as_ref()) {
-            return;
-        }
-        for attachment in self.attachments.iter().filter(|a| a.client == client) {
-            match &error {
-                None => {
-                    let channel = attachment.channel;
-                    attachment.outbox.push(Control::Ack { channel, n, state });
-                }
-                Some(error) => {
-                    self.context.metrics.inputs_rejected.increment();
-                    super::ownership::tell_rejected(
-                        &attachment.outbox,
-                        attachment.channel,
-                        n,
-                        error,
-                    );
-                }
-            }
-        }
-    }
-
-    pub(super) fn last_input(&self, client: ClientId) -> InputNumber {
-        let known = self.inputs.get(&client).map(|progress| progress.applied);
-        known.max(self.log.last_input(client)).unwrap_or_default()
-    }
-
-    /// The number of the next input of a client that names none.
-    pub(super) fn next_input(&self, client: ClientId) -> InputNumber {
-        let sent = self.inputs.get(&client).map(|progress| progress.sent);
-        self.last_input(client).max(sent.unwrap_or_default()).next()
-    }
-
-    /// An input reached the program. Of too many clients those without an attachment are forgotten
-    /// here; the holder remembers them longer.
-    fn note_input(&mut self, client: ClientId, n: InputNumber) {
-        let progress = self.inputs.entry(client).or_default();
-        progress.applied = progress.applied.max(n);
-        progress.sent = progress.sent.max(n);
-        if self.inputs.len() > MAX_INPUT_TABLE_CLIENTS {
-            let attachments = &self.attachments;
-            self.inputs.retain(|c, _| *c == client || attachments.iter().any(|a| a.client == *c));
-        }
-    }
-
-    /// The result of an input that was typed without attaching.
-    pub(super) fn input_result(&self, n: InputNumber) -> InputResult {
-        InputResult { n, out: self.tail.head().out }
-    }
 }
 
 impl HolderState {
@@ -632,11 +526,7 @@ pub(super) fn ended() -> RpcError {
     RpcError::new(ErrorCode::Ended, "the session has ended").hint("start it again with `qd resume`")
 }
 
-fn input_full() -> RpcError {
-    RpcError::new(ErrorCode::InputFull, "the program does not read its input")
-}
-
-fn holder_silent() -> RpcError {
+pub(super) fn holder_silent() -> RpcError {
     RpcError::new(ErrorCode::HolderSilent, "the session's holder does not answer")
 }
 

@@ -2,39 +2,21 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use quarterdeck_core::lease::{Borrowed, LeaseRefusal, Standing};
+use quarterdeck_core::lease::{LeaseRefusal, Standing};
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
-    frame::InputState,
     holder::op,
-    ids::{Channel, ClientId, InputNumber},
-    method::{InputResult, LeaseResult, Role},
+    ids::{Channel, ClientId},
+    method::{LeaseResult, Role},
     record::Owner,
-    rpc,
     scope::Scope,
-    session::{InputRejected, notify},
 };
 
 use super::{
     AttachCommand, Attached, LeaseCaller, LeaseChange, Reply,
     actor::{Attachment, HolderState, Session, Then, answer, ended},
 };
-use crate::{
-    clock,
-    connection::outbox::{Control, Outbox},
-    journal::Event,
-};
-
-/// Inputs without an attachment that may wait for a session at a time.
-const MAX_BORROWED_INPUTS: usize = 64;
-
-/// An input that a client sent without attaching.
-pub(super) struct BorrowedInput {
-    client: ClientId,
-    n: InputNumber,
-    reply: Reply<InputResult>,
-}
+use crate::{clock, connection::outbox::Outbox, journal::Event};
 
 impl Session {
     pub(super) fn handle_attach(&mut self, attach: AttachCommand) {
@@ -155,60 +137,6 @@ impl Session {
         self.ask_holder(op::LEASE, last, then);
     }
 
-    /// Types once: borrows the lease for as long as it takes to send the input.
-    pub(super) fn handle_input_once(
-        &mut self,
-        caller: &LeaseCaller,
-        text: Bytes,
-        n: Option<InputNumber>,
-        reply: Reply<InputResult>,
-    ) {
-        if matches!(self.holder, HolderState::Ended) {
-            return answer(reply, Err(ended()));
-        }
-        if self.borrowed.len() >= MAX_BORROWED_INPUTS {
-            let error =
-                RpcError::new(ErrorCode::Overloaded, "too many inputs wait for this session");
-            return answer(reply, Err(error));
-        }
-        let client = caller.client.client;
-        let borrowed = match self.lease.borrow_for(&caller.client, caller.standing) {
-            Ok(borrowed) => borrowed,
-            Err(refusal) => return answer(reply, Err(refusal.into_rpc())),
-        };
-        self.record_lease_changes(Then::Ignore);
-        let n = n.unwrap_or_else(|| self.next_input(client));
-        let sent = self.send_input(client, n, &text);
-        if borrowed != Borrowed::OwnedAnyway {
-            self.lease.return_borrowed(borrowed);
-            self.record_lease_changes(Then::Ignore);
-        }
-        match sent {
-            Ok(()) => self.borrowed.push(BorrowedInput { client, n, reply }),
-            Err(error) => answer(reply, Err(error)),
-        }
-    }
-
-    /// Answers the input without an attachment that this acknowledgement is for, if it is for one.
-    pub(super) fn settle_borrowed(
-        &mut self,
-        client: ClientId,
-        n: InputNumber,
-        error: Option<&RpcError>,
-    ) -> bool {
-        let found = self.borrowed.iter().position(|b| b.client == client && b.n == n);
-        let Some(found) = found else { return false };
-        let BorrowedInput { reply, .. } = self.borrowed.swap_remove(found);
-        answer(reply, error.map_or_else(|| Ok(self.input_result(n)), |error| Err(error.clone())));
-        true
-    }
-
-    pub(super) fn fail_borrowed(&mut self, error: &RpcError) {
-        for BorrowedInput { reply, .. } in self.borrowed.drain(..) {
-            answer(reply, Err(error.clone()));
-        }
-    }
-
     /// Signals are the owner's; while nobody owns, of anyone who may drive.
     pub(super) fn require_owner_if_owned(&self, by: ClientId) -> Result<(), RpcError> {
         match self.lease.owner() {
@@ -265,13 +193,4 @@ impl IntoRpc for LeaseRefusal {
             Self::NobodyAsked => RpcError::new(ErrorCode::NotFound, message),
         }
     }
-}
-
-/// Tells a client that an input was rejected: the mark for programs, the reason for people.
-pub(super) fn tell_rejected(outbox: &Outbox, channel: Channel, n: InputNumber, error: &RpcError) {
-    let rejected = InputRejected { channel, n, error: error.clone() };
-    if let Ok(text) = rpc::notification(notify::INPUT_REJECTED, &rejected) {
-        outbox.push(Control::Text(text));
-    }
-    outbox.push(Control::Ack { channel, n, state: InputState::Rejected });
 }

@@ -144,12 +144,16 @@ impl Session {
             ..first_view(&self.meta, &self.log, self.base, self.lives())
         };
         let before = self.handle.published();
-        if *before == view {
-            return;
-        }
+        let unchanged = {
+            let SessionInfo { last_activity_at, seq, out, .. } = *before;
+            // that a program writes is no news
+            SessionInfo { last_activity_at, seq, out, ..view.clone() } == *before
+        };
         let lease_changed = before.lease != view.lease;
         self.handle.publish(view);
-        self.context.registry.changed(self.handle.id, lease_changed);
+        if !unchanged {
+            self.context.registry.changed(self.handle.id, lease_changed);
+        }
     }
 
     const fn lives(&self) -> Lives {

@@ -153,7 +153,8 @@ pub(super) fn judge_command(text: &str) -> Verdict {
     if settings.contains(&"a=q") {
         return Verdict::Drop;
     }
-    if settings.contains(&"q=2") && settings.iter().filter(|item| item.starts_with("q=")).count() == 1
+    if settings.contains(&"q=2")
+        && settings.iter().filter(|item| item.starts_with("q=")).count() == 1
     {
         return Verdict::Pass;
     }

@@ -91,7 +91,6 @@ impl Terminal {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "a flat table, one line for each sequence")]
     fn plain_csi(&mut self, last: u8, params: &Params) {
         let count = params.count(0);
         match last {

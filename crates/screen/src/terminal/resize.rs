@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_narrower_screen_breaks_lines_and_a_wider_one_joins_them() {
-        check((8, 4), "abcdefgh\r\nx", (4, 4), "abcd\nefgh\nx\n");
+        check((8, 4), "w\r\nabcdefgh\r\nx\r\ny", (4, 4), "abcd\nefgh\nx\ny");
         check((4, 4), "abcdefgh\r\nx", (8, 4), "abcdefgh\nx\n\n");
         check((4, 5), "abcdefghij\r\nx", (6, 5), "abcdef\nghij\nx\n\n");
     }
@@ -92,11 +92,11 @@ mod tests {
     #[test]
     fn the_alternate_screen_is_cut_and_the_primary_screen_laid_out_beneath_it() {
         let mut screen = Screen::new(Size { cols: 8, rows: 3 });
-        screen.feed(b"abcdefgh\r\n\x1b[?1049h\x1b[H12345678");
+        screen.feed(b"x\r\nabcdefgh\r\ny\x1b[?1049h\x1b[H12345678");
         screen.resize(Size { cols: 4, rows: 3 });
         assert_eq!(screen.text(), "1234\n\n");
         screen.feed(b"\x1b[?1049l");
-        assert_eq!(screen.text(), "abcd\nefgh\n");
+        assert_eq!(screen.text(), "abcd\nefgh\ny");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The client over in-memory pipes, most of them tiny, in virtual time.
 
 use super::*;
-use crate::testing::{RelaySide, connected};
+use crate::testing::{RelaySide, connected, time_passes};
 use futures_util::{SinkExt, StreamExt};
 use proptest::prelude::*;
 use quarterdeck_protocol::{
@@ -214,8 +214,11 @@ async fn frames_leave_in_order_and_wait_while_the_relay_does_not_read() {
     // nothing is read yet: the queue fills and the sender waits
     tokio::pin!(send);
     for _ in 0..10 {
-        assert!(futures_util::poll!(&mut send).is_pending());
-        tokio::task::yield_now().await;
+        tokio::select! {
+            biased;
+            () = &mut send => panic!("the queue has no bound"),
+            () = tokio::task::yield_now() => {}
+        }
     }
     let read = async {
         for n in 0..total {
@@ -249,7 +252,7 @@ async fn a_relay_that_answers_pings_lives_for_ever() {
     tokio::select! {
         event = events.next() => panic!("not idle: {event:?}"),
         ended = async { while let Some(Ok(_)) = relay.0.next().await {} } => panic!("ended: {ended:?}"),
-        () = tokio::time::sleep(day) => {}
+        () = time_passes(day) => {}
     }
 }
 
@@ -261,7 +264,7 @@ async fn a_frame_that_trickles_in_byte_by_byte_is_life_and_arrives() {
     bytes.extend_from_slice(&frame);
     let trickle = async {
         for byte in &bytes {
-            tokio::time::sleep(Duration::from_secs(20)).await;
+            time_passes(Duration::from_secs(20)).await;
             peer.write_all(&[*byte]).await.expect("writes");
         }
     };
@@ -281,7 +284,7 @@ async fn a_slow_consumer_stops_the_reading_and_not_the_connection() {
     };
     let consume = async {
         // long beyond the heartbeat's patience
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        time_passes(Duration::from_secs(3600)).await;
         for n in 0..total {
             let Some(Incoming::Frame(bytes)) = events.next().await else { panic!("lost {n}") };
             assert_eq!(Frame::parse(&bytes), Ok(out(n, b"x")));

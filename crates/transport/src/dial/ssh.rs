@@ -3,6 +3,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     os::unix::ffi::OsStrExt,
     path::PathBuf,
     pin::Pin,
@@ -55,21 +56,7 @@ pub(super) fn start(
     endpoint: &SshEndpoint,
     options: &SshOptions,
 ) -> Result<(ByteStream, Arc<SshProcess>), DialError> {
-    let mut command = Command::new(&options.program);
-    command
-        .args(arguments(endpoint, options.prompts))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    // our own settings may hold a token, which is nobody else's business
-    for (name, _) in env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"QD_")) {
-        command.env_remove(name);
-    }
-    if options.prompts == SshPrompts::Never {
-        // a ^C for the program in front is not for this link
-        command.process_group(0);
-    }
+    let mut command = command(endpoint, options, env::vars_os().map(|(name, _)| name));
     let failed = |source| DialError::SshStart { program: options.program.clone(), source };
     let mut child = command.spawn().map_err(failed)?;
     let streams = child.stdin.take().zip(child.stdout.take()).zip(child.stderr.take());
@@ -78,6 +65,29 @@ pub(super) fn start(
     let process = Arc::new(SshProcess::watch(child, errors));
     let stream = SshStream { input, output, _process: Arc::clone(&process) };
     Ok((Box::new(stream), process))
+}
+
+fn command(
+    endpoint: &SshEndpoint,
+    options: &SshOptions,
+    variables: impl Iterator<Item = OsString>,
+) -> Command {
+    let mut command = Command::new(&options.program);
+    command
+        .args(arguments(endpoint, options.prompts))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    // our own settings may hold a token, which is nobody else's business
+    for name in variables.filter(|name| name.as_bytes().starts_with(b"QD_")) {
+        command.env_remove(name);
+    }
+    if options.prompts == SshPrompts::Never {
+        // a ^C for the program in front is not for this link
+        command.process_group(0);
+    }
+    command
 }
 
 /// Everything after the program's name. `--` stands before the destination, so that none can be taken for
@@ -209,6 +219,15 @@ mod tests {
         assert_eq!(arguments(&ssh, SshPrompts::Never).join("|"), golden);
         let asking = arguments(&endpoint("ssh://dev"), SshPrompts::Ask).join(" ");
         assert!(asking.contains("BatchMode=no") && asking.ends_with("-- dev qd relay --stdio"));
+    }
+
+    #[test]
+    fn our_own_settings_are_not_handed_on() {
+        let variables = ["PATH", "QD_TOKEN", "SSH_AUTH_SOCK"].map(OsString::from);
+        let ssh = SshOptions::default();
+        let command = command(&endpoint("ssh://dev"), &ssh, variables.into_iter());
+        let changed: Vec<_> = command.as_std().get_envs().collect();
+        assert_eq!(changed, [("QD_TOKEN".as_ref(), None)]);
     }
 
     #[test]
