@@ -149,7 +149,6 @@ impl Live<'_> {
     }
 
     /// Waits for whatever happens next, and does what follows from it.
-    #[expect(clippy::too_many_lines, reason = "one flat table of everything that can happen")]
     async fn turn(&mut self, signals: &mut Signals) -> Result<Turn, CliError> {
         let now = Instant::now();
         let ending_due = self.ending.as_ref().map(|(_, due)| *due);
