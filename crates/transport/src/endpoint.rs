@@ -178,6 +178,8 @@ fn parse_unix(path: &str) -> Result<Endpoint, ParseEndpointError> {
     if !fits || path.ends_with('/') {
         return Err(ParseEndpointError::Path);
     }
+    // one leading slash, else the text form would be read as a host
+    let path = format!("/{}", path.trim_start_matches('/'));
     Ok(Endpoint::Unix { path: path.into() })
 }
 
@@ -286,6 +288,7 @@ mod tests {
             ("unix:/run/qd/relay.sock", "unix:/run/qd/relay.sock"),
             ("unix:///run/qd/relay.sock", "unix:/run/qd/relay.sock"),
             ("/run/qd/relay.sock", "unix:/run/qd/relay.sock"),
+            ("unix:////run//qd.sock", "unix:/run//qd.sock"),
         ] {
             check(text, canonical);
         }
