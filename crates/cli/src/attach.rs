@@ -9,11 +9,10 @@
 mod history;
 pub(crate) mod keys;
 mod live;
-mod modes;
+pub(crate) mod modes;
 mod notice;
 mod outbox;
 mod pieces;
-mod quiet;
 mod stream;
 pub(crate) mod terminal;
 mod typing;
@@ -28,7 +27,7 @@ use crate::{
     error::{CliError, Kind},
     output::escape::plain,
 };
-pub(crate) use pieces::{LoneEscape, PieceKind, Splitter};
+pub(crate) use pieces::{LoneEscape, Piece, PieceKind, Splitter};
 
 /// What to attach to, and how.
 #[derive(Debug, Clone)]

@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn serve_as_zygote() -> Outcome<()> {
-    Ok(zygote::run(io::stdin(), &Surroundings::default())?)
+    Ok(zygote::run(&io::stdin(), &Surroundings::default())?)
 }
 
 /// The alternative to a fork: a process of its own that runs the same binary.

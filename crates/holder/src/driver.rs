@@ -135,6 +135,10 @@ impl DriverLink {
         let before = current.attention();
         change(current);
         current.flush();
+        if current.unsent.len() > MAX_DRIVER_QUEUE_BYTES {
+            // it reads nothing; what it missed is in the log
+            current.broken = true;
+        }
         if current.attention() != before {
             self.control.ring();
         }
@@ -260,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn unread_answers_stop_the_reading_of_requests_and_unrecorded_output_is_dropped() {
+    fn unread_answers_stop_the_reading_of_requests_and_in_the_end_the_connection() {
         let (link, _driver) = attached();
         let body = vec![0; 64 * 1024];
         for _ in 0..100 {
@@ -268,10 +272,14 @@ mod tests {
         }
         let queued = link.lock().as_ref().map_or(0, |current| current.unsent.len());
         assert!(queued <= MAX_DRIVER_QUEUE_BYTES / 2, "{queued}");
-        for _ in 0..9 {
+        for _ in 0..4 {
             link.tell(op::OK, 1, &body);
         }
         assert_eq!(link.flush(), Attention::Backlog);
+        for _ in 0..9 {
+            link.tell(op::OK, 1, &body);
+        }
+        assert_eq!(link.flush(), Attention::Broken);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(crate) enum Job {
     Note(Verbatim, ReplyTo),
     /// Drop old segments.
     Trim(TrimRequest, ReplyTo),
+    /// Tell a new driver the output that the disk has no room for.
+    Unrecorded,
     /// Record input that was written to the program.
     Input(Input),
 }
@@ -44,7 +46,7 @@ pub(crate) enum Job {
 impl Job {
     fn cost_bytes(&self) -> usize {
         let payload = match self {
-            Self::Trim(..) => 0,
+            Self::Trim(..) | Self::Unrecorded => 0,
             Self::Lease(_, Verbatim(text), _) | Self::Note(Verbatim(text), _) => text.len(),
             Self::Input(input) => input.bytes.len(),
         };

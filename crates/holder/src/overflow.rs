@@ -53,6 +53,12 @@ impl Overflow {
         (!bytes.is_empty()).then(|| &bytes[..bytes.len().min(MAX_OUTPUT_RECORD_BYTES)])
     }
 
+    /// How much is lost, and what is still here behind it.
+    pub(crate) fn contents(&self) -> (u64, [&[u8]; 2]) {
+        let (first, second) = self.ring.as_slices();
+        (self.lost_bytes, [first, second])
+    }
+
     /// So many bytes of [`next_chunk`](Self::next_chunk) are recorded.
     pub(crate) fn handle_recorded(&mut self, count: usize) {
         self.ring.drain(..count);

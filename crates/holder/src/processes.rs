@@ -6,7 +6,10 @@ use std::{
 };
 
 use quarterdeck_protocol::record::LeftProcess;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::{
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal},
+};
 
 /// A line of the process table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +55,12 @@ pub(crate) fn ancestors(pid: Pid) -> Option<Vec<Process>> {
     Some(line)
 }
 
+/// What names of Quarterdeck's own daemons begin with: relay, zygote, holders.
+const OWN_DAEMONS: &[u8] = b"qd-";
+
 /// Every living descendant of `root`, without `root` itself. Orphans are among them where `root` is a
-/// subreaper.
+/// subreaper. A relay that was first started from inside a session is not part of it, and neither are
+/// the sessions that it started: ending one session must not end them.
 pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
     let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
     for entry in fs::read_dir("/proc")? {
@@ -68,7 +75,7 @@ pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
     let mut ahead = vec![root];
     while let Some(parent) = ahead.pop() {
         for child in children.remove(&parent).unwrap_or_default() {
-            if seen.insert(child.pid) {
+            if !child.name.starts_with(OWN_DAEMONS) && seen.insert(child.pid) {
                 ahead.push(child.pid);
                 found.push(child);
             }
@@ -79,7 +86,7 @@ pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
 }
 
 /// Sends `signal` to each descendant of `root` for which `wanted` holds. Safe against reused pids: the
-/// process is pinned by a pidfd first and looked up again after.
+/// process is pinned by a pidfd first and looked up again after, where the kernel can do that.
 pub(crate) fn signal_descendants(
     root: i32,
     signal: Signal,
@@ -87,12 +94,18 @@ pub(crate) fn signal_descendants(
 ) -> io::Result<()> {
     for process in descendants(root)?.into_iter().filter(wanted) {
         let Some(pid) = Pid::from_raw(process.pid) else { continue };
-        let Ok(pinned) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        let pinned = rustix::process::pidfd_open(pid, PidfdFlags::empty());
         let still = ancestors(pid).is_some_and(|line| line.iter().any(|p| p.pid == root));
-        if still {
-            // it may have ended meanwhile, which is what the signal is for
-            let _ = rustix::process::pidfd_send_signal(&pinned, signal);
+        if !still {
+            continue;
         }
+        // it may have ended meanwhile, which is what the signal is for
+        let _ = match pinned {
+            Ok(pinned) => rustix::process::pidfd_send_signal(&pinned, signal),
+            // kernels before 5.3 cannot pin
+            Err(Errno::NOSYS) => rustix::process::kill_process(pid, signal),
+            Err(gone) => Err(gone),
+        };
     }
     Ok(())
 }

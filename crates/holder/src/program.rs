@@ -17,6 +17,7 @@ use rustix::{
 use crate::{
     memory::MemoryWatch,
     processes::{self, Process},
+    scope::ProgramGroup,
     stop::{Ladder, Rung},
     terminal::Terminal,
 };
@@ -55,11 +56,12 @@ pub(crate) struct Program {
     phase: Phase,
     ladder: Option<Ladder>,
     memory: MemoryWatch,
+    group: Option<ProgramGroup>,
 }
 
 impl Program {
-    pub(crate) fn new(leader: Pid, memory: MemoryWatch) -> Self {
-        Self { leader, phase: Phase::Running, ladder: None, memory }
+    pub(crate) fn new(leader: Pid, memory: MemoryWatch, group: Option<ProgramGroup>) -> Self {
+        Self { leader, phase: Phase::Running, ladder: None, memory, group }
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -157,6 +159,9 @@ impl Program {
             Rung::HangUp => self.signal_groups(Signal::HUP, terminal),
             Rung::Terminate => self.signal_groups(Signal::TERM, terminal),
             Rung::Kill => {
+                if let Some(group) = &self.group {
+                    let _ = group.kill();
+                }
                 let own = own_pid();
                 let _ = processes::signal_descendants(own, Signal::KILL, |_| true);
             }

@@ -11,7 +11,7 @@ use std::{
 
 use quarterdeck_protocol::{
     holder::{Head, Stalled, op},
-    ids::Seq,
+    ids::{Out, Seq},
     limits::SEGMENT_BYTES,
     record::{Exit, Fact, RecordKind},
 };
@@ -96,10 +96,23 @@ impl<J: Journal> Recorder<J> {
                 Err(why) => self.stall(Some(why)),
             }
         }
-        let Head { out, .. } = self.head();
-        let mut body = (out.0 + self.overflow.len_bytes()).to_le_bytes().to_vec();
-        body.extend_from_slice(bytes);
+        let at = Out(self.head().out.0 + self.overflow.len_bytes());
         self.overflow.push(bytes);
+        self.tell_output(at, bytes);
+    }
+
+    /// Tells a new driver what waits in memory. It may have been told the end of it already.
+    pub(crate) fn tell_unrecorded(&self) {
+        let (lost_bytes, pieces) = self.overflow.contents();
+        let mut at = Out(self.head().out.0 + lost_bytes);
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            self.tell_output(at, piece);
+            at.0 += piece.len() as u64;
+        }
+    }
+
+    fn tell_output(&self, at: Out, bytes: &[u8]) {
+        let body = [&at.0.to_le_bytes()[..], bytes].concat();
         self.shared.link.tell_if_room(op::UNRECORDED, &body);
     }
 

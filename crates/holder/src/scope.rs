@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -34,14 +34,59 @@ pub(crate) enum ScopeError {
     Silent,
 }
 
-/// Moves this process into a scope of its own, where that makes it live longer.
-pub(crate) fn enter(session: SessionId, surroundings: &Surroundings) -> Result<(), ScopeError> {
-    let Some(runtime) = &surroundings.runtime_directory else { return Ok(()) };
+/// Moves this process into a scope of its own, where that makes it live longer. In it is room for a
+/// group of the program's own.
+pub(crate) fn enter(
+    session: SessionId,
+    surroundings: &Surroundings,
+) -> Result<Option<ProgramGroup>, ScopeError> {
+    let Some(runtime) = &surroundings.runtime_directory else { return Ok(None) };
     if !survival::report(surroundings).scope_helps() {
-        return Ok(());
+        return Ok(None);
     }
     let deadline = Instant::now() + PATIENCE;
-    move_into(&name(session), runtime, &surroundings.busctl, deadline)
+    let scope = name(session);
+    move_into(&scope, runtime, &surroundings.busctl, deadline)?;
+    Ok(ProgramGroup::create(&scope))
+}
+
+/// A control group below the holder's scope with the program and all that it starts, so that they can
+/// be killed at one stroke: a process that forks faster than it is found cannot get away.
+#[derive(Debug)]
+pub(crate) struct ProgramGroup(PathBuf);
+
+impl ProgramGroup {
+    /// Needs the unified hierarchy, in its usual place or beside the older one.
+    fn create(scope: &str) -> Option<Self> {
+        let cgroups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let own = cgroups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        if !own.ends_with(scope) {
+            return None;
+        }
+        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+        let scopes = mounts.into_iter().map(|mount| Path::new(mount).join(own));
+        let scope = scopes.into_iter().find(|scope| scope.join("cgroup.kill").exists())?;
+        let group = Self(scope.join("program"));
+        fs::create_dir(&group.0).ok()?;
+        Some(group)
+    }
+
+    /// Moves the program in. What it has started before that is found through its ancestors.
+    pub(crate) fn adopt(&self, program: Pid) -> io::Result<()> {
+        fs::write(self.0.join("cgroup.procs"), program.as_raw_nonzero().to_string())
+    }
+
+    /// Kills everything in it.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        fs::write(self.0.join("cgroup.kill"), "1")
+    }
+}
+
+impl Drop for ProgramGroup {
+    /// Fails while something is left in it; the service manager removes it with the scope.
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 fn move_into(
@@ -79,10 +124,11 @@ fn ask(scope: &str, runtime: &Path, busctl: &Path) -> io::Result<Child> {
     Command::new(busctl)
         .args(call)
         .args(method)
-        .args(["StartTransientUnit", "ssa(sv)a(sa(sv))", scope, "fail", "3"])
+        .args(["StartTransientUnit", "ssa(sv)a(sa(sv))", scope, "fail", "4"])
         .args(["PIDs", "au", "1", &pid])
         .args(["Description", "s", description])
         .args(["CollectMode", "s", "inactive-or-failed"])
+        .args(["Delegate", "b", "true"])
         .arg("0")
         .env_clear()
         .env("XDG_RUNTIME_DIR", runtime)
@@ -120,15 +166,16 @@ fn is_in(scope: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
     /// A service manager that is a shell script; `{0}` in it is its directory.
     fn ask_fake(script: &str, patience: Duration) -> (Result<(), ScopeError>, tempfile::TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
         let busctl = directory.path().join("busctl");
         let script = script.replace("{0}", &directory.path().to_string_lossy());
-        fs::write(&busctl, format!("#!/bin/sh\n{script}\n")).expect("written");
-        fs::set_permissions(&busctl, fs::Permissions::from_mode(0o700)).expect("executable");
+        // written by another process: while this one has it open, a test that forks keeps it busy
+        let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$2\" && chmod 700 \"$2\"";
+        let mut shell = Command::new("sh");
+        let written = shell.args(["-c", write, "sh", &script]).arg(&busctl).status();
+        assert!(written.is_ok_and(|status| status.success()));
         let scope = name(SessionId::from_bytes([0xab; 10]));
         let deadline = Instant::now() + patience;
         (move_into(&scope, directory.path(), &busctl, deadline), directory)
@@ -153,7 +200,7 @@ mod tests {
             "ssa(sv)a(sa(sv))",
             "qd-s_abababababababababab.scope",
             "fail",
-            "3",
+            "4",
             "PIDs",
             "au",
             "1",
@@ -164,6 +211,9 @@ mod tests {
             "CollectMode",
             "s",
             "inactive-or-failed",
+            "Delegate",
+            "b",
+            "true",
             "0",
         ];
         assert_eq!(asked.lines().collect::<Vec<_>>(), expected);

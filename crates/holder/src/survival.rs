@@ -155,14 +155,15 @@ fn unknown(what: &str) -> Verdict {
     Verdict::Unknown { why: format!("{what} cannot be read") }
 }
 
-/// The path in the unified hierarchy, or in the one that systemd keeps for itself.
+/// The path in the unified hierarchy, or in the one that systemd kept for itself before there was one.
 fn cgroup(root: &Path) -> String {
     let lines = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let path = |name: &str| {
         let of = |line: &str| line.split_once(name).map(|(_, path)| path.to_owned());
         lines.lines().find_map(of)
     };
-    path(":name=systemd:").or_else(|| path("0::")).unwrap_or_default()
+    let unified = path("0::").filter(|path| path != "/");
+    unified.or_else(|| path(":name=systemd:")).unwrap_or_else(|| "/".to_owned())
 }
 
 fn linger(root: &Path, uid: u32) -> Setting {

@@ -15,12 +15,12 @@
 //! | 6 | `LEASE` | JSON `LeaseRecord`; answered when it is recorded | relay |
 //! | 7 | `NOTE` | JSON `Note`; answered when it is recorded | relay |
 //! | 8 | `TRIM` | JSON [`TrimRequest`] | relay |
-//! | 9 | `REPLY` | bytes typed for a terminal query by the relay's model; no answer | relay |
+//! | 9 | `REPLY` | bytes typed for a terminal query by the relay's model, dropped while a client owns the session; no answer | relay |
 //! | 128 | `OK` | JSON answer of the operation, or empty | holder |
 //! | 129 | `ERROR` | JSON [`HolderError`] | holder |
 //! | 130 | `HEAD` | `seq u64 \| out u64`: everything before is in the log | holder |
 //! | 131 | `INPUT_ACK` | `client [16] \| n u64 \| state u8 \| reason u8` | holder |
-//! | 132 | `UNRECORDED` | `out u64 \| bytes`: output that a full disk keeps out of the log | holder |
+//! | 132 | `UNRECORDED` | `out u64 \| bytes`: output that a full disk keeps out of the log; a new driver may be told some of it twice | holder |
 //! | 133 | `STALLED` | JSON [`Stalled`] | holder |
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};

@@ -16,17 +16,26 @@ use crate::{
     session::{Command, SessionHandle, launch},
 };
 
-/// Pause between two passes.
-const PASS_INTERVAL: Duration = Duration::from_secs(DAY_S);
+/// Pause between two looks at what is to be done.
+const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+/// Looks between two passes over the logs.
+const LOOKS_PER_PASS: u64 = DAY_S / 60;
 /// Seconds of a day.
 const DAY_S: u64 = 24 * 60 * 60;
 
-/// Applies the configured limits once a day until the relay stops.
+/// Keeps house until the relay stops: stores when tokens were used once a minute, and applies the
+/// configured limits once a day.
 pub(crate) async fn run(context: Arc<Context>) {
-    loop {
+    for look in 1u64.. {
         tokio::select! {
             () = context.shutdown.cancelled() => return,
-            () = tokio::time::sleep(PASS_INTERVAL) => {}
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+        }
+        if let Err(error) = context.tokens.save_last_used(clock::wall_seconds()) {
+            tracing::debug!(%error, "last uses of tokens not saved");
+        }
+        if !look.is_multiple_of(LOOKS_PER_PASS) {
+            continue;
         }
         let result = collect(&context, &GcParams::default(), None).await;
         tracing::info!(removed = result.removed.len(), freed = result.freed_bytes, "daily pass");

@@ -267,6 +267,7 @@ impl Connection {
                 let pulled = self.channels().get_mut(&channel).map(|stream| stream.pull(max));
                 match pulled {
                     Some(Pulled::Frame(frame)) => {
+                        self.count(&frame);
                         self.outbox.wake_channel(channel);
                         vec![Message::Binary(frame.into())]
                     }
@@ -286,6 +287,16 @@ impl Connection {
                     Some(Pulled::Nothing) | None => Vec::new(),
                 }
             }
+        }
+    }
+
+    fn count(&self, frame: &[u8]) {
+        let metrics = &self.context.metrics;
+        match Frame::parse(frame).map(|frame| frame.body) {
+            Ok(Body::Out { bytes, .. }) => metrics.output_bytes.add(bytes.len() as u64),
+            Ok(Body::Gap { .. }) => metrics.gaps.increment(),
+            Ok(Body::Snap { .. } | Body::In { .. } | Body::InAck { .. } | Body::Credit { .. })
+            | Err(_) => {}
         }
     }
 

@@ -99,7 +99,7 @@ impl Launcher {
             return Ok(Arc::clone(zygote));
         }
         let mut command = std::process::Command::new(&self.command.program);
-        command.args(&self.command.args).env_clear();
+        command.args(&self.command.args).env_clear().envs(self.command.env.iter().cloned());
         let zygote = Arc::new(Zygote::start(command)?);
         *current = Some(Arc::clone(&zygote));
         Ok(zygote)

@@ -63,6 +63,8 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce(&RelayStatusResult) + Send,
 ) -> Result<(), RelayError> {
+    // the holders know their relay by this name; see `quarterdeck_holder`'s process table
+    let _ = rustix::thread::set_name(c"qd-relay");
     let lock = acquire_lock(&options)?;
     let listeners = bind(&options).await?;
     let context = build_context(&options, &listeners, shutdown.clone())?;
@@ -284,6 +286,10 @@ fn build_context(
 
 /// Takes over the sessions that are there. One that cannot be understood stays on disk and is named.
 fn adopt_sessions(context: &Arc<Context>) {
+    let now = std::time::SystemTime::now();
+    if let Err(error) = files::sweep_leftovers(context.directory.path(), now) {
+        tracing::debug!(%error, "leftovers not swept");
+    }
     let Ok(entries) = std::fs::read_dir(context.directory.sessions()) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();

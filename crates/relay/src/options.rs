@@ -47,11 +47,13 @@ pub enum ListenSecurity {
     Insecure,
 }
 
-/// A program and its arguments.
+/// A program, its arguments and its environment.
 #[derive(Debug, Clone)]
 pub struct ZygoteCommand {
     /// The program.
     pub program: PathBuf,
     /// Its arguments; no secrets.
     pub args: Vec<OsString>,
+    /// Its whole environment.
+    pub env: Vec<(OsString, OsString)>,
 }

@@ -27,8 +27,7 @@ use quarterdeck_protocol::{
 use crate::files::FileError;
 use file::{Secret, StoredToken, TokenFile};
 
-/// Tokens of one instance: far more than one person keeps in order, and a check of all of them is
-/// still below a tenth of a millisecond.
+/// Tokens of one instance: far more than one person keeps in order; every login compares all of them.
 pub const MAX_TOKENS: usize = 256;
 /// Sessions to which one token is limited.
 pub const MAX_SESSIONS_PER_TOKEN: usize = 64;

@@ -107,6 +107,16 @@ struct Signals {
     interrupt: Signal,
 }
 
+/// What a signal means.
+enum Alarm {
+    /// Somebody asks the process to end, by this signal.
+    End(i32),
+    /// It goes on after a stop.
+    Continued,
+    /// The local terminal has another size.
+    Resized,
+}
+
 /// What the loop does after an event.
 enum Turn {
     /// Goes on.
@@ -139,17 +149,27 @@ impl Live<'_> {
     }
 
     /// Waits for whatever happens next, and does what follows from it.
-    #[expect(clippy::too_many_lines, reason = "one flat table of everything that can happen")]
     async fn turn(&mut self, signals: &mut Signals) -> Result<Turn, CliError> {
         let now = Instant::now();
         let ending_due = self.ending.as_ref().map(|(_, due)| *due);
         let notice_due = self.notices.due();
         let tick_due = self.down.due();
         let input_channel = self.input_channel();
+        let (events, outbox) = match &mut self.wire {
+            Some(wire) => (Some(&mut wire.events), Some(&mut wire.outbox)),
+            None => (None, None),
+        };
         let at = |due: Option<Instant>| sleep_until(due.unwrap_or(now));
         tokio::select! {
             biased;
-            signal = signals.end() => Ok(Turn::Leave(Left::Asked(signal))),
+            alarm = signals.next() => match alarm {
+                Alarm::End(signal) => Ok(Turn::Leave(Left::Asked(signal))),
+                Alarm::Continued => self.handle_continued(),
+                Alarm::Resized => {
+                    self.resize_due = Some(now + RESIZE_PAUSE);
+                    Ok(Turn::Go)
+                }
+            },
             key = self.terminal.keyboard.recv() => match key {
                 Some(Keyboard::Chunk(chunk)) => self.handle_chunk(&chunk).await,
                 Some(Keyboard::Closed) | None => Ok(Turn::Leave(Left::Asked(HANGUP))),
@@ -158,11 +178,6 @@ impl Live<'_> {
                 self.escape_due = None;
                 let events = self.keys.flush();
                 self.handle_keys(events).await
-            }
-            _ = signals.continued.recv() => self.handle_continued(),
-            _ = signals.resized.recv() => {
-                self.resize_due = Some(now + RESIZE_PAUSE);
-                Ok(Turn::Go)
             }
             () = at(self.resize_due), if self.resize_due.is_some() => self.handle_resized().await,
             () = at(ending_due), if ending_due.is_some() => Ok(Turn::Go),
@@ -173,7 +188,7 @@ impl Live<'_> {
                 self.link.retry().await;
                 Ok(Turn::Go)
             }
-            sent = next_sent(&mut self.wire, &mut self.typing, input_channel) => {
+            sent = next_sent(outbox, &mut self.typing, input_channel) => {
                 self.handle_sent(sent);
                 Ok(Turn::Go)
             }
@@ -184,7 +199,7 @@ impl Live<'_> {
                 self.give_credit();
                 Ok(Turn::Go)
             }
-            incoming = next_incoming(&mut self.held, &mut self.wire, &self.terminal.screen) => {
+            incoming = next_incoming(&mut self.held, events, &self.terminal.screen) => {
                 self.handle_incoming(incoming).await
             }
         }
@@ -295,19 +310,25 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
         })
     }
-    /// The number of a signal that asks to end.
-    async fn end(&mut self) -> i32 {
+    /// The next one. May be dropped and called again.
+    async fn next(&mut self) -> Alarm {
         tokio::select! {
-            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
-            _ = self.hangup.recv() => HANGUP,
-            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+            _ = self.terminate.recv() => Alarm::End(SignalKind::terminate().as_raw_value()),
+            _ = self.hangup.recv() => Alarm::End(HANGUP),
+            _ = self.interrupt.recv() => Alarm::End(SignalKind::interrupt().as_raw_value()),
+            _ = self.continued.recv() => Alarm::Continued,
+            _ = self.resized.recv() => Alarm::Resized,
         }
     }
 }
 
-async fn next_sent(wire: &mut Option<Wire>, typing: &mut Typing, channel: Option<Channel>) -> Sent {
-    match wire {
-        Some(wire) => wire.outbox.next(typing, channel).await,
+async fn next_sent(
+    outbox: Option<&mut Outbox>,
+    typing: &mut Typing,
+    channel: Option<Channel>,
+) -> Sent {
+    match outbox {
+        Some(outbox) => outbox.next(typing, channel).await,
         None => std::future::pending().await,
     }
 }
@@ -315,7 +336,7 @@ async fn next_sent(wire: &mut Option<Wire>, typing: &mut Typing, channel: Option
 /// The next event, once the screen has room for what it may draw.
 async fn next_incoming(
     held: &mut VecDeque<Incoming>,
-    wire: &mut Option<Wire>,
+    events: Option<&mut Events>,
     screen: &mpsc::Sender<Screen>,
 ) -> Option<Incoming> {
     // a screen that is gone is noticed by its progress
@@ -323,8 +344,8 @@ async fn next_incoming(
     if let Some(incoming) = held.pop_front() {
         return Some(incoming);
     }
-    match wire {
-        Some(wire) => wire.events.next().await,
+    match events {
+        Some(events) => events.next().await,
         None => std::future::pending().await,
     }
 }

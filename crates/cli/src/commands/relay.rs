@@ -165,7 +165,11 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         directory: settings.directory.clone(),
         listen: listen.map(|address| Listen { address, security }),
         config: relay_config(&settings.directory)?,
-        zygote: ZygoteCommand { program, args: vec![ZYGOTE_WORD.into()] },
+        zygote: ZygoteCommand {
+            program,
+            args: vec![ZYGOTE_WORD.into()],
+            env: crate::config::holder_environment(),
+        },
     })
 }
 
@@ -225,13 +229,13 @@ fn report_ready(output: Output, status: &RelayStatusResult) -> Result<(), CliErr
 }
 
 fn report_failure(output: Output, error: &CliError) -> Result<(), CliError> {
-    output.json(&match error.kind {
-        Kind::AlreadyRunning => Report::AlreadyRunning,
-        _ => Report::Failed {
-            message: error.message.clone(),
-            causes: error.causes.clone(),
-            hints: error.hints.clone(),
-        },
+    if error.kind == Kind::AlreadyRunning {
+        return output.json(&Report::AlreadyRunning);
+    }
+    output.json(&Report::Failed {
+        message: error.message.clone(),
+        causes: error.causes.clone(),
+        hints: error.hints.clone(),
     })
 }
 
@@ -250,13 +254,8 @@ fn log_to_stderr(settings: &Settings) {
 
 /// The process that holders are forked from. Nothing has happened in it before.
 pub(crate) fn holder_zygote() -> ExitCode {
-    use std::os::fd::AsFd as _;
     let surroundings = crate::config::holder_surroundings();
-    let ended = std::io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(quarterdeck_holder::zygote::ZygoteError::Control)
-        .and_then(|control| quarterdeck_holder::zygote::run(control, &surroundings));
+    let ended = quarterdeck_holder::zygote::run(&std::io::stdin(), &surroundings);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

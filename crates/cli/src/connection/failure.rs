@@ -74,6 +74,7 @@ const fn kind(error: &DialError) -> Kind {
         | DialError::NotARelay { .. }
         | DialError::SshStart { .. }
         | DialError::Ssh { .. }
+        | DialError::SshNoise
         | DialError::Proxy(_)
         | DialError::Io(_) => Kind::Unreachable,
     }
@@ -119,6 +120,9 @@ fn hint(error: &DialError) -> Option<String> {
             "install qd on that machine, where its login shell finds it".to_owned()
         }
         DialError::Ssh { .. } => "try the same with ssh alone".to_owned(),
+        DialError::SshNoise => {
+            "the shell there must print nothing when it is not interactive".to_owned()
+        }
         DialError::Forbidden
         | DialError::Busy { .. }
         | DialError::NotARelay { .. }

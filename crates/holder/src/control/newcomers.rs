@@ -14,6 +14,7 @@ use super::{Control, Driver};
 use crate::{
     connection::{Connection, Received},
     driver::ConnectionId,
+    inbox::Job,
     socket,
 };
 
@@ -122,6 +123,10 @@ impl Control {
         // what was recorded between the answer and the attachment
         let head = self.parts.shared.known().head;
         self.parts.shared.link.tell_head(head);
+        if answer.stalled.is_some() {
+            // without room for it the driver only misses what it would see when the disk is back
+            let _ = self.parts.shared.inbox.push(Job::Unrecorded);
+        }
         if self.serve().is_err() {
             self.drop_driver();
         }

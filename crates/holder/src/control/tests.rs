@@ -41,6 +41,8 @@ struct Holder {
     threads: Vec<JoinHandle<io::Result<()>>>,
     driver: UnixStream,
     received: Vec<u8>,
+    /// Operation, request and body of what was not waited for yet.
+    heard: Vec<(u8, u32, Vec<u8>)>,
     _directory: TempDir,
 }
 
@@ -81,7 +83,7 @@ impl Holder {
             listener: socket::listen(directory.path()).expect("listens"),
             // this process has other children: it must not collect them
             signals: SignalFd::block(&[]).expect("an empty set"),
-            program: Program::new(terminal.leader(), MemoryWatch::default()),
+            program: Program::new(terminal.leader(), MemoryWatch::default(), None),
             inputs: InputLedger::default(),
         };
         let retention = Retention { keep_bytes: u64::MAX, pinned_from: None };
@@ -89,13 +91,21 @@ impl Holder {
         let output = Output::new(Arc::clone(&terminal), Arc::clone(&shared), recorder);
         let threads = vec![
             std::thread::spawn(move || Control::new(parts).run()),
-            std::thread::spawn(move || output.run()),
+            std::thread::spawn(move || output.run().map(|_| ())),
         ];
         let driver = socket::connect(directory.path()).expect("connects");
         driver.set_read_timeout(Some(LIMIT)).expect("a limit");
-        let received = Vec::new();
-        let mut holder =
-            Self { disk, shared, terminal, threads, driver, received, _directory: directory };
+        let (received, heard) = (Vec::new(), Vec::new());
+        let mut holder = Self {
+            disk,
+            shared,
+            terminal,
+            threads,
+            driver,
+            received,
+            heard,
+            _directory: directory,
+        };
         let hello = HelloRequest { generation: Generation(1), protocol: 1 };
         holder.send(op::HELLO, 1, &json(&hello));
         holder.hear(op::OK, 1);
@@ -117,21 +127,21 @@ impl Holder {
         assert_eq!(ack.state, InputState::Applied);
     }
 
-    /// Waits for one message and skips the others.
+    /// Waits for one message; others are kept for later.
     fn hear(&mut self, op: u8, request: u32) -> Vec<u8> {
         loop {
-            while let Some((message, size)) = Message::parse(&self.received).expect("a length") {
-                let found = (message.op, message.request) == (op, request);
-                let body = message.body.to_vec();
-                self.received.drain(..size);
-                if found {
-                    return body;
-                }
+            let wanted = |heard: &(u8, u32, Vec<u8>)| (heard.0, heard.1) == (op, request);
+            if let Some(index) = self.heard.iter().position(wanted) {
+                return self.heard.remove(index).2;
             }
             let mut chunk = [0; 4096];
             let count = self.driver.read(&mut chunk).expect("the holder answers in time");
             assert_ne!(count, 0, "the holder has closed");
             self.received.extend_from_slice(&chunk[..count]);
+            while let Some((message, size)) = Message::parse(&self.received).expect("a length") {
+                self.heard.push((message.op, message.request, message.body.to_vec()));
+                self.received.drain(..size);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use quarterdeck_protocol::{
     holder::{LaunchErrorCode, LaunchRequest},
     ids::{Incarnation, LogId},
     limits::{MAX_ARGV_ENV_BYTES, MAX_ARGV_WORDS, MAX_TERMINAL_CELLS_PER_SIDE},
-    record::{Fact, Lost, Note, RawJson, Start},
+    record::{Fact, Lost, Note, RawJson, RecordKind, SessionKind, Start},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
@@ -25,7 +25,7 @@ use crate::{
     memory::MemoryWatch,
     program::Program,
     recorder::{NotRecorded, Recorder, Retention, now_micros},
-    scope,
+    scope::{self, ScopeError},
     shared::{Known, Shared},
     socket,
     sys::SignalFd,
@@ -37,6 +37,13 @@ pub(super) struct Ready {
     pub(super) parts: Parts,
     pub(super) recorder: Recorder<LogWriter>,
 }
+
+/// What a terminal is told before another program writes to it: leave the alternate screen, reset
+/// modes (DECSTR, mouse, paste, keypad), margins and pen, and begin a line at the bottom. Recorded as
+/// output, so that everyone who replays the log sees the same screen.
+const FRESH_TERMINAL: &[u8] =
+    b"\x1b[?1049l\x1b[!p\x1b[?1000;1002;1003;1004;1005;1006;2004l\x1b[?1l\x1b>\
+\x1b[?7h\x1b[?25h\x1b[r\x1b[0m\x1b[9999;1H\r\n";
 
 impl Ready {
     pub(super) fn program_pid(&self) -> u32 {
@@ -80,9 +87,17 @@ pub(super) fn prepare(
     check_asker(asker)?;
     let memory = MemoryWatch::start(Path::new("/"));
     let terminal = Arc::new(Terminal::start(request)?);
+    let (group, refused) = match scope {
+        Ok(group) => (group, None),
+        Err(error) => (None, Some(error)),
+    };
+    if let Some(group) = &group {
+        // outside of it the program is only found by looking for it
+        let _ = group.adopt(terminal.leader());
+    }
     let signals =
-        after_start(request, &terminal, &mut recorder, scope).inspect_err(|_| undo(&terminal))?;
-    let program = Program::new(terminal.leader(), memory);
+        after_start(request, &terminal, &mut recorder, refused).inspect_err(|_| undo(&terminal))?;
+    let program = Program::new(terminal.leader(), memory, group);
     let size = request.size;
     let parts = Parts { identity, shared, terminal, size, listener, signals, program, inputs };
     Ok(Ready { parts, recorder })
@@ -93,7 +108,7 @@ fn after_start(
     request: &LaunchRequest,
     terminal: &Terminal,
     recorder: &mut Recorder<LogWriter>,
-    scope: Result<(), scope::ScopeError>,
+    no_scope: Option<ScopeError>,
 ) -> Result<SignalFd, LaunchFailure> {
     let signals = SignalFd::block(&HANDLED_SIGNALS)
         .map_err(|error| system("signals cannot be watched", error))?;
@@ -114,7 +129,11 @@ fn after_start(
     };
     let (kind, payload) = Fact::Start(Box::new(start)).encode();
     recorder.record_payload(kind, &payload, Class::Vital).map_err(not_recorded)?;
-    if let Err(error) = scope
+    if request.incarnation > Incarnation(1) && request.kind == SessionKind::Terminal {
+        // the screen of the earlier program stays above, its modes do not; a full disk may drop it
+        let _ = recorder.record_payload(RecordKind::Output, FRESH_TERMINAL, Class::Bulk);
+    }
+    if let Some(error) = no_scope
         && let Ok(body) = RawJson::from_value(&error.to_string())
     {
         // only said for people; `qd doctor` finds out by itself
@@ -128,6 +147,10 @@ fn check(request: &LaunchRequest) -> Result<(), LaunchFailure> {
     let words = request.argv.iter().map(String::len);
     let env = request.env.iter().map(|(name, value)| name.len() + value.len() + 2);
     let side = 1..=MAX_TERMINAL_CELLS_PER_SIDE;
+    if !Path::new(&request.directory).is_absolute() {
+        let sentence = "the session's directory is no absolute path";
+        return Err(LaunchFailure::plain(LaunchErrorCode::Storage, sentence));
+    }
     if request.argv.first().is_none_or(String::is_empty) {
         return command("the command line is empty");
     }

@@ -85,6 +85,10 @@ fn output_on_a_full_disk_goes_to_the_driver_and_into_the_log_when_there_is_room(
         Some("disk_full".into())
     );
 
+    bench.recorder.tell_unrecorded();
+    let again = [&7_u64.to_le_bytes()[..], b"full still "].concat();
+    assert_eq!(bench.told(), [(op::UNRECORDED, again)]);
+
     bench.disk.set(Condition::Healthy);
     bench.recorder.record_output(b"after");
     let (bytes, out) = output(&bench.disk.disk());

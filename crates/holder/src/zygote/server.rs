@@ -46,7 +46,7 @@ pub enum ZygoteError {
 ///
 /// # Errors
 /// See [`ZygoteError`].
-pub fn run(control: io::Stdin, surroundings: &Surroundings) -> Result<(), ZygoteError> {
+pub fn run(control: &io::Stdin, surroundings: &Surroundings) -> Result<(), ZygoteError> {
     let control = settle(control.as_fd()).map_err(|error| ZygoteError::Control(error.into()))?;
     loop {
         match next_launch(&control) {
@@ -64,6 +64,8 @@ fn settle(control: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     // fails only for a group leader, which is not in the relay's group anyway
     let _ = rustix::process::setsid();
     let control = rustix::io::fcntl_dupfd_cloexec(control, 3)?;
+    // no holder keeps the relay's directory in use
+    rustix::process::chdir("/")?;
     rustix::stdio::dup2_stdin(open_null()?)?;
     sys::close_all_but(control.as_fd());
     sys::reset_signals();

@@ -7,10 +7,10 @@ use quarterdeck_protocol::{
         HelloRequest, HolderError, HolderErrorCode, ResizeRequest, StopRequest, TrimRequest, op,
     },
     ids::Generation,
-    record::{Fact, Note, RawJson, TerminalSize},
+    record::{Fact, Note, RawJson, SessionKind, TerminalSize},
 };
 
-use crate::harness::{Driver, House, LIMIT, Session, client, eventually};
+use crate::harness::{Driver, House, LIMIT, Session, client, eventually, request};
 
 fn resident_kib(session: &Session) -> u64 {
     let path = format!("/proc/{}/status", session.holder.as_raw_nonzero());
@@ -190,4 +190,25 @@ fn an_error_is_a_sentence() {
     let error: HolderError = serde_json::from_slice(&heard.body).expect("an error");
     assert_eq!(error.code, HolderErrorCode::BadRequest);
     assert!(error.message.contains("rung_ms"), "{}", error.message);
+}
+
+#[test]
+fn a_process_below_an_agent_may_not_drive_any_session() {
+    let house = House::new();
+    let victim = house.run("exec cat");
+    let hello = |name: &str, kind: SessionKind| {
+        let zygote = env!("CARGO_BIN_EXE_holder-test-zygote");
+        let script = format!(
+            "{zygote} hello {}; setsid {zygote} hello {}",
+            victim.directory.display(),
+            victim.directory.display()
+        );
+        let mut asked = request(&house.directory(name), &["sh", "-c", &script]);
+        asked.kind = kind;
+        let session = house.launch(&asked);
+        session.wait_end();
+        session.output()
+    };
+    assert_eq!(hello("agent", SessionKind::Agent), "refused\r\nrefused\r\n");
+    assert_eq!(hello("terminal", SessionKind::Terminal), "welcomed\r\nwelcomed\r\n");
 }

@@ -12,9 +12,9 @@ use rustix::process::Signal;
 use crate::harness::{Driver, House, Session, eventually, is_alive, pid, wait_gone};
 
 fn exit_of(session: &Session) -> Exit {
-    let exits = session.facts().into_iter().filter_map(|fact| match fact {
-        Fact::Exit(exit) => Some(exit),
-        _ => None,
+    let exits = session.facts().into_iter().filter_map(|fact| {
+        let Fact::Exit(exit) = fact else { return None };
+        Some(exit)
     });
     let exits: Vec<_> = exits.collect();
     assert_eq!(exits.len(), 1, "not one exit: {exits:?}");
@@ -65,7 +65,8 @@ fn the_driver_is_told_the_end_before_the_holder_closes() {
     let mut driver = session.drive(1);
     driver.type_in(1, 0, b"\r");
     driver.hear_the_end();
-    let told = driver.passed.iter().filter(|heard| heard.op == op::HEAD).next_back();
+    assert!(!log::is_held(&session.directory).expect("probed"), "it closed before it was done");
+    let told = driver.passed.iter().rfind(|heard| heard.op == op::HEAD);
     let told = quarterdeck_protocol::holder::Head::parse(&told.expect("a head").body);
     let head = scan_state(&session.directory).expect("a log").state.next();
     assert_eq!(told.expect("a head"), head.into());

@@ -152,10 +152,12 @@ pub(crate) fn facts(directory: &Path) -> Vec<Fact> {
     let mut facts = Vec::new();
     loop {
         match reader.next().expect("readable") {
-            Next::Record(record) => match Fact::decode(&record).expect("decodable") {
-                Fact::Checkpoint(_) => {}
-                fact => facts.push(fact),
-            },
+            Next::Record(record) => {
+                let fact = Fact::decode(&record).expect("decodable");
+                if !matches!(fact, Fact::Checkpoint(_)) {
+                    facts.push(fact);
+                }
+            }
             Next::Gap(missing) => panic!("a hole in the log: {missing:?}"),
             Next::AwaitMore => return facts,
         }
@@ -163,9 +165,9 @@ pub(crate) fn facts(directory: &Path) -> Vec<Fact> {
 }
 
 pub(crate) fn output_of(facts: &[Fact]) -> Vec<u8> {
-    let bytes = facts.iter().filter_map(|fact| match fact {
-        Fact::Output(bytes) => Some(bytes.to_vec()),
-        _ => None,
+    let bytes = facts.iter().filter_map(|fact| {
+        let Fact::Output(bytes) = fact else { return None };
+        Some(bytes.to_vec())
     });
     bytes.flatten().collect()
 }

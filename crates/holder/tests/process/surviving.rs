@@ -10,11 +10,12 @@ use std::{
 };
 
 use quarterdeck_protocol::{
-    holder::{Stalled, op},
+    frame::InputState,
+    holder::{Stalled, StopRequest, op},
     record::{ExitStatus, Fact, GapCause},
 };
 
-use crate::harness::{House, Session, output_of, request, zygote_command};
+use crate::harness::{House, Session, eventually, output_of, request, wait_gone, zygote_command};
 
 /// Says why a test cannot be run here.
 fn not_here(what: &str) {
@@ -101,11 +102,88 @@ fn an_exit_is_recorded_on_a_full_disk() {
 
 /// What the log's gaps add up to.
 fn lost_bytes(facts: &[Fact]) -> u64 {
-    let gaps = facts.iter().filter_map(|fact| match fact {
-        Fact::Gap(gap) => Some(gap),
-        _ => None,
+    let gaps = facts.iter().filter_map(|fact| {
+        let Fact::Gap(gap) = fact else { return None };
+        Some(gap)
     });
     gaps.inspect(|gap| assert_eq!(gap.why, GapCause::DiskFull)).map(|g| g.to.0 - g.from.0).sum()
+}
+
+// ---- a disk that does not answer ----
+
+/// A file system that is frozen and thawed from here. Thawed when it goes.
+struct Freezer(PathBuf);
+
+impl Freezer {
+    fn set(&self, state: &str) {
+        let done = Command::new("fsfreeze").arg(state).arg(&self.0).stderr(Stdio::null()).status();
+        assert!(done.is_ok_and(|status| status.success()), "fsfreeze {state}");
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        let _ = Command::new("fsfreeze").arg("-u").arg(&self.0).stderr(Stdio::null()).status();
+    }
+}
+
+/// A house whose sessions live on a file system of their own that can be frozen.
+fn freezable_house() -> Option<(House, PathBuf, Freezer)> {
+    let place = tempfile::tempdir().expect("a directory").keep();
+    let image = place.join("image");
+    let made = Command::new("sh")
+        .args([
+            "-c",
+            "truncate -s 16M $1 && mkfs.ext4 -q $1 && unshare -m mount -o loop $1 /mnt",
+            "sh",
+        ])
+        .arg(&image)
+        .stderr(Stdio::null())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        not_here("no file system that this user may freeze");
+        return None;
+    }
+    let mount = "mount -o loop $1/image $1 && mkdir $1/session && exec $2";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", mount, "sh"]).arg(&place);
+    command.arg(zygote_command().get_program());
+    let house = House::with_zygote(command);
+    let inside = place.strip_prefix("/").expect("absolute").to_owned();
+    let seen = Path::new("/proc").join(house.zygote.pid().to_string()).join("root").join(inside);
+    Some((house, seen.clone(), Freezer(seen)))
+}
+
+/// A thread of the holder waits for the disk.
+fn waits_for_the_disk(session: &Session) -> bool {
+    let tasks = format!("/proc/{}/task", session.holder.as_raw_nonzero());
+    let mut tasks = fs::read_dir(tasks).expect("a holder");
+    tasks.any(|task| {
+        let stat = fs::read_to_string(task.expect("a thread").path().join("stat"));
+        stat.is_ok_and(|stat| stat.contains(") D "))
+    })
+}
+
+#[test]
+fn an_interrupt_does_not_wait_for_a_frozen_file_system() {
+    let Some((house, seen, freezer)) = freezable_house() else { return };
+    let inside = Path::new("/").join(seen.components().skip(4).collect::<PathBuf>());
+    let script = "trap 'kill 0' INT; echo ready; while :; do read line; done";
+    let mut session = house.launch(&request(&inside.join("session"), &["sh", "-c", script]));
+    session.directory = seen.join("session");
+    let mut driver = session.drive(1);
+    driver.wait_output("ready");
+    freezer.set("-f");
+    driver.type_in(1, 0, b"stuck\r");
+    eventually("a write that waits", || waits_for_the_disk(&session).then_some(()));
+    assert_eq!(driver.type_in(2, 0, b"\x03").state, InputState::Applied);
+    wait_gone(session.program);
+    assert!(waits_for_the_disk(&session), "the disk answered in between");
+
+    freezer.set("-u");
+    session.wait_end();
+    let Some(Fact::Exit(exit)) = session.facts().pop() else { panic!("an exit") };
+    assert_eq!(exit.status, ExitStatus::Signal { signal: libc::SIGTERM, core: false });
 }
 
 // ---- too little memory ----
@@ -169,12 +247,11 @@ mkdir "$(dirname "$0")/group/$scope" && echo "$pid" > "$(dirname "$0")/group/$sc
 
 #[test]
 fn a_holder_and_its_program_move_into_a_scope_of_their_own() {
-    let hierarchies = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup"];
-    let Some(hierarchy) = hierarchies.into_iter().find(|path| Path::new(path).exists()) else {
-        return not_here("no control groups");
-    };
+    let hierarchies = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+    let unified = hierarchies.into_iter().find(|path| path.join("cgroup.procs").exists());
+    let Some(hierarchy) = unified else { return not_here("no unified control groups") };
     // the path of a user's service manager: where a scope makes a holder live longer
-    let parent = Path::new(hierarchy).join(format!("qd-test-{}-scope", std::process::id()));
+    let parent = hierarchy.join(format!("qd-test-{}-scope", std::process::id()));
     let group = parent.join("user@0.service");
     if fs::create_dir_all(&group).is_err() {
         return not_here("no control group for this user");
@@ -185,27 +262,38 @@ fn a_holder_and_its_program_move_into_a_scope_of_their_own() {
     fs::write(runtime.join("systemd/private"), "").expect("written");
     std::os::unix::fs::symlink(&group, tools.path().join("group")).expect("linked");
     let busctl = tools.path().join("busctl");
-    fs::write(&busctl, MOVING).expect("written");
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    fs::set_permissions(&busctl, executable).expect("executable");
+    // written by another process: while this one has it open, a test that forks keeps it busy
+    let write = "printf '%s' \"$1\" > \"$2\" && chmod 700 \"$2\"";
+    let written = Command::new("sh").args(["-c", write, "sh", MOVING]).arg(&busctl).status();
+    assert!(written.is_ok_and(|status| status.success()));
 
     let mut command = zygote_in(&group);
     command.arg(&runtime).arg(&busctl);
     let house = House::with_zygote(command);
     let session = house.launch(&request(&house.directory("s"), &["cat"]));
     let scope = "user@0.service/qd-s_07070707070707070707.scope";
-    for process in [session.holder, session.program] {
+    for (process, below) in [(session.holder, ""), (session.program, "/program")] {
         let path = format!("/proc/{}/cgroup", process.as_raw_nonzero());
         let groups = fs::read_to_string(path).expect("alive");
-        assert!(groups.contains(scope), "{groups}");
+        let expected = format!("{scope}{below}");
+        assert!(groups.lines().any(|line| line.ends_with(&expected)), "{groups}");
     }
     assert!(!has_note(&session), "it moved and says that it did not");
-    session.kill(rustix::process::Signal::TERM);
+
+    // no descendant of the holder, so only a kill of the whole group reaches it
+    let own = group.join("qd-s_07070707070707070707.scope/program");
+    let mut guest = Command::new("sleep").arg("1000").spawn().expect("sleep starts");
+    fs::write(own.join("cgroup.procs"), guest.id().to_string()).expect("moved");
+    let stop = StopRequest { rung_ms: 0, now: true };
+    session.drive(1).ask(op::STOP, &stop).expect("accepted");
+    assert!(!guest.wait().expect("it ends").success());
     session.wait_end();
     drop(house);
-    for directory in [group.join("qd-s_07070707070707070707.scope"), group, parent] {
-        // an empty control group can always be removed; a zombie may still be in it for a moment
-        let _ = fs::remove_dir(directory);
+    let scope = group.join("qd-s_07070707070707070707.scope");
+    for directory in [&own, &scope, &group, &parent] {
+        let removed = || !directory.exists() || fs::remove_dir(directory).is_ok();
+        // processes that end leave their group a moment later
+        eventually("an empty group", || removed().then_some(()));
     }
 }
 

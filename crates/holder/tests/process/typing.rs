@@ -154,9 +154,9 @@ fn a_password_prompt_is_seen_in_the_log() {
     driver.wait_output("begin");
     driver.type_in(1, 0, b"x");
     let hidden = |facts: &[Fact]| {
-        let find = |fact: &Fact| match fact {
-            Fact::Termios(termios) if !termios.echo => Some(*termios),
-            _ => None,
+        let find = |fact: &Fact| {
+            let Fact::Termios(termios) = fact else { return None };
+            (!termios.echo).then_some(*termios)
         };
         facts.iter().find_map(find)
     };
@@ -183,9 +183,9 @@ fn recorded_input_stands_in_the_log_where_it_was_asked_for() {
     let mut driver = session.drive(1);
     driver.type_in(1, 0, b"abc\r");
     let input = driver.wait_facts(|facts| {
-        facts.iter().find_map(|fact| match fact {
-            Fact::Input(input) => Some(input.clone()),
-            _ => None,
+        facts.iter().find_map(|fact| {
+            let Fact::Input(input) = fact else { return None };
+            Some(input.clone())
         })
     });
     assert_eq!(

@@ -126,10 +126,17 @@ fn a_links_own_name_counts_so_that_multi_call_programs_stay_apart() {
 #[test]
 fn relative_directories_of_the_search_path_mean_nothing() {
     let mut machine = Machine::new();
-    machine.link("work/tool", "/bin/sh");
-    machine.base.insert("PATH".to_owned(), ":.:bin".to_owned());
+    let tool = machine.link("work/tool", "/bin/sh");
+    // one that leads there from the session's directory, and one from this process's
+    let here = std::env::current_dir().expect("is somewhere");
+    let up = "../".repeat(here.components().count());
+    let from_here = format!("{up}{}", machine.path("work").trim_start_matches('/'));
+    assert!(Path::new(&from_here).join("tool").exists());
+    machine.base.insert("PATH".to_owned(), format!(":.:{from_here}"));
     let params = CreateParams { cwd: Some(machine.path("work")), ..run(&["tool"]) };
     assert!(machine.check(&listing(&["tool"]), &params).is_err());
+    let by_path = CreateParams { argv: vec![tool.clone()], ..params };
+    assert!(machine.check(&listing(&[&tool]), &by_path).is_ok());
 }
 
 #[test]

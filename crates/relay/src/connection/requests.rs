@@ -11,7 +11,7 @@ use quarterdeck_protocol::{
 use serde_json::value::RawValue;
 
 use super::{Connection, channel::ChannelStream, outbox::Control};
-use crate::api;
+use crate::{api, journal::Event};
 
 /// What a method leads to.
 pub(crate) enum Answer {
@@ -59,8 +59,23 @@ impl Connection {
             let message = "the first request of a connection must be hello";
             return Err(RpcError::new(ErrorCode::HelloRequired, message));
         }
-        self.caller.require(method)?;
-        api::call(self, method, id, params).await
+        let outcome = match self.caller.require(method) {
+            Ok(()) => api::call(self, method, id, params).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &outcome {
+            self.record_refusal(method, error);
+        }
+        outcome
+    }
+
+    /// What a scope, the ceiling or the caller's place forbids is for the journal.
+    fn record_refusal(&self, method: MethodName, error: &RpcError) {
+        if matches!(error.code(), ErrorCode::Forbidden | ErrorCode::Ceiling | ErrorCode::OwnSession)
+        {
+            let (by, why) = (self.caller.principal().clone(), (&error.message).into());
+            self.context.record(&Event::Refused { by, method, why });
+        }
     }
 
     /// Answers a request that one too many.

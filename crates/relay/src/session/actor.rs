@@ -282,6 +282,7 @@ impl Session {
         self.read_log(None);
         let holds = quarterdeck_holder::log::is_held(&self.handle.directory);
         if holds.unwrap_or(true) {
+            self.context.metrics.holder_reconnects.increment();
             self.holder = HolderState::Retry(Instant::now() + RECONNECT_PAUSE);
             return;
         }

@@ -63,6 +63,7 @@ impl Session {
         }
         let progress = self.inputs.entry(client).or_default();
         progress.sent = progress.sent.max(n);
+        self.context.metrics.input_bytes.add(bytes.len() as u64);
         let input = Input { client, epoch: self.lease.epoch(), n, bytes };
         let mut body = Vec::with_capacity(32 + bytes.len());
         input.encode(&mut body);

@@ -10,7 +10,6 @@ use quarterdeck_protocol::{
         AttachFrom, AttachParams, AttachResult, AttachRole, Behind, LeaseTake, Method,
         SessionAttach, SessionScrollback, TakeParams,
     },
-    record::TerminalSize,
     session::SessionState,
 };
 use quarterdeck_transport::{
@@ -27,7 +26,7 @@ use crate::{
         keys::KeyMachine,
         outbox::Outbox,
         stream::Stream,
-        terminal::{self, Screen, Terminal},
+        terminal::{self, LastLine, Screen, Terminal},
         typing::Typing,
         view::{Identity, Stay, View, headline},
     },
@@ -42,8 +41,6 @@ const MAX_HELD_EVENTS: usize = 4096;
 const HISTORY_LIMIT: Duration = Duration::from_secs(10);
 /// How long a request of the beginning may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// The size of a terminal that does not say its own.
-const USUAL_SIZE: TerminalSize = TerminalSize { cols: 80, rows: 24, xpixel: 0, ypixel: 0 };
 
 /// Attaches.
 pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, CliError> {
@@ -54,12 +51,12 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
     if let Some(reason) = &wish.reason {
         opening.take(&wish.session, reason).await?;
     }
-    let local = terminal::size().unwrap_or(USUAL_SIZE);
+    let local = terminal::size_or_usual();
     let identity =
         Identity { client: hello.client_id, principal: hello.principal, prefix: settings.prefix };
     let view = View::new(identity, &attached.session, local);
     let history = opening.fetch_history(&wish, &attached).await;
-    let terminal = Terminal::enter()?;
+    let terminal = Terminal::enter(LastLine::Used)?;
     let drawn = history.draw(&headline(&view), local).into();
     let _ = terminal.screen.send(Screen::Draw { bytes: drawn, rendered: None }).await;
     let Opening { client, events, held } = opening;
@@ -175,7 +172,7 @@ impl Opening {
             let next = next.map_err(|_| CallError::Timeout { method: M::NAME })?;
             match next {
                 Some(Incoming::Answer { call: answered, outcome }) if answered == call => {
-                    return read_result::<M>(&*outcome?);
+                    return read_result::<M>(&outcome?);
                 }
                 Some(Incoming::Closed { why }) => {
                     self.held.push_back(Incoming::Closed { why: why.clone() });

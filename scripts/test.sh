@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs them all.
+#   scripts/test.sh [--long] [--fuzz SECONDS] [--no-install]
+#
+#   --long          fault rounds, soak and fuzz in their long versions (about an hour more)
+#   --fuzz SECONDS  seconds of each fuzz target; 60 where CI=true, else none
+#   --no-install    install nothing; a missing part is then an error in CI and a warning elsewhere
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+long=0 install=1 fuzz=0
+[ "${CI:-}" = true ] && fuzz=60
+while [ $# -gt 0 ]; do
+    case $1 in
+        --long) long=1 fuzz=300 ;;
+        --fuzz) fuzz=${2:?seconds}; shift ;;
+        --no-install) install=0 ;;
+        *) echo "unknown option $1; see the head of $0" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+say() { printf '\n== %s\n' "$*"; }
+missing=()
+
+# command that must be there, and the Debian package that has it
+need() {
+    command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need cc gcc
+need tmux tmux
+need ssh openssh-client
+need ps procps
+need ip iproute2
+need git git
+[ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+
+if [ ${#missing[@]} -gt 0 ]; then
+    say "missing: ${missing[*]}"
+    if [ "$install" = 1 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    elif [ "${CI:-}" = true ]; then
+        echo "these are needed here and cannot be installed" >&2
+        exit 1
+    else
+        echo "WARNING: tests that need them are LEFT OUT and say so" >&2
+    fi
+fi
+
+# in CI a missing part is an error; elsewhere its tests say that they were left out
+if [ "${CI:-}" = true ]; then
+    export QD_REQUIRE_NODE=1 QD_REQUIRE_ROOT=1 QD_REQUIRE_TOOLS=1
+fi
+[ "$long" = 1 ] && export QD_LONG=1
+
+say "format"
+cargo fmt --all --check
+say "clippy"
+cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+say "build"
+cargo build --locked --workspace --all-targets
+say "tests"
+cargo test --locked --workspace
+if [ "$fuzz" -gt 0 ]; then
+    say "fuzz, $fuzz seconds each"
+    scripts/fuzz.sh "$fuzz"
+fi
+say "all passed"
