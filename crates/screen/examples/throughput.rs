@@ -18,9 +18,12 @@ const CORPUS_BYTES: usize = 8 << 20;
 const CHUNK_BYTES: usize = 16 << 10;
 const RUNS: usize = 9;
 
+/// Makes the line of a corpus that has this number.
+type Generator = fn(usize) -> String;
+
 fn main() {
     let wanted = std::env::args().nth(1);
-    let corpora: [(&str, fn(usize) -> String); 4] =
+    let corpora: [(&str, Generator); 4] =
         [("plain", plain), ("sgr", sgr), ("tui", tui), ("cjk", cjk)];
     let is_wanted = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
     let corpora: Vec<_> = corpora.into_iter().filter(|(name, _)| is_wanted(name)).collect();
@@ -42,7 +45,7 @@ fn main() {
 }
 
 /// Bytes of a corpus, cut where a line ends.
-fn fill(line: fn(usize) -> String) -> Vec<u8> {
+fn fill(line: Generator) -> Vec<u8> {
     let mut corpus = String::with_capacity(CORPUS_BYTES + 4096);
     let mut number = 0;
     while corpus.len() < CORPUS_BYTES {
