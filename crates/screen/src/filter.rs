@@ -202,6 +202,10 @@ impl ReplayFilter {
             }
             Action::DcsHook => self.judge_dcs(out),
             Action::Print => self.flush(out),
+            // DEL within a sequence is nothing at all; left in, it would hide what the sequence is
+            Action::Ignore if code == 0x7f && next != State::Ground => {
+                self.held.truncate(self.char_start);
+            }
             Action::Ignore if before == State::OpaqueString && next == State::Ground => {
                 self.end_string(before, char, out);
             }

@@ -106,13 +106,14 @@ fn without_queried_pairs(number: u32, rest: &str) -> Verdict {
     Verdict::Rewrite(format!("{number};{}", kept.join(";")))
 }
 
-/// `10 ; colour ; ? ; colour …` sets one special colour after the other: without those that ask.
+/// `10 ; colour ; ? ; colour …` sets one special colour after the other: without those that ask, and
+/// without what comes after the last one: rewritten, it would be another command altogether.
 fn without_queried_slots(number: u32, rest: &str) -> Verdict {
     let slots: Vec<_> = rest.split(';').collect();
     if !slots.contains(&"?") {
         return Verdict::Pass;
     }
-    let kept: Vec<_> = (number..)
+    let kept: Vec<_> = (number..=19)
         .zip(slots)
         .filter(|(_, slot)| *slot != "?")
         .map(|(number, slot)| format!("{number};{slot}"))

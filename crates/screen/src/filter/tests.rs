@@ -167,6 +167,9 @@ fn a_query_hidden_by_a_control_in_its_introducer_is_found() {
     check("\x1b\r]11;?\x1b\\", "\r");
     check("\x1b\x07Z", "");
     check("\x1b\n[1m", "\n\x1b[1m");
+    for hidden in ["\x1b\x7f[c", "\x1b[\x7fc", "\x1b[6\x7fn", "\x1b\x7fZ", "\x1bP\x7f$qm\x1b\\"] {
+        check(hidden, "");
+    }
 }
 
 #[test]
@@ -190,6 +193,13 @@ fn a_query_is_cut_out_of_a_string_that_also_sets() {
     check("\x1b]4;1;?;2;#fff\x07", "\x1b]4;2;#fff\x07");
     check("\x1b]10;?;#000;?\x1b\\", "\x1b]11;#000\x1b\\");
     check("\x1b]10;#111;?;#222\x07", "\x1b]10;#111\x1b\\\x1b]12;#222\x07");
+}
+
+#[test]
+fn cutting_a_query_out_never_makes_another_command_of_the_rest() {
+    let many = ";x".repeat(40);
+    let set: String = (12..=19).map(|number| format!("\x1b]{number};x\x1b\\")).collect();
+    check(&format!("\x1b]11;?{many};c;aGk=\x1b\\"), &set);
 }
 
 #[test]
