@@ -18,7 +18,7 @@ use quarterdeck_transport::{
 };
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::{Live, Wire, links::Down, notices::Notices};
+use super::{Live, Wire, links::Down, notices::Notices, picture::Picture};
 use crate::{
     attach::{
         Left, Program, Wish,
@@ -82,6 +82,7 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
             again: false,
         }),
         down: Down::default(),
+        picture: Picture::Direct { tail: None },
         notices: Notices::default(),
         held,
         told: attached.session.seq,
