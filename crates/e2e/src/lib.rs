@@ -7,6 +7,7 @@
 //! Deliberately not here: anything that the product itself uses.
 
 pub mod bench;
+pub mod harness;
 pub mod processes;
 pub mod program;
 pub mod proxy;

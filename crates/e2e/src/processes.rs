@@ -51,21 +51,23 @@ pub fn is_alive(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
-/// All processes whose environment or arguments name `directory`: those of one test, if its directory is
-/// in every environment that it hands on.
+/// All processes whose environment, arguments or open files name `directory`: those of one test, if its
+/// directory is in every environment that it hands on. Holders have no environment, but their log open.
 #[must_use]
 pub fn naming(directory: &Path) -> Vec<u32> {
     let needle = directory.as_os_str().as_bytes();
-    let names = |pid: &u32| {
-        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        ["environ", "cmdline"].iter().any(|file| contains(&read(file), needle))
-    };
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| *pid != std::process::id())
-        .filter(names)
-        .filter(|pid| is_alive(*pid))
-        .collect()
+    pids.filter(|pid| *pid != std::process::id() && names(*pid, needle) && is_alive(*pid)).collect()
+}
+
+fn names(pid: u32, needle: &[u8]) -> bool {
+    let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let open = || fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut targets = open().filter_map(|entry| fs::read_link(entry.path()).ok());
+    contains(&read("environ"), needle)
+        || contains(&read("cmdline"), needle)
+        || targets.any(|target| target.as_os_str().as_bytes().starts_with(needle))
 }
 
 /// Kills all processes that [`naming`] finds, until it finds none.

@@ -41,13 +41,20 @@ const OUTPUT_STACK_BYTES: usize = 256 * 1024;
 
 /// What a holder's process finds around it. Read from the environment by whoever owns that (the
 /// command line's config), so that tests and other callers can set it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// `XDG_RUNTIME_DIR`: where the user's service manager is reached. Without it a holder stays in
     /// the control group of its relay.
     pub runtime_directory: Option<PathBuf>,
     /// The `busctl` to ask the service manager with; a bare name is looked up in `PATH`.
     pub busctl: PathBuf,
+}
+
+impl Default for Surroundings {
+    /// No service manager.
+    fn default() -> Self {
+        Self { runtime_directory: None, busctl: PathBuf::from("busctl") }
+    }
 }
 
 /// Why a launch failed: what the relay is told.
@@ -117,20 +124,21 @@ pub fn run_holder(request: LaunchRequest, answer: UnixStream, surroundings: &Sur
 fn hold(ready: Ready, directory: &Path) -> u8 {
     let Ready { parts, recorder } = ready;
     let output = Output::new(Arc::clone(&parts.terminal), Arc::clone(&parts.shared), recorder);
-    let shared = Arc::clone(&parts.shared);
-    let output = thread::Builder::new().stack_size(OUTPUT_STACK_BYTES).spawn(move || {
-        let outcome = output.run();
-        // without its log the holder has nothing to hold
-        shared.known().finished = true;
-        shared.link.bell().ring();
-        outcome
-    });
-    let Ok(output) = output else { return EXIT_FAILED };
-    let controlled = Control::new(parts).run();
-    // the output thread ends with the program; an error in this one must not wait for that
-    let recorded = controlled.and_then(|()| output.join().unwrap_or(Ok(())));
+    let thread = thread::Builder::new().stack_size(OUTPUT_STACK_BYTES);
+    let Ok(output) = thread.spawn(move || output.run()) else { return EXIT_FAILED };
+    let mut control = Control::new(parts);
+    if control.run().is_err() {
+        // the output thread ends with the program; this process must not wait for that
+        return EXIT_FAILED;
+    }
+    let recorded = output.join();
+    // while the lock is held nobody else can have a socket there; when the driver sees the end, the
+    // lock is free
     socket::remove(directory);
-    if recorded.is_ok() { EXIT_DONE } else { EXIT_FAILED }
+    let code = if matches!(recorded, Ok(Ok(_))) { EXIT_DONE } else { EXIT_FAILED };
+    drop(recorded);
+    drop(control);
+    code
 }
 
 /// A panic in either thread ends the process at once, and is kept for whoever asks why the session

@@ -14,7 +14,7 @@
 //! - [`segment`]: the bytes of a segment and their recovery, as pure functions;
 //! - [`LogReader`]: follows a log while it is written, and reports what is missing;
 //! - [`scan_state`]: what a log adds up to, without reading all of it;
-//! - [`plan_quota`]: which logs shrink when all of them are too much.
+//! - [`log_usage`] and [`plan_quota`]: what logs take, and which shrink when all of them are too much.
 //!
 //! What records say, and their bytes, stands in `quarterdeck_protocol::record`. Deliberately not
 //! here: when to write what (the holder), who may read (the relay).
@@ -26,6 +26,7 @@ mod reader;
 mod reserve;
 mod scan;
 pub mod segment;
+mod usage;
 mod writer;
 
 pub use lock::{LogLock, is_held};
@@ -33,6 +34,7 @@ pub use quota::{Life, SessionUsage, Trim, plan_quota};
 pub use reader::{LogReader, Next, Sought};
 pub use scan::{ReadError, Recovered, scan_state};
 pub use segment::Missing;
+pub use usage::{LogUsage, log_usage};
 pub use writer::{
     Append, Batch, Class, Cut, Entry, LogOptions, LogWriter, NewLog, OpenError, Opened, Trimmed,
     WriteError,

@@ -6,7 +6,10 @@ use std::{
 };
 
 use quarterdeck_protocol::record::LeftProcess;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::{
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal},
+};
 
 /// A line of the process table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +86,7 @@ pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
 }
 
 /// Sends `signal` to each descendant of `root` for which `wanted` holds. Safe against reused pids: the
-/// process is pinned by a pidfd first and looked up again after.
+/// process is pinned by a pidfd first and looked up again after, where the kernel can do that.
 pub(crate) fn signal_descendants(
     root: i32,
     signal: Signal,
@@ -91,12 +94,18 @@ pub(crate) fn signal_descendants(
 ) -> io::Result<()> {
     for process in descendants(root)?.into_iter().filter(wanted) {
         let Some(pid) = Pid::from_raw(process.pid) else { continue };
-        let Ok(pinned) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        let pinned = rustix::process::pidfd_open(pid, PidfdFlags::empty());
         let still = ancestors(pid).is_some_and(|line| line.iter().any(|p| p.pid == root));
-        if still {
-            // it may have ended meanwhile, which is what the signal is for
-            let _ = rustix::process::pidfd_send_signal(&pinned, signal);
+        if !still {
+            continue;
         }
+        // it may have ended meanwhile, which is what the signal is for
+        let _ = match pinned {
+            Ok(pinned) => rustix::process::pidfd_send_signal(&pinned, signal),
+            // kernels before 5.3 cannot pin
+            Err(Errno::NOSYS) => rustix::process::kill_process(pid, signal),
+            Err(gone) => Err(gone),
+        };
     }
     Ok(())
 }

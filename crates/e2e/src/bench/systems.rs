@@ -11,7 +11,10 @@ use pty_process::blocking;
 use tempfile::TempDir;
 
 use super::line::{Line, RawWebSocket, SILENCE};
-use crate::pty::{BlockingPty, USUAL_SIZE};
+use crate::{
+    harness::tools::find_program,
+    pty::{BlockingPty, USUAL_SIZE},
+};
 
 /// Something that can show a program's terminal to a client.
 pub trait System {
@@ -180,11 +183,4 @@ impl Drop for Tmux {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// The first program of this name in `PATH`.
-#[must_use]
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file())
 }

@@ -3,10 +3,13 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use quarterdeck_e2e::bench::{
-    reference, report,
-    rounds::{self, Plan},
-    systems::{RawPty, RawTcp, RawWs, RefWs, System, Tmux, find_program},
+use quarterdeck_e2e::{
+    bench::{
+        reference, report,
+        rounds::{self, Plan},
+        systems::{RawPty, RawTcp, RawWs, RefWs, System, Tmux},
+    },
+    harness::tools::find_program,
 };
 
 const USAGE: &str = "\

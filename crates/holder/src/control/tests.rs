@@ -91,7 +91,7 @@ impl Holder {
         let output = Output::new(Arc::clone(&terminal), Arc::clone(&shared), recorder);
         let threads = vec![
             std::thread::spawn(move || Control::new(parts).run()),
-            std::thread::spawn(move || output.run()),
+            std::thread::spawn(move || output.run().map(|_| ())),
         ];
         let driver = socket::connect(directory.path()).expect("connects");
         driver.set_read_timeout(Some(LIMIT)).expect("a limit");

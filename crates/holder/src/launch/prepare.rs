@@ -7,7 +7,7 @@ use quarterdeck_protocol::{
     holder::{LaunchErrorCode, LaunchRequest},
     ids::{Incarnation, LogId},
     limits::{MAX_ARGV_ENV_BYTES, MAX_ARGV_WORDS, MAX_TERMINAL_CELLS_PER_SIDE},
-    record::{Fact, Lost, Note, RawJson, Start},
+    record::{Fact, Lost, Note, RawJson, RecordKind, SessionKind, Start},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
@@ -37,6 +37,13 @@ pub(super) struct Ready {
     pub(super) parts: Parts,
     pub(super) recorder: Recorder<LogWriter>,
 }
+
+/// What a terminal is told before another program writes to it: leave the alternate screen, reset
+/// modes (DECSTR, mouse, paste, keypad), margins and pen, and begin a line at the bottom. Recorded as
+/// output, so that everyone who replays the log sees the same screen.
+const FRESH_TERMINAL: &[u8] =
+    b"\x1b[?1049l\x1b[!p\x1b[?1000;1002;1003;1004;1005;1006;2004l\x1b[?1l\x1b>\
+\x1b[?7h\x1b[?25h\x1b[r\x1b[0m\x1b[9999;1H\r\n";
 
 impl Ready {
     pub(super) fn program_pid(&self) -> u32 {
@@ -122,6 +129,10 @@ fn after_start(
     };
     let (kind, payload) = Fact::Start(Box::new(start)).encode();
     recorder.record_payload(kind, &payload, Class::Vital).map_err(not_recorded)?;
+    if request.incarnation > Incarnation(1) && request.kind == SessionKind::Terminal {
+        // the screen of the earlier program stays above, its modes do not; a full disk may drop it
+        let _ = recorder.record_payload(RecordKind::Output, FRESH_TERMINAL, Class::Bulk);
+    }
     if let Some(error) = no_scope
         && let Ok(body) = RawJson::from_value(&error.to_string())
     {

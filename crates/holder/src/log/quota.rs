@@ -22,8 +22,8 @@ pub struct SessionUsage {
     pub floor_bytes: u64,
     /// Whether it still writes.
     pub life: Life,
-    /// Wall clock of its last record, microseconds since 1970.
-    pub last_record_micros: u64,
+    /// When its log was last written to: wall clock, microseconds since 1970.
+    pub modified_micros: u64,
 }
 
 /// One log that has to shrink.
@@ -43,7 +43,7 @@ pub fn plan_quota(usages: &[SessionUsage], limit_bytes: u64) -> Vec<Trim> {
     let total: u64 = usages.iter().fold(0, |sum, usage| sum.saturating_add(usage.bytes));
     let mut excess = total.saturating_sub(limit_bytes);
     let mut order: Vec<&SessionUsage> = usages.iter().collect();
-    order.sort_by_key(|usage| (usage.life, usage.last_record_micros, usage.session));
+    order.sort_by_key(|usage| (usage.life, usage.modified_micros, usage.session));
     let mut plan = Vec::new();
     for usage in order {
         let gives = usage.bytes.saturating_sub(usage.floor_bytes).min(excess);
@@ -61,10 +61,10 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
-    fn usage(byte: u8, mib: u64, life: Life, last_record_micros: u64) -> SessionUsage {
+    fn usage(byte: u8, mib: u64, life: Life, modified_micros: u64) -> SessionUsage {
         let session = SessionId::from_bytes([byte; 10]);
         let (bytes, floor_bytes) = (mib * MIB, 4 * MIB);
-        SessionUsage { session, bytes, floor_bytes, life, last_record_micros }
+        SessionUsage { session, bytes, floor_bytes, life, modified_micros }
     }
 
     fn check(usages: &[SessionUsage], limit_mib: u64, expected: &[(u8, u64)]) {

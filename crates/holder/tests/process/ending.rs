@@ -65,6 +65,7 @@ fn the_driver_is_told_the_end_before_the_holder_closes() {
     let mut driver = session.drive(1);
     driver.type_in(1, 0, b"\r");
     driver.hear_the_end();
+    assert!(!log::is_held(&session.directory).expect("probed"), "it closed before it was done");
     let told = driver.passed.iter().rfind(|heard| heard.op == op::HEAD);
     let told = quarterdeck_protocol::holder::Head::parse(&told.expect("a head").body);
     let head = scan_state(&session.directory).expect("a log").state.next();

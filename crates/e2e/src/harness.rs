@@ -1,0 +1,47 @@
+//! Real processes under test: an instance of its own per test, with everything that a person would use.
+//!
+//! - [`instance`]: the temporary home, the `qd` binary, its relay; nothing is left when it is dropped;
+//! - [`client`]: the native protocol as a program would speak it, over any endpoint;
+//! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
+//! - [`canary`]: a second session that must go on while the first one suffers;
+//! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
+//! - [`files`]: what programs write into files, and the log on disk;
+//! - [`tools`]: programs of the system that some tests need.
+//!
+//! A wait in a test is for an event, and [`within`] is what ends it when the event does not come.
+
+pub mod canary;
+pub mod client;
+pub mod files;
+pub mod instance;
+pub mod steady;
+pub mod terminal;
+pub mod tools;
+
+use std::{future::Future, time::Duration};
+
+/// How long an event may take on a loaded machine. Nothing waits for it when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for an event.
+///
+/// # Panics
+/// When it does not come in time: the text says what was waited for.
+pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
+    let Ok(value) = tokio::time::timeout(PATIENCE, event).await else {
+        panic!("nothing for {PATIENCE:?}: {what}");
+    };
+    value
+}
+
+/// Whether the long versions of tests are asked for.
+#[must_use]
+pub fn is_long() -> bool {
+    std::env::var_os("QD_LONG").is_some_and(|value| value == "1")
+}
+
+/// The first of two numbers in an ordinary run, the second in a long one.
+#[must_use]
+pub fn ordinary_or_long<T>(ordinary: T, long: T) -> T {
+    if is_long() { long } else { ordinary }
+}

@@ -1,0 +1,4 @@
+//! Tests with real processes: the built `qd`, relays, holders, shells, terminals, links that break.
+
+mod basics;
+mod killing;
