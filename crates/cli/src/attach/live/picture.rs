@@ -139,9 +139,11 @@ impl Live<'_> {
                 let mut model = Model::new(Size { cols: size.cols, rows: size.rows });
                 model.feed(tail.as_ref()?);
                 let text = model.text();
-                let rows = text.lines().enumerate().filter(|(_, row)| !row.is_empty());
-                let text_row = rows.last().map_or(0, |(row, _)| row);
-                let last = usize::from(model.cursor().row).max(text_row);
+                let used = text.lines().enumerate().filter(|(_, row)| !row.is_empty()).last();
+                let cursor = model.cursor();
+                // an empty row with the cursor at its beginning is where the shell can go on
+                let typing_on = (cursor.col > 0).then_some(usize::from(cursor.row));
+                let last = used.map(|(row, _)| row).max(typing_on)?;
                 u16::try_from(last + 1).ok()
             }
             Picture::Boxed(boxed) => Some(boxed.letterbox.rows()),
