@@ -156,7 +156,8 @@ impl Live<'_> {
 
     /// Starts the instance's relay when it is gone and nobody else does.
     fn start_relay(&mut self, cause: Option<&ReconnectError>) {
-        let absent = self.settings.is_local() && cause.is_some_and(is_absent);
+        // an attempt that only looked whether anything listens has no cause to tell
+        let absent = self.settings.is_local() && cause.is_none_or(is_absent);
         let recently = self.down.last_start.is_some_and(|at| at.elapsed() < START_PAUSE);
         let stopped = self.down.farewell == Farewell::Stopped;
         let busy = self.down.starting.is_some() || recently || stopped;
