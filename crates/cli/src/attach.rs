@@ -2,12 +2,14 @@
 //!
 //! Pure: [`pieces`] and [`keys`] (what the keyboard says), [`modes`] (what must be undone),
 //! [`typing`] (what has not reached the program), [`view`] (what to do about all of it), [`history`]
-//! (the lines above the screen), [`notice`] (the line on the last row), [`stream`] (frames in order).
+//! (the lines above the screen), [`notice`] (the line on the last row), [`stream`] (frames in order),
+//! [`letterbox`] (a session of another size).
 //! With I/O: [`terminal`] (raw mode, keyboard, screen), [`outbox`] (what goes to the relay), `live`
 //! (the loop that connects them).
 
 mod history;
 pub(crate) mod keys;
+mod letterbox;
 mod live;
 pub(crate) mod modes;
 mod notice;

@@ -56,6 +56,8 @@ struct Attached {
 pub(crate) enum LastLine {
     /// Below everything that is on the screen.
     Used,
+    /// Below this row, counted from 1.
+    Row(u16),
     /// Where it was: only the alternate screen was drawn on.
     Unused,
 }
@@ -156,6 +158,13 @@ impl Drop for Terminal {
     }
 }
 
+/// Where the shell is to go on.
+pub(crate) fn set_last_line(last_line: LastLine) {
+    if let Some(attached) = lock().as_mut() {
+        attached.last_line = last_line;
+    }
+}
+
 /// Raw again, after a stop and continue gave the terminal back to the shell.
 pub(crate) fn make_raw() -> io::Result<()> {
     let mut raw = tcgetattr(rustix::stdio::stdin())?;
@@ -167,14 +176,15 @@ pub(crate) fn make_raw() -> io::Result<()> {
 pub(crate) fn restore() {
     let Some(attached) = lock().take() else { return };
     let Attached { original, mut modes, last_line } = attached;
-    let to_last_row: &[u8] = match (last_line, modes.is_alternate()) {
-        (LastLine::Unused, _) => b"",
-        (LastLine::Used, true) => b"\r\n",
-        (LastLine::Used, false) => b"\x1b[999;1H\r\n",
+    let to_last_row = match (last_line, modes.is_alternate()) {
+        (LastLine::Unused, _) => String::new(),
+        (LastLine::Used | LastLine::Row(_), true) => "\r\n".to_owned(),
+        (LastLine::Used, false) => "\x1b[999;1H\r\n".to_owned(),
+        (LastLine::Row(row), false) => format!("\x1b[{row};1H\r\n\x1b[J"),
     };
     let mut last = modes.take_undo();
     last.extend(RESTORE_TITLE);
-    last.extend(to_last_row);
+    last.extend(to_last_row.into_bytes());
     let _writing = wait_for_writer();
     let stdout = rustix::stdio::stdout();
     let mut ready = [PollFd::new(&stdout, PollFlags::OUT)];

@@ -20,7 +20,6 @@ use crate::{
         Left,
         outbox::{Asked, Request},
         stream::{Drawn, Seen, Stream},
-        terminal::Screen,
         view::Ask,
     },
     connection::call_failed,
@@ -55,9 +54,7 @@ impl Live<'_> {
         match self.stream.handle(frame, self.view.role()) {
             Seen::Nothing => {}
             Seen::Draw { screens, drawn } => {
-                for screen in screens {
-                    self.draw_screen(screen);
-                }
+                self.show(screens);
                 match drawn {
                     Drawn::Output => {}
                     Drawn::Snapshot => self.draw_notice(),
@@ -76,11 +73,6 @@ impl Live<'_> {
             }
         }
         Turn::Go
-    }
-
-    /// There is room: an event is only taken when there is.
-    fn draw_screen(&self, screen: Screen) {
-        let _ = self.terminal.screen.try_send(screen);
     }
 
     async fn handle_notification(

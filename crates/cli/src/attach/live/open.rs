@@ -16,9 +16,9 @@ use quarterdeck_transport::{
     CallError, Client, ClosedWhy, Events, Incoming,
     client::{CallId, read_result},
 };
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-use super::{Live, Wire, links::Down, notices::Notices};
+use super::{Live, Wire, links::Down, notices::Notices, picture::Picture};
 use crate::{
     attach::{
         Left, Program, Wish,
@@ -32,13 +32,17 @@ use crate::{
     },
     config::Settings,
     connection::{Link, Missing, Telling, call_failed},
-    error::CliError,
+    error::{CliError, Kind},
 };
 
 /// Events that may come while history is fetched; a session that is busier gets less history.
 const MAX_HELD_EVENTS: usize = 4096;
 /// How long fetching history may keep the screen waiting.
 const HISTORY_LIMIT: Duration = Duration::from_secs(10);
+/// How long a session may be about to end.
+const ENDING_LIMIT: Duration = Duration::from_secs(2);
+/// Pause between two tries to attach to it.
+const ENDING_PAUSE: Duration = Duration::from_millis(50);
 /// How long a request of the beginning may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
@@ -82,6 +86,7 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
             again: false,
         }),
         down: Down::default(),
+        picture: Picture::Direct { tail: None },
         notices: Notices::default(),
         held,
         told: attached.session.seq,
@@ -125,9 +130,19 @@ struct Opening {
 }
 
 impl Opening {
+    /// Attaches. A program that ends at that moment is still owned for the relay and not any more for
+    /// its holder; a moment later both agree, and what it left can be watched.
     async fn attach(&mut self, settings: &Settings, wish: &Wish) -> Result<AttachResult, CliError> {
         let params = attach_params(settings, wish, AttachFrom::Snapshot);
-        self.ask::<SessionAttach>(&params, &wish.session).await
+        let deadline = Instant::now() + ENDING_LIMIT;
+        loop {
+            match self.ask::<SessionAttach>(&params, &wish.session).await {
+                Err(error) if error.kind == Kind::Ended && Instant::now() < deadline => {
+                    sleep(ENDING_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     async fn take(&mut self, session: &str, reason: &str) -> Result<(), CliError> {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::Check;
 use crate::{
+    commands::down::is_locked,
     config::{Settings, relay_config},
     connection::{Connection, Missing},
     error::Kind,
@@ -116,7 +117,7 @@ pub(super) async fn relay(settings: &Settings) -> Check {
             Check::ok(NAME, format!("pid {}, {} sessions running", status.pid, status.live))
         }
         Err(error) if error.kind == Kind::Unreachable && settings.is_local() => {
-            match lock_is_held(settings) {
+            match is_locked(&settings.directory.lock()) {
                 true => Check::fail(
                     NAME,
                     "one holds the lock and does not answer",
@@ -131,11 +132,6 @@ pub(super) async fn relay(settings: &Settings) -> Check {
             Check::fail(NAME, format!("{}: {causes}", error.message), advice)
         }
     }
-}
-
-fn lock_is_held(settings: &Settings) -> bool {
-    File::open(settings.directory.lock())
-        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 pub(super) fn socket_path(settings: &Settings) -> Check {
