@@ -12,6 +12,8 @@ pub(crate) use wire::{read_frame, write_frame};
 
 use std::{
     fmt,
+    fs::File,
+    io::Read as _,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     sync::Arc,
@@ -141,6 +143,17 @@ fn hold(ready: Ready, directory: &Path) -> u8 {
     code
 }
 
+/// Why the holder of the session in `directory` died, if it had the time to say so: the text of a
+/// panic, for the `lost` record and for whoever looks for the defect.
+#[must_use]
+pub fn last_words(directory: &Path) -> Option<String> {
+    let mut words = String::new();
+    let file = File::open(directory.join(PANIC_FILE)).ok()?;
+    // one that is cut within a character is no text; what panics here says, is ASCII
+    file.take(MAX_LAST_WORDS_BYTES).read_to_string(&mut words).ok()?;
+    Some(words.trim().to_owned())
+}
+
 /// A panic in either thread ends the process at once, and is kept for whoever asks why the session
 /// is lost: a half-working holder would be worse.
 fn keep_panics(directory: &Path) {
@@ -153,5 +166,23 @@ fn keep_panics(directory: &Path) {
 
 /// Where a holder that panicked says why.
 const PANIC_FILE: &str = "holder-panic";
+/// Bytes of its text that are read.
+const MAX_LAST_WORDS_BYTES: u64 = 2048;
 /// Exit code of a holder that panicked.
 const EXIT_PANIC: u8 = 101;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_a_holder_are_short_and_may_be_missing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert_eq!(last_words(directory.path()), None);
+        let file = directory.path().join(PANIC_FILE);
+        std::fs::write(&file, "panicked at x.rs:1:1\n").expect("written");
+        assert_eq!(last_words(directory.path()).as_deref(), Some("panicked at x.rs:1:1"));
+        std::fs::write(&file, "x".repeat(100_000)).expect("written");
+        assert!(last_words(directory.path()).is_some_and(|words| words.len() == 2048));
+    }
+}

@@ -23,6 +23,7 @@ use crate::{
         scan_state,
     },
     memory::MemoryWatch,
+    processes::Spare,
     program::Program,
     recorder::{NotRecorded, Recorder, Retention, now_micros},
     scope::{self, ScopeError},
@@ -97,7 +98,11 @@ pub(super) fn prepare(
     }
     let signals =
         after_start(request, &terminal, &mut recorder, refused).inspect_err(|_| undo(&terminal))?;
-    let program = Program::new(terminal.leader(), memory, group);
+    let spare = match request.kind {
+        SessionKind::Terminal => Spare::Daemons,
+        SessionKind::Agent | SessionKind::Unknown => Spare::Nobody,
+    };
+    let program = Program::new(terminal.leader(), memory, spare).in_group(group);
     let size = request.size;
     let parts = Parts { identity, shared, terminal, size, listener, signals, program, inputs };
     Ok(Ready { parts, recorder })
@@ -171,6 +176,8 @@ fn open_log(request: &LaunchRequest, directory: &Path) -> Result<LogWriter, Laun
         let sentence = "another holder runs this session";
         return Err(LaunchFailure::plain(LaunchErrorCode::Locked, sentence));
     };
+    // an earlier holder's, told long ago
+    let _ = std::fs::remove_file(directory.join(super::PANIC_FILE));
     let options = LogOptions::default();
     let first = request.incarnation <= Incarnation(1);
     // an earlier launch may have failed after it made the log
