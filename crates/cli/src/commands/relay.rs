@@ -77,9 +77,10 @@ pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, Cl
     }
     let ended = serve(settings, args).await;
     match ended {
+        // the starter says it; the log is for a relay that ran
         Err(error) if daemon => {
             report_failure(settings.output, &error)?;
-            Err(error)
+            Ok(Exit::code(error.kind.exit_code()))
         }
         other => other,
     }

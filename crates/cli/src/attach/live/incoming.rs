@@ -46,7 +46,8 @@ impl Live<'_> {
                     Some(Asked::Detach) | None => Ok(Turn::Go),
                 }
             }
-            Some(Incoming::Closed { .. }) | None => self.handle_closed().await,
+            Some(Incoming::Closed { why }) => self.handle_closed(Some(&why)).await,
+            None => self.handle_closed(None).await,
         }
     }
 
@@ -96,10 +97,9 @@ impl Live<'_> {
             }
             notify::SESSION_DETACHED => {
                 let detached = read::<Detached>(params).filter(|d| of_channel(d.channel));
-                return Ok(match detached {
-                    Some(detached) if detached.why == "removed" => self.end(Left::Removed),
-                    Some(_) | None => Turn::Go,
-                });
+                return Ok(
+                    detached.map_or(Turn::Go, |detached| self.handle_detached(&detached.why))
+                );
             }
             notify::SESSION_REMOVED => {
                 let gone = read::<SessionRemoved>(params).filter(|gone| gone.session == session);
@@ -127,6 +127,14 @@ impl Live<'_> {
             _ => {}
         }
         Ok(Turn::Go)
+    }
+
+    fn handle_detached(&mut self, why: &str) -> Turn {
+        match why {
+            "removed" => self.end(Left::Removed),
+            // the end of the connection says the same, or another attachment of ours took its place
+            _ => Turn::Go,
+        }
     }
 
     /// A record of the session's log, in its place.
