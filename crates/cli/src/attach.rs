@@ -2,14 +2,16 @@
 //!
 //! Pure: [`pieces`] and [`keys`] (what the keyboard says), [`modes`] (what must be undone),
 //! [`typing`] (what has not reached the program), [`view`] (what to do about all of it), [`history`]
-//! (the lines above the screen), [`notice`] (the line on the last row), [`stream`] (frames in order).
+//! (the lines above the screen), [`notice`] (the line on the last row), [`stream`] (frames in order),
+//! [`letterbox`] (a session of another size).
 //! With I/O: [`terminal`] (raw mode, keyboard, screen), [`outbox`] (what goes to the relay), `live`
 //! (the loop that connects them).
 
 mod history;
 pub(crate) mod keys;
+mod letterbox;
 mod live;
-mod modes;
+pub(crate) mod modes;
 mod notice;
 mod outbox;
 mod pieces;
@@ -27,7 +29,7 @@ use crate::{
     error::{CliError, Kind},
     output::escape::plain,
 };
-pub(crate) use pieces::{LoneEscape, PieceKind, Splitter};
+pub(crate) use pieces::{LoneEscape, Piece, PieceKind, Splitter};
 
 /// What to attach to, and how.
 #[derive(Debug, Clone)]

@@ -26,10 +26,10 @@ use crate::{
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// Which instance to act on [env: `QD_INSTANCE`] [default: default]
+    /// Which instance to act on [env: QD_INSTANCE] [default: default]
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "url")]
     pub(crate) instance: Option<String>,
-    /// Where instances are kept [env: `QD_HOME`] [default: `$XDG_DATA_HOME/quarterdeck`]
+    /// Where instances are kept [env: QD_HOME] [default: $XDG_DATA_HOME/quarterdeck]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) base_dir: Option<PathBuf>,
     /// Act on a relay elsewhere: wss://HOST:PORT, ssh://HOST, unix:PATH
@@ -38,7 +38,7 @@ pub(crate) struct GlobalArgs {
     /// The relay's certificate must have this key: sha256:…
     #[arg(long, global = true, value_name = "PIN")]
     pub(crate) pin: Option<String>,
-    /// File with the bearer token, - for standard input [env: `QD_TOKEN`, the token itself]
+    /// File with the bearer token, - for standard input [env: QD_TOKEN, the token itself]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Trust the authorities of this PEM file instead of the system's

@@ -42,8 +42,8 @@ pub(crate) enum Telling {
 #[derive(Debug)]
 pub(crate) struct Connection {
     client: Client,
-    /// Must be read where the relay tells of changes.
-    pub(crate) events: Events,
+    /// Kept: whoever drops it ends the connection.
+    _events: Events,
     /// What the relay said of itself and of this client.
     pub(crate) hello: HelloResult,
 }
@@ -51,18 +51,9 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects.
     pub(crate) async fn open(settings: &Settings, missing: Missing) -> Result<Self, CliError> {
-        Self::open_telling(settings, missing, Telling::Nothing).await
-    }
-
-    /// Connects, to be told of changes.
-    pub(crate) async fn open_telling(
-        settings: &Settings,
-        missing: Missing,
-        telling: Telling,
-    ) -> Result<Self, CliError> {
-        let dialer = dialer(settings, telling)?;
+        let dialer = dialer(settings, Telling::Nothing)?;
         let error = match dialer.dial(None).await {
-            Ok((client, events, hello)) => return Ok(Self { client, events, hello }),
+            Ok((client, events, hello)) => return Ok(Self { client, _events: events, hello }),
             Err(error) => error,
         };
         if !(settings.is_local() && is_absent(&error)) {
@@ -73,7 +64,7 @@ impl Connection {
             Missing::Start => {
                 background::start(settings, &[]).await?;
                 let (client, events, hello) = background::first_dial(&dialer, settings).await?;
-                Ok(Self { client, events, hello })
+                Ok(Self { client, _events: events, hello })
             }
         }
     }

@@ -29,6 +29,7 @@ use clap::Parser;
 use args::{Args, Command};
 use config::{Environment, FileConfig, Settings};
 use error::{CliError, Kind};
+use output::Output;
 
 /// How long background work may delay the end of the process; a blocked read of standard input would
 /// delay it for ever.
@@ -57,33 +58,44 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage_error(&error, &environment),
     };
-    match run(args, environment) {
+    let early = config::early_output(&args.global, &environment);
+    let (output, ended) = match prepare(&args, environment, early) {
+        Ok(Prepared::Answered(exit)) => (early, Ok(exit)),
+        Ok(Prepared::ToRun(settings)) => (settings.output, run(*settings, args.command)),
+        Err(error) => (early, Err(error)),
+    };
+    match ended {
         Ok(Exit(code)) => ExitCode::from(code),
-        Err((output, error)) => {
+        Err(error) => {
             output.error(&error);
             ExitCode::from(error.kind.exit_code())
         }
     }
 }
 
-fn run(args: Args, environment: Environment) -> Result<Exit, (output::Output, CliError)> {
-    let Args { global, command } = args;
-    attach::terminal::restore_on_panic();
-    let early = config::early_output(&global, &environment);
-    let settings = || {
-        let file = FileConfig::load(&environment)?;
-        Settings::resolve(&global, environment.clone(), file)
-    };
-    if let Some(Command::Completions(args)) = command {
-        return commands::completions::run(early, &args).map_err(|error| (early, error));
+/// What is left to do once the settings are known.
+enum Prepared {
+    /// Nothing: the command needs no settings.
+    Answered(Exit),
+    /// The command.
+    ToRun(Box<Settings>),
+}
+
+fn prepare(args: &Args, environment: Environment, early: Output) -> Result<Prepared, CliError> {
+    if let Some(Command::Completions(args)) = &args.command {
+        return commands::completions::run(early, args).map(Prepared::Answered);
     }
-    let settings = settings().map_err(|error| (early, error))?;
-    let output = settings.output;
-    let failed = |error| (output, error);
-    let runtime = runtime(command.as_ref()).map_err(failed)?;
-    let result = runtime.block_on(commands::dispatch(settings, command));
+    let file = FileConfig::load(&environment)?;
+    let settings = Settings::resolve(&args.global, environment, &file)?;
+    Ok(Prepared::ToRun(Box::new(settings)))
+}
+
+fn run(settings: Settings, command: Option<Command>) -> Result<Exit, CliError> {
+    attach::terminal::restore_on_panic();
+    let runtime = runtime(command.as_ref())?;
+    let ended = runtime.block_on(commands::dispatch(settings, command));
     runtime.shutdown_timeout(LAST_WORK_LIMIT);
-    result.map_err(failed)
+    ended
 }
 
 /// A relay uses all processors; everything else is one connection.

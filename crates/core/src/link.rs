@@ -332,7 +332,6 @@ impl Link {
     }
 
     fn rest(&mut self, state: State, status: Status) {
-        self.failures = 0;
         self.state = state;
         self.show(status);
     }

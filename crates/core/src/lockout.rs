@@ -124,9 +124,9 @@ impl Lockout {
         self.entries.is_empty()
     }
 
-    /// Drops what is over; then, if the table is still full, the entry that matters least: one that is not
-    /// locked before one that is, the one that has been quiet longest first. So a flood from many
-    /// addresses does not free the one that was caught.
+    /// Drops what is over; then, if the table is still full, the entry that matters least: the one that
+    /// has been quiet longest, where a locked one counts as heard until its lockout ends. So a flood from
+    /// many addresses does not free the one that was caught.
     fn make_room(&mut self, now: Duration) {
         if self.entries.len() < MAX_SOURCES {
             return;
@@ -135,9 +135,8 @@ impl Lockout {
         if self.entries.len() < MAX_SOURCES {
             return;
         }
-        let least = self.entries.iter().min_by_key(|(_, entry)| {
-            (entry.locked_until.is_some(), entry.locked_until.unwrap_or(entry.last))
-        });
+        let heard = |entry: &Entry| entry.locked_until.unwrap_or(entry.last);
+        let least = self.entries.iter().min_by_key(|(_, entry)| heard(entry));
         if let Some(source) = least.map(|(source, _)| *source) {
             self.entries.remove(&source);
         }

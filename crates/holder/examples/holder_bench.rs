@@ -23,8 +23,9 @@ use quarterdeck_holder::{
     socket,
     zygote::{self, Zygote},
 };
+use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
-    holder::{Head, HelloRequest, Input, LaunchAnswer, LaunchRequest, Message, StopRequest, op},
+    holder::{HelloRequest, Input, LaunchAnswer, LaunchRequest, Message, StopRequest, op},
     ids::{ClientId, Epoch, Generation, Incarnation, InputNumber, SessionId},
     record::{SessionKind, TerminalSize},
 };
@@ -36,7 +37,7 @@ type Part = fn(&Zygote, &Path) -> Outcome<()>;
 const IDLE_SESSIONS: u8 = 100;
 const ROUNDS: usize = 8;
 const KEYS_PER_ROUND: usize = 500;
-const BULK_BYTES: u64 = 60_000_000;
+const BULK_BYTES: u64 = 20_000_000;
 const BULK_ROUNDS: u8 = 9;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -158,7 +159,9 @@ impl Driver {
     }
 
     fn hear_out(&mut self, out: u64) -> Outcome<()> {
-        self.hear(|op, body| op == op::HEAD && Head::parse(body).is_some_and(|h| h.out.0 >= out))
+        self.hear(|op, body| {
+            op == op::HEAD && Position::parse(body).is_some_and(|h| h.out.0 >= out)
+        })
     }
 
     fn stop(mut self) -> Outcome<()> {
@@ -360,27 +363,42 @@ fn bare_terminal(script: &str) -> Outcome<(Pty, std::process::Child)> {
 fn bulk(zygote: &Zygote, room: &Path) -> Outcome<()> {
     for (name, line) in [("log lines", LOG_LINE), ("short lines", "1234567\n")] {
         let path = room.join("lines");
-        let lines = BULK_BYTES / 4 / line.len() as u64;
+        let lines = BULK_BYTES / line.len() as u64;
         fs::write(&path, line.repeat(usize::try_from(lines)?))?;
         // the terminal makes two bytes of each line's end
         let out = lines * (line.len() as u64 + 1);
         let script = format!("read go; exec cat {}", path.display());
-        let (mut bares, mut holders) = (Vec::new(), Vec::new());
-        let mut ratios = Vec::new();
+        let (mut bares, mut holders, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bare_ticks, mut held_ticks) = (0, 0);
         for round in 0..BULK_ROUNDS {
-            let bare = bulk_bare(&script, out)?;
-            let held = bulk_held(zygote, &request(room, 210 + round, &script)?, out)?;
+            let (bare, ticks) = bulk_bare(&script, out)?;
+            bare_ticks += ticks;
+            let (held, ticks) = bulk_held(zygote, &request(room, 210 + round, &script)?, out)?;
+            held_ticks += ticks;
+            ratios.push(held / bare);
             bares.push(bare);
             holders.push(held);
-            ratios.push(held / bare);
         }
         let (bare, held) = (median(&mut bares), median(&mut holders));
         let ratio = median(&mut ratios);
         println!(
-            "bulk    {name}: bare PTY {bare:.1} MB/s, holder {held:.1} MB/s, ratio {ratio:.2}",
+            "bulk    {name}: bare PTY {bare:.1} MB/s, holder {held:.1} MB/s, ratio {ratio:.2}"
         );
+        // a tick is 10 ms
+        let per_gb = |ticks: u64| ticks * 10_000_000_000 / (out * u64::from(BULK_ROUNDS));
+        let (bare, held) = (per_gb(bare_ticks), per_gb(held_ticks));
+        println!("bulk    {name}: CPU of the bare reader {bare} ms per GB, of the holder {held}");
     }
     Ok(())
+}
+
+/// CPU time that a process has used, in ticks.
+fn cpu_ticks(pid: &str) -> Outcome<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
+    let fields: Vec<_> = fields.split_ascii_whitespace().collect();
+    let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
+    Ok(number(11).ok_or("no user time")? + number(12).ok_or("no system time")?)
 }
 
 const LOG_LINE: &str = "2026-01-01T00:00:00 INFO request served path=/v1/items status=200\n";
@@ -395,8 +413,10 @@ fn rate(bytes: u64, since: Instant) -> f64 {
     bytes as f64 / 1e6 / since.elapsed().as_secs_f64()
 }
 
-fn bulk_bare(script: &str, out: u64) -> Outcome<f64> {
+/// MB/s, and the reader's CPU time.
+fn bulk_bare(script: &str, out: u64) -> Outcome<(f64, u64)> {
     let (mut master, _child) = bare_terminal(script)?;
+    let before = cpu_ticks("self")?;
     let began = Instant::now();
     master.write_all(b"\n")?;
     let mut buffer = vec![0; 64 * 1024];
@@ -405,10 +425,11 @@ fn bulk_bare(script: &str, out: u64) -> Outcome<f64> {
     while seen < out + 2 {
         seen += master.read(&mut buffer)? as u64;
     }
-    Ok(rate(out, began))
+    Ok((rate(out, began), cpu_ticks("self")? - before))
 }
 
-fn bulk_held(zygote: &Zygote, request: &LaunchRequest, out: u64) -> Outcome<f64> {
+/// The same through a holder, to the last head.
+fn bulk_held(zygote: &Zygote, request: &LaunchRequest, out: u64) -> Outcome<(f64, u64)> {
     fs::remove_dir_all(&request.directory)?;
     fs::create_dir_all(&request.directory)?;
     let session = launch(zygote, request)?;
@@ -420,6 +441,7 @@ fn bulk_held(zygote: &Zygote, request: &LaunchRequest, out: u64) -> Outcome<f64>
     driver.send(op::INPUT, &body)?;
     driver.hear_out(out + 2)?;
     let rate = rate(out, began);
+    let ticks = cpu_ticks(&session.holder_pid.to_string())?;
     driver.stop()?;
-    Ok(rate)
+    Ok((rate, ticks))
 }

@@ -112,8 +112,9 @@ impl Control {
         }
     }
 
-    /// Works until the end of the program is recorded and told.
-    pub(crate) fn run(mut self) -> io::Result<()> {
+    /// Works until the end of the program is recorded and told. The driver's connection is closed when
+    /// the value goes.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
         while !self.parts.shared.known().finished {
             let ready = self.wait(self.poll_timeout())?;
             self.turn(&ready)?;

@@ -11,8 +11,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
-    holder::{Head, Message, op},
+    holder::{Message, op},
     limits::MAX_DRIVER_QUEUE_BYTES,
 };
 
@@ -57,9 +58,9 @@ struct Current {
     /// Whole messages, the first of them cut at what is already sent.
     unsent: Vec<u8>,
     /// The newest head, when it is not told.
-    untold: Option<Head>,
+    untold: Option<Position>,
     /// The highest head that was told or is to be told.
-    told: Head,
+    told: Position,
     broken: bool,
 }
 
@@ -75,7 +76,13 @@ impl DriverLink {
 
     /// Puts a new driver in the old one's place. `hello` is the first thing it is told, `head` the
     /// head that stands in it.
-    pub(crate) fn attach(&self, id: ConnectionId, stream: UnixStream, hello: Vec<u8>, head: Head) {
+    pub(crate) fn attach(
+        &self,
+        id: ConnectionId,
+        stream: UnixStream,
+        hello: Vec<u8>,
+        head: Position,
+    ) {
         let current =
             Current { id, stream, unsent: hello, untold: None, told: head, broken: false };
         let mut state = self.lock();
@@ -88,7 +95,7 @@ impl DriverLink {
     }
 
     /// Tells the driver how far the log is; an older head than the last is skipped.
-    pub(crate) fn tell_head(&self, head: Head) {
+    pub(crate) fn tell_head(&self, head: Position) {
         self.with_current(|current| {
             if head > current.told {
                 current.told = head;
@@ -200,8 +207,8 @@ mod tests {
 
     const FIRST: ConnectionId = ConnectionId(1);
 
-    fn head(out: u64) -> Head {
-        Head { seq: Seq(out), out: Out(out) }
+    fn head(out: u64) -> Position {
+        Position { seq: Seq(out), out: Out(out) }
     }
 
     fn attached() -> (DriverLink, UnixStream) {

@@ -12,6 +12,8 @@ pub(crate) use wire::{read_frame, write_frame};
 
 use std::{
     fmt,
+    fs::File,
+    io::Read as _,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     sync::Arc,
@@ -41,13 +43,20 @@ const OUTPUT_STACK_BYTES: usize = 256 * 1024;
 
 /// What a holder's process finds around it. Read from the environment by whoever owns that (the
 /// command line's config), so that tests and other callers can set it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// `XDG_RUNTIME_DIR`: where the user's service manager is reached. Without it a holder stays in
     /// the control group of its relay.
     pub runtime_directory: Option<PathBuf>,
     /// The `busctl` to ask the service manager with; a bare name is looked up in `PATH`.
     pub busctl: PathBuf,
+}
+
+impl Default for Surroundings {
+    /// No service manager.
+    fn default() -> Self {
+        Self { runtime_directory: None, busctl: PathBuf::from("busctl") }
+    }
 }
 
 /// Why a launch failed: what the relay is told.
@@ -117,20 +126,32 @@ pub fn run_holder(request: LaunchRequest, answer: UnixStream, surroundings: &Sur
 fn hold(ready: Ready, directory: &Path) -> u8 {
     let Ready { parts, recorder } = ready;
     let output = Output::new(Arc::clone(&parts.terminal), Arc::clone(&parts.shared), recorder);
-    let shared = Arc::clone(&parts.shared);
-    let output = thread::Builder::new().stack_size(OUTPUT_STACK_BYTES).spawn(move || {
-        let outcome = output.run();
-        // without its log the holder has nothing to hold
-        shared.known().finished = true;
-        shared.link.bell().ring();
-        outcome
-    });
-    let Ok(output) = output else { return EXIT_FAILED };
-    let controlled = Control::new(parts).run();
-    // the output thread ends with the program; an error in this one must not wait for that
-    let recorded = controlled.and_then(|()| output.join().unwrap_or(Ok(())));
+    let thread = thread::Builder::new().stack_size(OUTPUT_STACK_BYTES);
+    let Ok(output) = thread.spawn(move || output.run()) else { return EXIT_FAILED };
+    let mut control = Control::new(parts);
+    if control.run().is_err() {
+        // the output thread ends with the program; this process must not wait for that
+        return EXIT_FAILED;
+    }
+    let recorded = output.join();
+    // while the lock is held nobody else can have a socket there; when the driver sees the end, the
+    // lock is free
     socket::remove(directory);
-    if recorded.is_ok() { EXIT_DONE } else { EXIT_FAILED }
+    let code = if matches!(recorded, Ok(Ok(_))) { EXIT_DONE } else { EXIT_FAILED };
+    drop(recorded);
+    drop(control);
+    code
+}
+
+/// Why the holder of the session in `directory` died, if it had the time to say so: the text of a
+/// panic, for the `lost` record and for whoever looks for the defect.
+#[must_use]
+pub fn last_words(directory: &Path) -> Option<String> {
+    let mut words = String::new();
+    let file = File::open(directory.join(PANIC_FILE)).ok()?;
+    // one that is cut within a character is no text; what panics here says, is ASCII
+    file.take(MAX_LAST_WORDS_BYTES).read_to_string(&mut words).ok()?;
+    Some(words.trim().to_owned())
 }
 
 /// A panic in either thread ends the process at once, and is kept for whoever asks why the session
@@ -145,5 +166,23 @@ fn keep_panics(directory: &Path) {
 
 /// Where a holder that panicked says why.
 const PANIC_FILE: &str = "holder-panic";
+/// Bytes of its text that are read.
+const MAX_LAST_WORDS_BYTES: u64 = 2048;
 /// Exit code of a holder that panicked.
 const EXIT_PANIC: u8 = 101;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_a_holder_are_short_and_may_be_missing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert_eq!(last_words(directory.path()), None);
+        let file = directory.path().join(PANIC_FILE);
+        std::fs::write(&file, "panicked at x.rs:1:1\n").expect("written");
+        assert_eq!(last_words(directory.path()).as_deref(), Some("panicked at x.rs:1:1"));
+        std::fs::write(&file, "x".repeat(100_000)).expect("written");
+        assert!(last_words(directory.path()).is_some_and(|words| words.len() == 2048));
+    }
+}

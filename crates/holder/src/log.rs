@@ -14,25 +14,25 @@
 //! - [`segment`]: the bytes of a segment and their recovery, as pure functions;
 //! - [`LogReader`]: follows a log while it is written, and reports what is missing;
 //! - [`scan_state`]: what a log adds up to, without reading all of it;
-//! - [`plan_quota`]: which logs shrink when all of them are too much.
+//! - [`log_usage`]: what a log takes; which logs shrink is decided by `quarterdeck_core::quota`.
 //!
 //! What records say, and their bytes, stands in `quarterdeck_protocol::record`. Deliberately not
 //! here: when to write what (the holder), who may read (the relay).
 
 mod files;
 mod lock;
-mod quota;
 mod reader;
 mod reserve;
 mod scan;
 pub mod segment;
+mod usage;
 mod writer;
 
 pub use lock::{LogLock, is_held};
-pub use quota::{Life, SessionUsage, Trim, plan_quota};
 pub use reader::{LogReader, Next, Sought};
 pub use scan::{ReadError, Recovered, scan_state};
 pub use segment::Missing;
+pub use usage::{LogUsage, log_usage};
 pub use writer::{
     Append, Batch, Class, Cut, Entry, LogOptions, LogWriter, NewLog, OpenError, Opened, Trimmed,
     WriteError,

@@ -59,14 +59,20 @@ impl<J: Journal> Output<J> {
         }
     }
 
-    /// Works until the end is recorded, or cannot be.
-    pub(crate) fn run(mut self) -> io::Result<()> {
+    /// Works until the end is recorded, or cannot be. Returns what keeps the log, and with it the
+    /// lock: the caller says when others may have it.
+    pub(crate) fn run(mut self) -> io::Result<Recorder<J>> {
+        let worked = self.run_inner();
+        // without its log the holder has nothing to hold
+        self.shared.known().finished = true;
+        self.shared.link.bell().ring();
+        worked.map(|()| self.recorder)
+    }
+
+    fn run_inner(&mut self) -> io::Result<()> {
         loop {
             if let Some(exit) = self.turn()? {
-                self.finish(&exit)?;
-                self.shared.known().finished = true;
-                self.shared.link.bell().ring();
-                return Ok(());
+                return self.finish(&exit);
             }
         }
     }

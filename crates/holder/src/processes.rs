@@ -6,7 +6,10 @@ use std::{
 };
 
 use quarterdeck_protocol::record::LeftProcess;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::{
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal},
+};
 
 /// A line of the process table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +58,20 @@ pub(crate) fn ancestors(pid: Pid) -> Option<Vec<Process>> {
 /// What names of Quarterdeck's own daemons begin with: relay, zygote, holders.
 const OWN_DAEMONS: &[u8] = b"qd-";
 
+/// Whether some descendants are not counted as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spare {
+    /// All count. So it is below an agent: a name, which anything can give itself, must not be a way
+    /// out.
+    Nobody,
+    /// A relay that was first started from inside a session is not part of it, and neither are the
+    /// sessions that it started: ending one session must not end them.
+    Daemons,
+}
+
 /// Every living descendant of `root`, without `root` itself. Orphans are among them where `root` is a
-/// subreaper. A relay that was first started from inside a session is not part of it, and neither are
-/// the sessions that it started: ending one session must not end them.
-pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
+/// subreaper.
+pub(crate) fn descendants(root: i32, spare: Spare) -> io::Result<Vec<Process>> {
     let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
@@ -72,7 +85,8 @@ pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
     let mut ahead = vec![root];
     while let Some(parent) = ahead.pop() {
         for child in children.remove(&parent).unwrap_or_default() {
-            if !child.name.starts_with(OWN_DAEMONS) && seen.insert(child.pid) {
+            let spared = spare == Spare::Daemons && child.name.starts_with(OWN_DAEMONS);
+            if !spared && seen.insert(child.pid) {
                 ahead.push(child.pid);
                 found.push(child);
             }
@@ -82,21 +96,23 @@ pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
     Ok(found)
 }
 
-/// Sends `signal` to each descendant of `root` for which `wanted` holds. Safe against reused pids: the
-/// process is pinned by a pidfd first and looked up again after.
-pub(crate) fn signal_descendants(
-    root: i32,
-    signal: Signal,
-    wanted: impl Fn(&Process) -> bool,
-) -> io::Result<()> {
-    for process in descendants(root)?.into_iter().filter(wanted) {
+/// Sends `signal` to each descendant of `root`. Safe against reused pids: the
+/// process is pinned by a pidfd first and looked up again after, where the kernel can do that.
+pub(crate) fn signal_descendants(root: i32, signal: Signal, spare: Spare) -> io::Result<()> {
+    for process in descendants(root, spare)? {
         let Some(pid) = Pid::from_raw(process.pid) else { continue };
-        let Ok(pinned) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        let pinned = rustix::process::pidfd_open(pid, PidfdFlags::empty());
         let still = ancestors(pid).is_some_and(|line| line.iter().any(|p| p.pid == root));
-        if still {
-            // it may have ended meanwhile, which is what the signal is for
-            let _ = rustix::process::pidfd_send_signal(&pinned, signal);
+        if !still {
+            continue;
         }
+        // it may have ended meanwhile, which is what the signal is for
+        let _ = match pinned {
+            Ok(pinned) => rustix::process::pidfd_send_signal(&pinned, signal),
+            // kernels before 5.3 cannot pin
+            Err(Errno::NOSYS) => rustix::process::kill_process(pid, signal),
+            Err(gone) => Err(gone),
+        };
     }
     Ok(())
 }
@@ -127,20 +143,29 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_found_below_this_process_and_knows_its_ancestors() {
-        let mut child = std::process::Command::new("cat")
-            .stdin(std::process::Stdio::piped())
+    fn a_child_is_found_below_this_process_knows_its_ancestors_and_can_be_reached() {
+        use std::io::{BufRead as _, BufReader};
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "sleep 1000 & echo $!; wait"])
+            .stdout(std::process::Stdio::piped())
             .spawn()
-            .expect("cat starts");
+            .expect("a shell starts");
+        let mut line = String::new();
+        let output = child.stdout.as_mut().expect("piped");
+        BufReader::new(output).read_line(&mut line).expect("a line");
+        let grandchild: i32 = line.trim().parse().expect("a pid");
         let own = i32::try_from(std::process::id()).expect("fits");
         let pid = i32::try_from(child.id()).expect("fits");
-        let below = descendants(own).expect("scan");
+        let below = descendants(own, Spare::Nobody).expect("scan");
         assert!(below.iter().any(|process| process.pid == pid), "{below:?}");
         let line = ancestors(Pid::from_raw(pid).expect("nonzero")).expect("alive");
         assert_eq!((line[0].pid, line[1].pid), (pid, own));
 
-        signal_descendants(own, Signal::KILL, |process| process.pid == pid).expect("signals");
-        assert!(!child.wait().expect("ends").success());
-        assert!(descendants(own).expect("scan").iter().all(|process| process.pid != pid));
+        // other tests have children too, so the signal goes to the child's own descendants
+        signal_descendants(pid, Signal::KILL, Spare::Nobody).expect("signals");
+        // the shell waits for it, and ends after it
+        child.wait().expect("it ends");
+        assert_eq!(look_up(grandchild), None);
+        assert!(descendants(own, Spare::Nobody).expect("scan").iter().all(|p| p.pid != pid));
     }
 }

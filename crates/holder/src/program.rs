@@ -16,7 +16,7 @@ use rustix::{
 
 use crate::{
     memory::MemoryWatch,
-    processes::{self, Process},
+    processes::{self, Process, Spare},
     scope::ProgramGroup,
     stop::{Ladder, Rung},
     terminal::Terminal,
@@ -57,11 +57,17 @@ pub(crate) struct Program {
     ladder: Option<Ladder>,
     memory: MemoryWatch,
     group: Option<ProgramGroup>,
+    spare: Spare,
 }
 
 impl Program {
-    pub(crate) fn new(leader: Pid, memory: MemoryWatch, group: Option<ProgramGroup>) -> Self {
-        Self { leader, phase: Phase::Running, ladder: None, memory, group }
+    pub(crate) fn new(leader: Pid, memory: MemoryWatch, spare: Spare) -> Self {
+        Self { leader, phase: Phase::Running, ladder: None, memory, group: None, spare }
+    }
+
+    /// With a group that holds the program and what it starts.
+    pub(crate) fn in_group(self, group: Option<ProgramGroup>) -> Self {
+        Self { group, ..self }
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -139,7 +145,7 @@ impl Program {
             self.ladder = None;
         }
         let Phase::Settling { status, until } = &self.phase else { return None };
-        let left = below().unwrap_or_default();
+        let left = below(self.spare).unwrap_or_default();
         let waits = match (&self.ladder, rung) {
             (Some(_), Some(Rung::GiveUp)) => false,
             (Some(_), _) => true,
@@ -158,15 +164,20 @@ impl Program {
         match rung {
             Rung::HangUp => self.signal_groups(Signal::HUP, terminal),
             Rung::Terminate => self.signal_groups(Signal::TERM, terminal),
-            Rung::Kill => {
-                if let Some(group) = &self.group {
-                    let _ = group.kill();
-                }
-                let own = own_pid();
-                let _ = processes::signal_descendants(own, Signal::KILL, |_| true);
-            }
+            Rung::Kill => self.kill(),
             Rung::GiveUp => {}
         }
+    }
+
+    fn kill(&self) {
+        let count = |spare| below(spare).map_or(0, |below| below.len());
+        // one who is spared may be in the group
+        if let Some(group) = &self.group
+            && count(Spare::Nobody) == count(self.spare)
+        {
+            let _ = group.kill();
+        }
+        let _ = processes::signal_descendants(own_pid(), Signal::KILL, self.spare);
     }
 
     /// To the program's group and the foreground group; when the program has ended, to each process
@@ -174,7 +185,7 @@ impl Program {
     fn signal_groups(&self, signal: Signal, terminal: &Terminal) {
         if !self.is_running() {
             for signal in [signal, Signal::CONT] {
-                let _ = processes::signal_descendants(own_pid(), signal, |_| true);
+                let _ = processes::signal_descendants(own_pid(), signal, self.spare);
             }
             return;
         }
@@ -202,6 +213,6 @@ fn own_pid() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
-fn below() -> io::Result<Vec<Process>> {
-    processes::descendants(own_pid())
+fn below(spare: Spare) -> io::Result<Vec<Process>> {
+    processes::descendants(own_pid(), spare)
 }

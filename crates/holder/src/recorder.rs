@@ -9,8 +9,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
-    holder::{Head, Stalled, op},
+    holder::{Stalled, op},
     ids::{Out, Seq},
     limits::SEGMENT_BYTES,
     record::{Exit, Fact, RecordKind},
@@ -241,7 +242,7 @@ impl<J: Journal> Recorder<J> {
         if trimmed.segments == 0 { Err(NotRecorded::DiskFull) } else { Ok(()) }
     }
 
-    fn head(&self) -> Head {
+    fn head(&self) -> Position {
         self.journal.head().into()
     }
 

@@ -6,8 +6,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
-    holder::{Head, InputEntry, Stalled},
+    holder::{InputEntry, Stalled},
     ids::{ClientId, InputNumber},
     record::{Lease, Termios},
 };
@@ -28,7 +29,7 @@ pub(crate) struct Shared {
 /// What the log says at this moment; written by the thread that owns it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
-    pub(crate) head: Head,
+    pub(crate) head: Position,
     /// The lease as it is recorded: input is judged by it.
     pub(crate) lease: Lease,
     pub(crate) termios: Option<Termios>,

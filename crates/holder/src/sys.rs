@@ -65,11 +65,22 @@ pub(crate) fn exit_now(code: u8) -> ! {
 pub(crate) fn close_all_but(kept: BorrowedFd<'_>) {
     let Ok(kept) = libc::c_uint::try_from(kept.as_raw_fd()) else { return };
     // SAFETY: see above; `kept` is in neither range.
-    unsafe {
-        if kept > 3 {
-            libc::close_range(3, kept - 1, 0);
-        }
-        libc::close_range(kept.max(2) + 1, libc::c_uint::MAX, 0);
+    let closed = unsafe { kept <= 3 || libc::close_range(3, kept - 1, 0) == 0 }
+        && unsafe { libc::close_range(kept.max(2) + 1, libc::c_uint::MAX, 0) == 0 };
+    if !closed {
+        close_listed_but(kept);
+    }
+}
+
+/// For kernels before 5.9, which cannot close a range.
+fn close_listed_but(kept: libc::c_uint) {
+    let listed = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let numbers = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // collected first: the list itself is read through one of them
+    let numbers: Vec<libc::c_uint> = numbers.filter(|number| *number > 2).collect();
+    for number in numbers.into_iter().filter(|number| *number != kept) {
+        // SAFETY: as in `close_all_but`; one that is closed already is an error without effect.
+        unsafe { libc::close(number.cast_signed()) };
     }
 }
 

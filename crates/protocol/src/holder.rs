@@ -273,23 +273,8 @@ impl InputAck {
     }
 }
 
-/// The newest point of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Head {
-    /// Next record number.
-    pub seq: Seq,
-    /// Output bytes so far.
-    pub out: Out,
-}
-
-impl From<Position> for Head {
-    fn from(Position { seq, out }: Position) -> Self {
-        Self { seq, out }
-    }
-}
-
-impl Head {
-    /// The body's bytes.
+impl Position {
+    /// The body of `HEAD`.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
         let mut body = [0; 16];
@@ -297,7 +282,7 @@ impl Head {
         body[8..].copy_from_slice(&self.out.0.to_le_bytes());
         body
     }
-    /// Reads a body; `None` when it is too short.
+    /// Reads the body of `HEAD`; `None` when it is too short.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
         let (seq, rest) = body.split_first_chunk()?;
@@ -487,8 +472,8 @@ mod tests {
         let refusal = InputRefusal::Full;
         let ack = InputAck { client, n: InputNumber(2), state: InputState::Rejected, refusal };
         assert_eq!(InputAck::parse(&ack.to_bytes()), Some(ack));
-        let head = Head { seq: Seq(1), out: Out(2) };
-        assert_eq!(Head::parse(&head.to_bytes()), Some(head));
+        let head = Position { seq: Seq(1), out: Out(2) };
+        assert_eq!(Position::parse(&head.to_bytes()), Some(head));
     }
 
     proptest! {
@@ -497,7 +482,7 @@ mod tests {
             let _ = Message::parse(&bytes);
             let _ = Input::parse(&bytes);
             let _ = InputAck::parse(&bytes);
-            let _ = Head::parse(&bytes);
+            let _ = Position::parse(&bytes);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Keeps logs within their limits: on request and once a day.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use quarterdeck_core::quota::{self, Limits, Liveness, LogUse, OpenPrompt, Plan};
+use quarterdeck_holder::log::log_usage;
 use quarterdeck_protocol::{
     holder::TrimRequest,
     ids::Principal,
@@ -94,18 +95,16 @@ fn log_use(session: &SessionHandle) -> LogUse {
         | SessionState::Stalled { .. }
         | SessionState::Unreachable { .. } => Liveness::Live,
     };
-    let bytes = directory_bytes(&session.directory);
+    let bytes = log_bytes_of(session);
     LogUse { session: session.id, bytes, liveness, open_prompt: OpenPrompt::None }
 }
 
 /// Bytes of all logs.
 pub(crate) fn log_bytes(context: &Context) -> u64 {
-    context.registry.all().iter().map(|session| directory_bytes(&session.directory)).sum()
+    context.registry.all().iter().map(|session| log_bytes_of(session)).sum()
 }
 
-/// Bytes of a session's log.
-fn directory_bytes(session_directory: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(session_directory.join("log")) else { return 0 };
-    let sizes = entries.filter_map(|entry| entry.ok()?.metadata().ok());
-    sizes.map(|metadata| metadata.len()).sum()
+/// Bytes of a session's log; none while it cannot be read.
+fn log_bytes_of(session: &SessionHandle) -> u64 {
+    log_usage(&session.directory, None).map_or(0, |usage| usage.bytes)
 }

@@ -9,6 +9,7 @@ use quarterdeck_core::lockout::Lockout;
 use quarterdeck_crypto::TicketKey;
 use quarterdeck_holder::zygote::Zygote;
 use quarterdeck_protocol::ids::{Generation, RelayId};
+use rustix::process::{Pid, Resource, Rlimit};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -79,6 +80,8 @@ pub(crate) struct Context {
 /// The zygote, started anew when it is gone.
 pub(crate) struct Launcher {
     command: ZygoteCommand,
+    /// Open files that programs may have: what the relay had before it raised its own limit.
+    open_files: Rlimit,
     zygote: Mutex<Option<Arc<Zygote>>>,
 }
 
@@ -86,7 +89,7 @@ impl Launcher {
     /// A launcher; nothing is started before the first launch.
     #[must_use]
     pub(crate) fn new(command: ZygoteCommand) -> Self {
-        Self { command, zygote: Mutex::new(None) }
+        Self { command, open_files: raise_open_files(), zygote: Mutex::new(None) }
     }
 
     /// The zygote that runs, or a new one.
@@ -101,6 +104,9 @@ impl Launcher {
         let mut command = std::process::Command::new(&self.command.program);
         command.args(&self.command.args).env_clear().envs(self.command.env.iter().cloned());
         let zygote = Arc::new(Zygote::start(command)?);
+        let pid = i32::try_from(zygote.pid()).ok().and_then(Pid::from_raw);
+        // programs that use select(2) break above 1024, so they get what they would have had
+        let _ = rustix::process::prlimit(pid, Resource::Nofile, self.open_files.clone());
         *current = Some(Arc::clone(&zygote));
         Ok(zygote)
     }
@@ -109,6 +115,16 @@ impl Launcher {
     pub(crate) fn forget(&self) {
         *self.zygote.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// A session takes three descriptors of its relay, and the usual limit is 1024. The limit before.
+fn raise_open_files() -> Rlimit {
+    let before = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays");
+    }
+    before
 }
 
 impl Context {

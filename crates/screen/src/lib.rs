@@ -44,7 +44,7 @@ mod width;
 
 pub use filter::ReplayFilter;
 pub use limits::MAX_SIDE;
-pub use screen::{Screen, Size};
+pub use screen::{Cursor, Screen, Size};
 pub use scrolled::{Line, Scrolled, ScrolledCapture};
 pub use snapshot::Snapshot;
 pub use width::width_ranges;

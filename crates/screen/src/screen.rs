@@ -3,6 +3,7 @@
 use alacritty_terminal::index::Line;
 
 use crate::limits::MAX_SIDE;
+use crate::modes::Mode;
 use crate::parser::Parser;
 use crate::scrolled::{Scrolled, ScrolledCapture};
 use crate::sgr;
@@ -23,6 +24,17 @@ impl Size {
     fn clamped(self) -> Self {
         Self { cols: self.cols.clamp(1, MAX_SIDE), rows: self.rows.clamp(1, MAX_SIDE) }
     }
+}
+
+/// The cursor, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Its column.
+    pub col: u16,
+    /// Its row.
+    pub row: u16,
+    /// Whether the program shows it.
+    pub is_visible: bool,
 }
 
 /// A terminal without picture, clock or history: bytes in, at any time an exact [`Snapshot`] out.
@@ -114,5 +126,47 @@ impl Screen {
         }
         // Only whole characters were written.
         String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// The visible rows, as bytes that draw each on a line of its own: text with SGR and link
+    /// sequences, beginning and ending with a plain pen. For viewers that show only a part.
+    pub fn lines(&self) -> Vec<Vec<u8>> {
+        let grid = self.terminal.grid();
+        let line = |y: usize| {
+            let mut bytes = Vec::new();
+            sgr::write_line(&mut bytes, &grid[Line(y as i32)][..]);
+            bytes
+        };
+        (0..self.terminal.rows()).map(line).collect()
+    }
+
+    /// Where the cursor is, and whether it is shown.
+    pub fn cursor(&self) -> Cursor {
+        let last = self.terminal.columns().saturating_sub(1);
+        Cursor {
+            // Both are on the screen, whose sides were made from `u16`.
+            col: self.terminal.x().min(last) as u16,
+            row: self.terminal.y() as u16,
+            is_visible: self.terminal.modes.has(Mode::CursorVisible),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_with_their_colours_and_the_cursor_with_its_place() {
+        let mut screen = Screen::new(Size { cols: 10, rows: 3 });
+        screen.feed(b"one\r\n\x1b[31mtwo\x1b[m\x1b[?25l");
+        let lines = screen.lines();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], b"one");
+        assert!(lines[1].starts_with(b"\x1b[") && lines[1].ends_with(b"m"), "{:?}", lines[1]);
+        assert_eq!(screen.cursor(), Cursor { col: 3, row: 1, is_visible: false });
+        // a wrap that is still to come leaves the cursor on the last column
+        screen.feed(b"\x1b[?25h\x1b[3;1H0123456789");
+        assert_eq!(screen.cursor(), Cursor { col: 9, row: 2, is_visible: true });
     }
 }

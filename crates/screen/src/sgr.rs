@@ -58,33 +58,85 @@ fn push_color(codes: &mut String, color: Color, base: usize) {
     }
 }
 
+/// How links are named that the program left without a name, each with its own number, so that the
+/// parts of one stay together and two stay apart.
+pub(crate) const GIVEN_LINK_NAME: &str = "qd-";
+
 /// The pen of whoever reads the bytes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ink(Style);
+pub(crate) struct Ink {
+    style: Style,
+    naming: Naming,
+}
+
+/// What becomes of given link names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Naming {
+    /// They stay, so that lines written at different times agree.
+    #[default]
+    Kept,
+    /// They are numbered in the order in which these links appear, so that what is written depends
+    /// only on what is there, not on what was there before.
+    Anew(Vec<Hyperlink>),
+}
 
 impl Ink {
+    /// Ink that numbers given link names anew.
+    pub(crate) fn renaming() -> Self {
+        Self { naming: Naming::Anew(Vec::new()), ..Self::default() }
+    }
+
+    /// The reader's pen became plain by other means.
+    pub(crate) fn assume_plain(&mut self) {
+        self.style = Style::default();
+    }
+
     /// Writes what makes the reader's pen `style`.
     pub(crate) fn change(&mut self, out: &mut Vec<u8>, style: Style) {
-        if style == self.0 {
+        if style == self.style {
             return;
         }
         let protected = style.marks.has(Mark::Protected);
-        let mut was_protected = self.0.marks.has(Mark::Protected);
-        if attributes(&style) != attributes(&self.0) {
+        let mut was_protected = self.style.marks.has(Mark::Protected);
+        if attributes(&style) != attributes(&self.style) {
             if was_protected {
                 // Some terminals end the protection with SGR 0, others do not.
                 out.extend_from_slice(b"\x1b[0\"q");
                 was_protected = false;
             }
-            write_sgr(out, &self.0, &style);
+            write_sgr(out, &self.style, &style);
         }
         if protected != was_protected {
             out.extend_from_slice(if protected { b"\x1b[1\"q" } else { b"\x1b[0\"q" });
         }
-        if self.0.link != style.link {
-            write_link(out, style.link.as_ref());
+        if self.style.link != style.link {
+            self.write_link(out, style.link.as_ref());
         }
-        self.0 = style;
+        self.style = style;
+    }
+
+    fn write_link(&mut self, out: &mut Vec<u8>, link: Option<&Hyperlink>) {
+        match link {
+            None => out.extend_from_slice(b"\x1b]8;;"),
+            Some(link) => {
+                let name = self.link_name(link);
+                out.extend_from_slice(format!("\x1b]8;id={name};{}", link.uri()).as_bytes());
+            }
+        }
+        out.extend_from_slice(b"\x1b\\");
+    }
+
+    fn link_name(&mut self, link: &Hyperlink) -> String {
+        let Naming::Anew(seen) = &mut self.naming else { return link.id().to_owned() };
+        if !link.id().starts_with(GIVEN_LINK_NAME) {
+            return link.id().to_owned();
+        }
+        let known = seen.iter().position(|known| known == link);
+        let index = known.unwrap_or_else(|| {
+            seen.push(link.clone());
+            seen.len() - 1
+        });
+        format!("{GIVEN_LINK_NAME}{}", index + 1)
     }
 }
 
@@ -103,16 +155,6 @@ fn write_sgr(out: &mut Vec<u8>, from: &Style, to: &Style) {
     out.extend_from_slice(b"\x1b[");
     out.extend_from_slice(codes.as_bytes());
     out.push(b'm');
-}
-
-fn write_link(out: &mut Vec<u8>, link: Option<&Hyperlink>) {
-    match link {
-        None => out.extend_from_slice(b"\x1b]8;;"),
-        Some(link) => {
-            out.extend_from_slice(format!("\x1b]8;id={};{}", link.id(), link.uri()).as_bytes());
-        }
-    }
-    out.extend_from_slice(b"\x1b\\");
 }
 
 /// Writes the text of a cell; an empty one is a space, the right half of a wide character nothing.
@@ -185,6 +227,23 @@ mod tests {
             write(&[kept, bold, Style::default()]),
             "\x1b[1\"q\x1b[0\"q\x1b[1m\x1b[1\"q\x1b[0\"q\x1b[m"
         );
+    }
+
+    #[test]
+    fn given_link_names_are_numbered_in_their_order() {
+        let linked = |name: &str| Style {
+            link: Some(Hyperlink::new(Some(name), "u".into())),
+            ..Style::default()
+        };
+        let mut ink = Ink::renaming();
+        let mut out = Vec::new();
+        for name in ["qd-9", "own", "qd-4", "qd-9"] {
+            ink.change(&mut out, linked(name));
+        }
+        let out = String::from_utf8(out).unwrap();
+        let names: Vec<_> =
+            out.split("id=").skip(1).map(|part| &part[..part.find(';').unwrap()]).collect();
+        assert_eq!(names, ["qd-1", "own", "qd-2", "qd-1"]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Snapshot {
 pub(crate) fn write(terminal: &mut Terminal, parser: &Parser) -> (Vec<u8>, bool) {
     let mut writer = Writer {
         out: Vec::new(),
-        ink: Ink::default(),
+        ink: Ink::renaming(),
         at: Some((0, 0)),
         is_exact: !terminal.is_lossy,
     };
@@ -125,7 +125,7 @@ impl Writer {
         self.write_keyboard(&hidden.keyboard);
         // This also brings back the plain pen that was saved on the way in.
         self.put("\x1b[?1049l");
-        self.ink = Ink::default();
+        self.ink.assume_plain();
         self.at = Some((0, 0));
     }
 

@@ -14,13 +14,14 @@ mod pen;
 mod print;
 mod report;
 mod resize;
+mod scroll;
 
 use std::ops::RangeInclusive;
 
 use alacritty_terminal::event::VoidListener;
 use alacritty_terminal::grid::{Dimensions, Grid};
 use alacritty_terminal::index::{Column, Line};
-use alacritty_terminal::term::cell::{Cell, Flags};
+use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::term::{Config, Term};
 use alacritty_terminal::vte::ansi::Handler;
 
@@ -36,9 +37,12 @@ use crate::titles::Titles;
 pub(crate) use print::LastPrint;
 pub(crate) use report::Replies;
 
+/// The library's terminal, without anybody who listens to it.
+type Library = Term<VoidListener>;
+
 /// Everything about the terminal that outlives a sequence.
 pub(crate) struct Terminal {
-    term: Term<VoidListener>,
+    term: Library,
     pub(crate) primary: Side,
     pub(crate) alternate: Side,
     pub(crate) shown: Shown,
@@ -223,27 +227,6 @@ impl Terminal {
     /// What erasing leaves behind.
     fn blank(&self) -> Cell {
         Cell { bg: self.pen.background, ..Cell::default() }
-    }
-
-    /// The text of row `y` no longer continues the row above.
-    fn end_wrap_into(&mut self, y: usize) {
-        if y == 0 {
-            return;
-        }
-        let last = Column(self.columns() - 1);
-        let above = &mut self.term.grid_mut()[Line(y as i32 - 1)];
-        if above[last].flags.contains(Flags::WRAPLINE) {
-            above[last].flags.remove(Flags::WRAPLINE);
-        }
-    }
-
-    /// Scrolls the region up by one row. A row that leaves the primary screen at the top becomes
-    /// history.
-    fn scroll(&mut self) {
-        if self.shown == Shown::Primary && self.primary.top == 0 {
-            self.scrolled.push(&self.term.grid()[Line(0)][..]);
-        }
-        self.term.scroll_up(1);
     }
 
     /// Tells the library the margins of the screen that is shown; the cursor stays.

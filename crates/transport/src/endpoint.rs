@@ -166,7 +166,13 @@ impl fmt::Display for Endpoint {
                 write!(f, "{scheme}://{host}:{port}{path}")
             }
             Self::Ssh(ssh) => {
-                write!(f, "ssh://{}", ssh.destination)?;
+                let (at, host) = ssh
+                    .destination
+                    .rsplit_once('@')
+                    .map_or((None, &*ssh.destination), |(user, host)| (Some(user), host));
+                f.write_str("ssh://")?;
+                at.map_or(Ok(()), |user| write!(f, "{user}@"))?;
+                if host.contains(':') { write!(f, "[{host}]") } else { f.write_str(host) }?;
                 ssh.port.map_or(Ok(()), |port| write!(f, ":{port}"))
             }
         }
@@ -178,6 +184,8 @@ fn parse_unix(path: &str) -> Result<Endpoint, ParseEndpointError> {
     if !fits || path.ends_with('/') {
         return Err(ParseEndpointError::Path);
     }
+    // one leading slash, else the text form would be read as a host
+    let path = format!("/{}", path.trim_start_matches('/'));
     Ok(Endpoint::Unix { path: path.into() })
 }
 
@@ -202,14 +210,21 @@ fn parse_ssh(rest: &str) -> Result<Endpoint, ParseEndpointError> {
     }
     let (user, authority) = rest.rsplit_once('@').map_or((None, rest), |(u, a)| (Some(u), a));
     let (host, port) = split_port(authority)?;
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let address = bare.split_once('%').map_or(bare, |(address, _zone)| address);
     // ssh takes a literal without brackets, and aliases with any character that no shell minds
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    for word in [Some(host), user].into_iter().flatten() {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-:%+".contains(c);
-        let fits = !word.is_empty() && word.len() <= MAX_HOST_CHARS && !word.starts_with('-');
-        if !fits || !word.chars().all(plain) {
-            return Err(ParseEndpointError::Host(word.to_owned()));
-        }
+    let is_literal = address.parse::<Ipv6Addr>().is_ok();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-%+".contains(c);
+    let fits = |word: &str, colons: bool| {
+        let allowed = word.chars().all(|c| plain(c) || (colons && c == ':'));
+        allowed && !word.is_empty() && word.len() <= MAX_HOST_CHARS && !word.starts_with('-')
+    };
+    let host = if is_literal { bare } else { host };
+    if !fits(host, is_literal) {
+        return Err(ParseEndpointError::Host(host.to_owned()));
+    }
+    if let Some(user) = user.filter(|user| !fits(user, false)) {
+        return Err(ParseEndpointError::Host(user.to_owned()));
     }
     let destination = user.map_or_else(|| host.to_owned(), |user| format!("{user}@{host}"));
     let command = ["qd", "relay", "--stdio"].map(str::to_owned).into();
@@ -283,9 +298,12 @@ mod tests {
             ("wss://[2001:db8::1]:9/x", "wss://[2001:db8::1]:9/x"),
             ("ssh://dev", "ssh://dev"),
             ("ssh://me@dev.example.org:2222/", "ssh://me@dev.example.org:2222"),
+            ("ssh://me@[fe80::1%eth0]:22", "ssh://me@[fe80::1%eth0]:22"),
+            ("ssh://::1", "ssh://[::1]"),
             ("unix:/run/qd/relay.sock", "unix:/run/qd/relay.sock"),
             ("unix:///run/qd/relay.sock", "unix:/run/qd/relay.sock"),
             ("/run/qd/relay.sock", "unix:/run/qd/relay.sock"),
+            ("unix:////run//qd.sock", "unix:/run//qd.sock"),
         ] {
             check(text, canonical);
         }
@@ -320,6 +338,8 @@ mod tests {
             ("ssh://-oProxyCommand=id", E::Host("-oProxyCommand=id".to_owned())),
             ("ssh://-l@dev", E::Host("-l".to_owned())),
             ("ssh://dev;id", E::Host("dev;id".to_owned())),
+            ("ssh://:]", E::Host(":]".to_owned())),
+            ("ssh://[dev]", E::Host("[dev]".to_owned())),
             ("ssh://@dev", E::Host(String::new())),
         ] {
             let found = parse(text);
@@ -340,7 +360,13 @@ mod tests {
         for text in ["ws://localhost", "ws://127.3.2.1", "ws://[::1]", "ws://[::ffff:127.0.0.1]"] {
             assert!(loopback(text), "{text}");
         }
-        for text in ["ws://10.0.0.1", "ws://localhost.example.org", "ws://0.0.0.0", "ws://[::]"] {
+        for text in [
+            "ws://10.0.0.1",
+            "ws://localhost.example.org",
+            "ws://notlocalhost",
+            "ws://0.0.0.0",
+            "ws://[::]",
+        ] {
             assert!(!loopback(text), "{text}");
         }
     }

@@ -9,6 +9,7 @@ mod incoming;
 mod links;
 mod notices;
 mod open;
+mod picture;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,7 +30,7 @@ use super::{
     outbox::{Asked, Outbox, Sent},
     pieces::LoneEscape,
     stream::Stream,
-    terminal::{self, Keyboard, Screen, Terminal},
+    terminal::{self, Keyboard, LastLine, Screen, Terminal},
     typing::Typing,
     view::View,
 };
@@ -40,6 +41,7 @@ use crate::{
 };
 use links::Down;
 use notices::Notices;
+use picture::Picture;
 
 /// SIGHUP, which is also what a terminal that went away means.
 const HANGUP: i32 = 1;
@@ -72,6 +74,7 @@ pub(super) struct Live<'s> {
     /// None while the link is down.
     wire: Option<Wire>,
     down: Down<'s>,
+    picture: Picture,
     notices: Notices,
     /// What came while the terminal was not ready for it.
     held: VecDeque<Incoming>,
@@ -130,6 +133,9 @@ enum Turn {
 pub(super) async fn run(settings: &Settings, wish: Wish) -> Result<(Left, String), CliError> {
     let mut live = open::open(settings, wish).await?;
     let left = live.run().await;
+    if let Some(row) = live.last_row() {
+        terminal::set_last_line(LastLine::Row(row));
+    }
     live.say_farewell().await;
     left.map(|left| (left, live.view.label().to_owned()))
 }
@@ -149,7 +155,6 @@ impl Live<'_> {
     }
 
     /// Waits for whatever happens next, and does what follows from it.
-    #[expect(clippy::too_many_lines, reason = "one flat table of everything that can happen")]
     async fn turn(&mut self, signals: &mut Signals) -> Result<Turn, CliError> {
         let now = Instant::now();
         let ending_due = self.ending.as_ref().map(|(_, due)| *due);
@@ -198,6 +203,7 @@ impl Live<'_> {
                     return Ok(Turn::Leave(Left::Asked(HANGUP)));
                 }
                 self.give_credit();
+                self.draw_frame();
                 Ok(Turn::Go)
             }
             incoming = next_incoming(&mut self.held, events, &self.terminal.screen) => {
@@ -209,7 +215,8 @@ impl Live<'_> {
     /// Whether everything that came is drawn after nothing more will come.
     fn take_ended(&mut self) -> Option<Left> {
         let (_, due) = self.ending.as_ref()?;
-        let drawn = *self.terminal.rendered.borrow() >= self.stream.next();
+        let rendered = *self.terminal.rendered.borrow() >= self.stream.next();
+        let drawn = rendered && self.is_picture_current();
         let over = drawn && self.held.is_empty() || Instant::now() >= *due;
         over.then(|| self.ending.take().map(|(left, _)| left)).flatten()
     }

@@ -86,6 +86,13 @@ impl ModeTracker {
         self.alternate.is_some()
     }
 
+    /// Modes that decide how keys, mouse, focus and pastes come.
+    pub(crate) fn input_modes(&self) -> BTreeSet<u16> {
+        let reports = |mode: &u16| matches!(mode, 1 | 9 | 66 | 1000..=1006 | 1015 | 1016 | 2004);
+        let keypad = self.keypad.then_some(66);
+        self.private.iter().copied().filter(reports).chain(keypad).collect()
+    }
+
     /// The bytes that undo everything, and an untouched tracker.
     pub(crate) fn take_undo(&mut self) -> Vec<u8> {
         let undo = self.undo();

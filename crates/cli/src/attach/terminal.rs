@@ -48,7 +48,22 @@ static WRITING: Mutex<()> = Mutex::new(());
 struct Attached {
     original: Termios,
     modes: ModeTracker,
+    last_line: LastLine,
 }
+
+/// Where the shell goes on when the terminal is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LastLine {
+    /// Below everything that is on the screen.
+    Used,
+    /// Below this row, counted from 1.
+    Row(u16),
+    /// Where it was: only the alternate screen was drawn on.
+    Unused,
+}
+
+/// The size of a terminal that does not say its own.
+const USUAL_SIZE: TerminalSize = TerminalSize { cols: 80, rows: 24, xpixel: 0, ypixel: 0 };
 
 /// What goes to the screen.
 #[derive(Debug)]
@@ -106,14 +121,19 @@ pub(crate) fn size() -> Option<TerminalSize> {
     })
 }
 
+/// This screen's size, or what most have.
+pub(crate) fn size_or_usual() -> TerminalSize {
+    size().unwrap_or(USUAL_SIZE)
+}
+
 impl Terminal {
     /// Makes the terminal raw and starts its threads.
-    pub(crate) fn enter() -> Result<Self, CliError> {
+    pub(crate) fn enter(last_line: LastLine) -> Result<Self, CliError> {
         let failed = |error: io::Error| {
             CliError::new(Kind::Failed, "cannot use this terminal").caused_by(&error)
         };
         let original = tcgetattr(rustix::stdio::stdin()).map_err(|e| failed(e.into()))?;
-        *lock() = Some(Attached { original, modes: ModeTracker::default() });
+        *lock() = Some(Attached { original, modes: ModeTracker::default(), last_line });
         make_raw().map_err(failed)?;
         write_all(SAVE_TITLE).map_err(failed)?;
         let (keys, keyboard) = mpsc::channel(KEYBOARD_CHUNKS);
@@ -138,6 +158,13 @@ impl Drop for Terminal {
     }
 }
 
+/// Where the shell is to go on.
+pub(crate) fn set_last_line(last_line: LastLine) {
+    if let Some(attached) = lock().as_mut() {
+        attached.last_line = last_line;
+    }
+}
+
 /// Raw again, after a stop and continue gave the terminal back to the shell.
 pub(crate) fn make_raw() -> io::Result<()> {
     let mut raw = tcgetattr(rustix::stdio::stdin())?;
@@ -148,16 +175,16 @@ pub(crate) fn make_raw() -> io::Result<()> {
 /// Gives the terminal back as it was. Does nothing the second time.
 pub(crate) fn restore() {
     let Some(attached) = lock().take() else { return };
-    let Attached { original, mut modes } = attached;
-    let alternate = modes.is_alternate();
+    let Attached { original, mut modes, last_line } = attached;
+    let to_last_row = match (last_line, modes.is_alternate()) {
+        (LastLine::Unused, _) => String::new(),
+        (LastLine::Used | LastLine::Row(_), true) => "\r\n".to_owned(),
+        (LastLine::Used, false) => "\x1b[999;1H\r\n".to_owned(),
+        (LastLine::Row(row), false) => format!("\x1b[{row};1H\r\n\x1b[J"),
+    };
     let mut last = modes.take_undo();
     last.extend(RESTORE_TITLE);
-    if !alternate {
-        // below what the session left on the screen
-        last.extend(b"\x1b[999;1H\r\n");
-    } else {
-        last.extend(b"\r\n");
-    }
+    last.extend(to_last_row.into_bytes());
     let _writing = wait_for_writer();
     let stdout = rustix::stdio::stdout();
     let mut ready = [PollFd::new(&stdout, PollFlags::OUT)];

@@ -178,6 +178,10 @@ impl View {
     pub(crate) const fn is_lent(&self) -> bool {
         self.lent
     }
+    /// The session's size.
+    pub(crate) const fn size(&self) -> TerminalSize {
+        self.size
+    }
     /// This screen's size.
     pub(crate) const fn local(&self) -> TerminalSize {
         self.local

@@ -52,11 +52,13 @@ pub(crate) async fn run(settings: &Settings, args: AttachArgs) -> Result<Exit, C
 
 /// The named session, or the last one. A terminal cannot show the session that it is inside of.
 async fn choose(settings: &Settings, named: Option<String>) -> Result<String, CliError> {
-    let inside = settings.environment.inside();
-    if let (Some(name), None) = (&named, &inside) {
+    let marked = settings.environment.inside();
+    if let (Some(name), None) = (&named, &marked) {
         return Ok(name.clone());
     }
     let connection = Connection::open(settings, Missing::Fail).await?;
+    // the relay knows it from the process tree, the marker says it where the relay cannot look
+    let inside = connection.hello.inside.map(|session| session.to_string()).or(marked);
     let sessions = connection.call::<SessionList>(&Empty {}, None).await?.sessions;
     let Some(name) = named else {
         return watch::last(&sessions, inside.as_deref()).map(|info| info.session.to_string());

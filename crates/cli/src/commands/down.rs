@@ -1,6 +1,12 @@
 //! `qd down`: stop the relay. Its sessions live on.
 
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
+
 use quarterdeck_protocol::method::{Empty, RelayShutdown, RelayStatus};
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::{
     Exit,
@@ -8,6 +14,11 @@ use crate::{
     connection::{Connection, Missing},
     error::{CliError, Kind},
 };
+
+/// How long a relay may take to go: it tells its clients and waits for its tasks.
+const GONE_LIMIT: Duration = Duration::from_secs(15);
+/// Pause between two looks at its lock.
+const GONE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Flags of `qd down`.
 #[derive(Debug, clap::Args)]
@@ -25,8 +36,30 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
     };
     let status = connection.call::<RelayStatus>(&Empty {}, None).await?;
     connection.call::<RelayShutdown>(&Empty {}, None).await?;
+    if settings.is_local() {
+        wait_until_gone(settings).await?;
+    }
     settings.output.result(&status, |_| down_text(status.live))?;
     Ok(Exit::OK)
+}
+
+/// A relay that has gone has let go of the instance's lock, so that the next one can start at once.
+async fn wait_until_gone(settings: &Settings) -> Result<(), CliError> {
+    let deadline = Instant::now() + GONE_LIMIT;
+    while is_locked(&settings.directory.lock()) {
+        if Instant::now() >= deadline {
+            return Err(CliError::new(Kind::Timeout, "the relay was asked to stop and still runs")
+                .hint(format!("see {}", settings.directory.diagnostics().display())));
+        }
+        sleep(GONE_PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Whether somebody holds the lock; looking does not take it from anyone.
+pub(crate) fn is_locked(path: &Path) -> bool {
+    File::open(path)
+        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn down_text(live: u32) -> String {

@@ -229,13 +229,13 @@ fn report_ready(output: Output, status: &RelayStatusResult) -> Result<(), CliErr
 }
 
 fn report_failure(output: Output, error: &CliError) -> Result<(), CliError> {
-    output.json(&match error.kind {
-        Kind::AlreadyRunning => Report::AlreadyRunning,
-        _ => Report::Failed {
-            message: error.message.clone(),
-            causes: error.causes.clone(),
-            hints: error.hints.clone(),
-        },
+    if error.kind == Kind::AlreadyRunning {
+        return output.json(&Report::AlreadyRunning);
+    }
+    output.json(&Report::Failed {
+        message: error.message.clone(),
+        causes: error.causes.clone(),
+        hints: error.hints.clone(),
     })
 }
 

@@ -43,6 +43,21 @@ pub(crate) struct RunArgs {
     argv: Vec<String>,
 }
 
+impl RunArgs {
+    /// A login shell, as `qd run` alone starts it.
+    pub(crate) const fn login_shell() -> Self {
+        Self {
+            label: None,
+            cwd: None,
+            env: Vec::new(),
+            detach: false,
+            record_input: false,
+            size: None,
+            argv: Vec::new(),
+        }
+    }
+}
+
 /// A size on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Size(TerminalSize);

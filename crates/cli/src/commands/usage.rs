@@ -32,11 +32,10 @@ fn suggestion(error: &clap::Error) -> Option<String> {
     let kinds =
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     let value = kinds.into_iter().find_map(|kind| error.get(kind))?;
-    match value {
-        ContextValue::String(text) => Some(text.clone()),
-        ContextValue::Strings(texts) => texts.first().cloned(),
-        _ => None,
+    if let ContextValue::Strings(texts) = value {
+        return texts.first().cloned();
     }
+    if let ContextValue::String(text) = value { Some(text.clone()) } else { None }
 }
 
 #[cfg(test)]
@@ -73,5 +72,27 @@ mod tests {
     fn the_help_shows_every_command() {
         let mut command = Args::command().term_width(100);
         insta::assert_snapshot!(command.render_help());
+    }
+
+    #[test]
+    fn the_help_of_each_command_shows_its_own_flags() {
+        let mut command = Args::command().term_width(100);
+        command.build();
+        let mut text = String::new();
+        for command in command.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
+            text += &own_help(command);
+            for nested in command.get_subcommands_mut().filter(|nested| nested.get_name() != "help")
+            {
+                text += &own_help(nested);
+            }
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    /// The help without the flags that every command has.
+    fn own_help(command: &mut clap::Command) -> String {
+        let help = command.render_help().to_string();
+        let own = help.split("\nGlobal options:").next().unwrap_or_default();
+        format!("==== {}\n{own}\n", command.get_bin_name().unwrap_or_default())
     }
 }

@@ -76,9 +76,8 @@ pub(crate) async fn wait(
     let words = state_line(&result.session);
     settings.output.result(&result, |_| words)?;
     match (&result.session.state, goal.what) {
-        (_, WaitFor::Idle) => Ok(Exit::OK),
         (SessionState::Exited { status, .. }, WaitFor::Exit) => Ok(exit_of(status)),
-        (other, WaitFor::Exit) => Err(lost(&result.session, other)),
+        (_, WaitFor::Exit | WaitFor::Idle) => Ok(Exit::OK),
     }
 }
 
@@ -107,8 +106,7 @@ async fn until(watch: &mut SessionWatch<'_>, goal: Goal) -> Result<SessionInfo, 
             }
             Verdict::NotYet => idle = None,
             Verdict::Never => {
-                let state = session.state.clone();
-                return Err(lost(&session, &state));
+                return Err(over(&session));
             }
         }
     }
@@ -156,21 +154,21 @@ fn timed_out(goal: Goal) -> CliError {
     CliError::new(Kind::Timeout, format!("the session has not {what} in time"))
 }
 
-fn lost(session: &SessionInfo, state: &SessionState) -> CliError {
+/// What was waited for cannot come any more.
+fn over(session: &SessionInfo) -> CliError {
     let label = &session.label;
-    let message = match state {
-        SessionState::Lost { why, .. } => {
-            format!("session {label} was lost: {}", plain(why))
-        }
-        SessionState::Exited { status, .. } => format!("session {label} {}", exit_words(status)),
+    let words = match &session.state {
+        SessionState::Lost { why, .. } => format!("was lost: {}", plain(why)),
+        SessionState::Exited { status, .. } => exit_words(status),
         SessionState::Starting
         | SessionState::Running
         | SessionState::Waiting
         | SessionState::Idle
         | SessionState::Stalled { .. }
-        | SessionState::Unreachable { .. } => format!("session {label} is {}", state.word()),
+        | SessionState::Unreachable { .. } => format!("is {}", session.state.word()),
     };
-    CliError::new(Kind::Ended, message).hint(format!("start it again: qd resume {label}"))
+    CliError::new(Kind::Ended, format!("session {label} {words}"))
+        .hint(format!("start it again: qd resume {label}"))
 }
 
 /// The exit code that a shell would give: the program's own, or 128 and the signal.
@@ -186,12 +184,10 @@ pub(crate) fn exit_of(status: &ExitStatus) -> Exit {
 }
 
 fn state_line(session: &SessionInfo) -> String {
-    match &session.state {
-        SessionState::Exited { status, .. } => {
-            format!("{} {}\n", session.label, exit_words(status))
-        }
-        other => format!("{} is {}\n", session.label, super::ls::state_words(other)),
+    if let SessionState::Exited { status, .. } = &session.state {
+        return format!("{} {}\n", session.label, exit_words(status));
     }
+    format!("{} is {}\n", session.label, super::ls::state_words(&session.state))
 }
 
 #[cfg(test)]
@@ -225,8 +221,7 @@ mod tests {
         assert_eq!(verdict(exited(), 0, WaitFor::Exit, 0), Verdict::Done);
         assert_eq!(verdict(exited(), 0, WaitFor::Idle, 0), Verdict::Never);
         assert_eq!(verdict(lost_state(), 0, WaitFor::Exit, 0), Verdict::Never);
-        let state = lost_state();
-        let error = lost(&session(1, "a", state.clone(), &[]), &state);
+        let error = over(&session(1, "a", lost_state(), &[]));
         assert_eq!(
             (error.kind, error.message.as_str()),
             (Kind::Ended, "session a was lost: killed")

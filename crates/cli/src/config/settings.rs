@@ -66,15 +66,15 @@ impl Settings {
     pub(crate) fn resolve(
         typed: &GlobalArgs,
         environment: Environment,
-        file: FileConfig,
+        file: &FileConfig,
     ) -> Result<Self, CliError> {
-        let output = output(typed, &environment, &file);
-        let base = base_directory(typed, &environment, &file)?;
-        let name = instance_name(typed, &environment, &file)?;
+        let output = output(typed, &environment, file);
+        let base = base_directory(typed, &environment, file)?;
+        let name = instance_name(typed, &environment, file)?;
         Ok(Self {
             directory: InstanceDir::new(&base, name),
             base,
-            target: target(typed, &environment, &file)?,
+            target: target(typed, &environment, file)?,
             insecure: typed.insecure,
             output,
             prefix: typed.detach_key.or(file.detach_key).unwrap_or_default(),
@@ -195,13 +195,13 @@ mod tests {
     fn resolve(
         typed: &GlobalArgs,
         variables: &[(&str, &str)],
-        file: FileConfig,
+        file: &FileConfig,
     ) -> Result<Settings, CliError> {
         Settings::resolve(typed, Environment::of(variables), file)
     }
 
     fn path_of(typed: &GlobalArgs, variables: &[(&str, &str)], file: &FileConfig) -> String {
-        let settings = resolve(typed, variables, file.clone()).expect("resolves");
+        let settings = resolve(typed, variables, file).expect("resolves");
         settings.directory.path().display().to_string()
     }
 
@@ -223,14 +223,14 @@ mod tests {
 
     #[test]
     fn without_a_home_the_error_says_what_to_type() {
-        let error = resolve(&GlobalArgs::default(), &[], FileConfig::default()).expect_err("none");
+        let error = resolve(&GlobalArgs::default(), &[], &FileConfig::default()).expect_err("none");
         assert_eq!(error.hints, ["name one: --base-dir DIR, or export QD_HOME=DIR"]);
     }
 
     #[test]
     fn a_name_that_is_not_canonical_is_refused_with_the_nearest_one() {
         let typed = GlobalArgs { instance: Some("My App".into()), ..GlobalArgs::default() };
-        let error = resolve(&typed, &[HOME], FileConfig::default()).expect_err("refused");
+        let error = resolve(&typed, &[HOME], &FileConfig::default()).expect_err("refused");
         assert_eq!(error.hints, ["did you mean: --instance my-app"]);
     }
 
@@ -244,13 +244,13 @@ mod tests {
     #[test]
     fn a_url_of_the_file_gives_way_to_an_instance_that_was_asked_for() {
         let file = FileConfig { url: Some("wss://filed:1".into()), ..FileConfig::default() };
-        let plain = resolve(&GlobalArgs::default(), &[HOME], file.clone()).expect("resolves");
+        let plain = resolve(&GlobalArgs::default(), &[HOME], &file).expect("resolves");
         assert_eq!(remote(plain).url, "wss://filed:1");
         let exported = [HOME, ("QD_INSTANCE", "x")];
-        let local = resolve(&GlobalArgs::default(), &exported, file.clone()).expect("resolves");
+        let local = resolve(&GlobalArgs::default(), &exported, &file).expect("resolves");
         assert!(local.is_local());
         let typed = GlobalArgs { url: Some("wss://typed:1".into()), ..GlobalArgs::default() };
-        let both = resolve(&typed, &exported, file).expect("resolves");
+        let both = resolve(&typed, &exported, &file).expect("resolves");
         assert_eq!(remote(both).url, "wss://typed:1");
     }
 
@@ -260,7 +260,7 @@ mod tests {
         let file =
             FileConfig { url: url.clone(), token_file: Some("/f".into()), ..FileConfig::default() };
         let token = |typed: &GlobalArgs, variables: &[(&str, &str)]| {
-            remote(resolve(typed, variables, file.clone()).expect("resolves")).token
+            remote(resolve(typed, variables, &file).expect("resolves")).token
         };
         let mut typed = GlobalArgs::default();
         assert_eq!(token(&typed, &[HOME]), Some(TokenSource::File("/f".into())));
@@ -275,14 +275,14 @@ mod tests {
     #[test]
     fn flags_that_would_protect_nothing_are_refused() {
         let typed = GlobalArgs { pin: Some("sha256:x".into()), ..GlobalArgs::default() };
-        let error = resolve(&typed, &[HOME], FileConfig::default()).expect_err("refused");
+        let error = resolve(&typed, &[HOME], &FileConfig::default()).expect_err("refused");
         assert_eq!(error.message, "--pin needs --url");
         let typed = GlobalArgs {
             url: Some("wss://h:1".into()),
             client_cert: Some("/c".into()),
             ..GlobalArgs::default()
         };
-        let error = resolve(&typed, &[HOME], FileConfig::default()).expect_err("refused");
+        let error = resolve(&typed, &[HOME], &FileConfig::default()).expect_err("refused");
         assert_eq!(error.message, "--client-cert needs --client-key");
     }
 }

@@ -56,7 +56,10 @@ fn hints(error: &RpcError, name: &str) -> Vec<String> {
         Some(ErrorDetail::Hint { hint }) => hints.push(plain(hint)),
         Some(ErrorDetail::Owner { owner: None, .. }) | None => {}
     }
-    hints.extend(next_step(error.code(), name));
+    // what the relay says to do about it is better than what can be said here
+    if !matches!(error.detail(), Some(ErrorDetail::Hint { .. })) {
+        hints.extend(next_step(error.code(), name));
+    }
     hints
 }
 

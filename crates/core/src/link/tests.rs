@@ -249,6 +249,28 @@ fn an_attempt_that_never_ends_is_abandoned() {
     assert_eq!(effects(&mut link), []);
 }
 
+#[test]
+fn a_late_answer_does_not_stand_in_for_the_attempt_under_way() {
+    let mut link = waiting();
+    let mut probes = Vec::new();
+    for _ in 0..2 {
+        let now = link.poll_timeout().expect("waits");
+        link.handle_timeout(now);
+        let Some(Effect::Probe(probe)) = link.poll_effect() else { panic!("no probe") };
+        probes.push((probe, now));
+        if probes.len() == 1 {
+            link.handle_timeout(now + PROBE_LIMIT);
+        }
+        effects(&mut link);
+    }
+    let (first, _) = probes[0];
+    let (second, now) = probes[1];
+    link.handle_probed(first, Probe::Reached, now);
+    assert_eq!(effects(&mut link), []);
+    link.handle_probed(second, Probe::Reached, now);
+    assert!(matches!(link.poll_effect(), Some(Effect::Dial(_))));
+}
+
 /// What the outside world does to a link.
 #[derive(Debug, Clone, Copy)]
 enum Happens {

@@ -7,8 +7,9 @@ use std::{
 };
 
 use quarterdeck_protocol::holder::{
-    HOLDER_PROTOCOL, Head, HelloAnswer, HelloRequest, HolderError, HolderErrorCode, Message, op,
+    HOLDER_PROTOCOL, HelloAnswer, HelloRequest, HolderError, HolderErrorCode, Message, op,
 };
+use quarterdeck_protocol::record::Position;
 
 use super::{Control, Driver};
 use crate::{
@@ -117,7 +118,7 @@ impl Control {
         let body = serde_json::to_vec(&answer).unwrap_or_default();
         let mut bytes = Vec::new();
         Message { op: op::OK, request, body: &body }.encode(&mut bytes);
-        let told = Head { seq: answer.seq, out: answer.out };
+        let told = Position { seq: answer.seq, out: answer.out };
         self.parts.shared.link.attach(id, stream, bytes, told);
         self.driver = Some(Driver { id, connection });
         // what was recorded between the answer and the attachment

@@ -25,6 +25,7 @@ use crate::{
     journal::fake::{Condition, FakeJournal, output},
     memory::MemoryWatch,
     output::Output,
+    processes::Spare,
     recorder::{Recorder, Retention},
     shared::Known,
     socket,
@@ -83,7 +84,7 @@ impl Holder {
             listener: socket::listen(directory.path()).expect("listens"),
             // this process has other children: it must not collect them
             signals: SignalFd::block(&[]).expect("an empty set"),
-            program: Program::new(terminal.leader(), MemoryWatch::default(), None),
+            program: Program::new(terminal.leader(), MemoryWatch::default(), Spare::Nobody),
             inputs: InputLedger::default(),
         };
         let retention = Retention { keep_bytes: u64::MAX, pinned_from: None };
@@ -91,7 +92,7 @@ impl Holder {
         let output = Output::new(Arc::clone(&terminal), Arc::clone(&shared), recorder);
         let threads = vec![
             std::thread::spawn(move || Control::new(parts).run()),
-            std::thread::spawn(move || output.run()),
+            std::thread::spawn(move || output.run().map(|_| ())),
         ];
         let driver = socket::connect(directory.path()).expect("connects");
         driver.set_read_timeout(Some(LIMIT)).expect("a limit");

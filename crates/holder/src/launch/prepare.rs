@@ -7,7 +7,7 @@ use quarterdeck_protocol::{
     holder::{LaunchErrorCode, LaunchRequest},
     ids::{Incarnation, LogId},
     limits::{MAX_ARGV_ENV_BYTES, MAX_ARGV_WORDS, MAX_TERMINAL_CELLS_PER_SIDE},
-    record::{Fact, Lost, Note, RawJson, Start},
+    record::{Fact, Lost, Note, RawJson, RecordKind, SessionKind, Start},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
@@ -23,6 +23,7 @@ use crate::{
         scan_state,
     },
     memory::MemoryWatch,
+    processes::Spare,
     program::Program,
     recorder::{NotRecorded, Recorder, Retention, now_micros},
     scope::{self, ScopeError},
@@ -37,6 +38,13 @@ pub(super) struct Ready {
     pub(super) parts: Parts,
     pub(super) recorder: Recorder<LogWriter>,
 }
+
+/// What a terminal is told before another program writes to it: leave the alternate screen, reset
+/// modes (DECSTR, mouse, paste, keypad), margins and pen, and begin a line at the bottom. Recorded as
+/// output, so that everyone who replays the log sees the same screen.
+const FRESH_TERMINAL: &[u8] =
+    b"\x1b[?1049l\x1b[!p\x1b[?1000;1002;1003;1004;1005;1006;2004l\x1b[?1l\x1b>\
+\x1b[?7h\x1b[?25h\x1b[r\x1b[0m\x1b[9999;1H\r\n";
 
 impl Ready {
     pub(super) fn program_pid(&self) -> u32 {
@@ -90,7 +98,11 @@ pub(super) fn prepare(
     }
     let signals =
         after_start(request, &terminal, &mut recorder, refused).inspect_err(|_| undo(&terminal))?;
-    let program = Program::new(terminal.leader(), memory, group);
+    let spare = match request.kind {
+        SessionKind::Terminal => Spare::Daemons,
+        SessionKind::Agent | SessionKind::Unknown => Spare::Nobody,
+    };
+    let program = Program::new(terminal.leader(), memory, spare).in_group(group);
     let size = request.size;
     let parts = Parts { identity, shared, terminal, size, listener, signals, program, inputs };
     Ok(Ready { parts, recorder })
@@ -122,6 +134,10 @@ fn after_start(
     };
     let (kind, payload) = Fact::Start(Box::new(start)).encode();
     recorder.record_payload(kind, &payload, Class::Vital).map_err(not_recorded)?;
+    if request.incarnation > Incarnation(1) && request.kind == SessionKind::Terminal {
+        // the screen of the earlier program stays above, its modes do not; a full disk may drop it
+        let _ = recorder.record_payload(RecordKind::Output, FRESH_TERMINAL, Class::Bulk);
+    }
     if let Some(error) = no_scope
         && let Ok(body) = RawJson::from_value(&error.to_string())
     {
@@ -160,6 +176,8 @@ fn open_log(request: &LaunchRequest, directory: &Path) -> Result<LogWriter, Laun
         let sentence = "another holder runs this session";
         return Err(LaunchFailure::plain(LaunchErrorCode::Locked, sentence));
     };
+    // an earlier holder's, told long ago
+    let _ = std::fs::remove_file(directory.join(super::PANIC_FILE));
     let options = LogOptions::default();
     let first = request.incarnation <= Incarnation(1);
     // an earlier launch may have failed after it made the log

@@ -28,7 +28,7 @@ impl Bench {
         let (ours, driver) = UnixStream::pair().expect("a pair");
         ours.set_nonblocking(true).expect("nonblocking");
         driver.set_nonblocking(true).expect("nonblocking");
-        shared.link.attach(ConnectionId(1), ours, Vec::new(), Head::default());
+        shared.link.attach(ConnectionId(1), ours, Vec::new(), Position::default());
         let retention = Retention { keep_bytes: u64::MAX, pinned_from: None };
         let recorder = Recorder::new(disk.clone(), Arc::clone(&shared), retention);
         Self { disk, recorder, shared, driver }

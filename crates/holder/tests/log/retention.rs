@@ -1,4 +1,4 @@
-use quarterdeck_holder::log::{LogReader, Missing, Sought};
+use quarterdeck_holder::log::{LogReader, Missing, Sought, log_usage};
 use quarterdeck_protocol::{
     ids::{Out, Seq},
     record::{GapCause, RecordKind},
@@ -88,4 +88,18 @@ fn what_was_dropped_is_not_sought_in_vain() {
     assert_eq!(reader.seek_out(Out(1)).expect("readable"), Sought::Dropped { base });
     assert_eq!(reader.seek_out(base.out).expect("readable"), Sought::Here(base));
     assert_eq!(LogReader::open(session.path()).expect("a log").position(), base);
+}
+
+#[test]
+fn what_a_log_takes_tells_what_a_trim_can_free() {
+    let session = Session::new();
+    let mut writer = session.create(SMALL);
+    let positions = append_many(&mut writer, 60, 200);
+    for pinned in [Some(positions[30].seq), Some(Seq(0)), None] {
+        let usage = log_usage(session.path(), pinned).expect("readable");
+        assert_eq!(usage.bytes, writer.log_bytes());
+        assert!(usage.modified_micros > 0);
+        writer.trim(usage.floor_bytes, pinned).expect("trimmed");
+        assert_eq!(writer.log_bytes(), usage.floor_bytes);
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use quarterdeck_holder::log::{self, LogLock, scan_state};
 use quarterdeck_protocol::{
     holder::{HolderErrorCode, ResizeRequest, StopRequest, op},
-    record::{Ended, Exit, ExitStatus, Fact, TerminalSize},
+    record::{Ended, Exit, ExitStatus, Fact, SessionKind, TerminalSize},
 };
 use rustix::process::Signal;
 
@@ -65,8 +65,9 @@ fn the_driver_is_told_the_end_before_the_holder_closes() {
     let mut driver = session.drive(1);
     driver.type_in(1, 0, b"\r");
     driver.hear_the_end();
+    assert!(!log::is_held(&session.directory).expect("probed"), "it closed before it was done");
     let told = driver.passed.iter().rfind(|heard| heard.op == op::HEAD);
-    let told = quarterdeck_protocol::holder::Head::parse(&told.expect("a head").body);
+    let told = quarterdeck_protocol::record::Position::parse(&told.expect("a head").body);
     let head = scan_state(&session.directory).expect("a log").state.next();
     assert_eq!(told.expect("a head"), head.into());
     assert_eq!(exit_of(&session).status, ExitStatus::Code { code: 3 });
@@ -235,4 +236,38 @@ fn orphans_are_collected_while_the_program_runs() {
         let below = String::from_utf8_lossy(&below.stdout).into_owned();
         (!below.contains('Z')).then_some(())
     });
+}
+
+/// A session whose program starts something that bears the name of one of our daemons.
+fn stopped_with_a_daemon(kind: SessionKind) -> bool {
+    let house = House::new();
+    let daemon = house.directory("bin").join("qd-daemon");
+    std::os::unix::fs::symlink("/bin/sleep", &daemon).expect("linked");
+    let script = format!("setsid -f {} 1000; exec cat", daemon.display());
+    let mut asked = crate::harness::request(&house.directory("s"), &["sh", "-c", &script]);
+    asked.kind = kind;
+    let session = house.launch(&asked);
+    let find = || {
+        let mut found = std::process::Command::new("pgrep");
+        let found = found.args(["-f", &daemon.display().to_string()]).output().expect("pgrep");
+        let own = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name == "qd-daemon\n")
+        };
+        String::from_utf8_lossy(&found.stdout).lines().filter_map(|l| l.parse().ok()).find(own)
+    };
+    let daemon = pid(eventually("the daemon", find));
+    session.drive(1).ask(op::STOP, &StopRequest { rung_ms: 0, now: true }).expect("accepted");
+    session.wait_end();
+    let lives = is_alive(daemon);
+    if lives {
+        rustix::process::kill_process(daemon, Signal::KILL).expect("it lives");
+    }
+    lives
+}
+
+#[test]
+fn a_relay_that_was_started_inside_a_terminal_outlives_it_but_nothing_outlives_an_agent_by_name() {
+    assert!(stopped_with_a_daemon(SessionKind::Terminal));
+    assert!(!stopped_with_a_daemon(SessionKind::Agent));
 }

@@ -374,6 +374,16 @@ fn the_input_table_forgets_the_longest_silent_client() {
     assert_eq!(log.last_input(client(1)), None);
 }
 
+#[cfg(feature = "schema")]
+#[test]
+fn payloads_have_schemas_with_their_members() {
+    let lease = serde_json::to_string(&schemars::schema_for!(LeaseRecord)).expect("JSON");
+    let checkpoint = serde_json::to_string(&schemars::schema_for!(Checkpoint)).expect("JSON");
+    for (schema, member) in [(&lease, "epoch"), (&lease, "grace_expired"), (&checkpoint, "extra")] {
+        assert!(schema.contains(member), "{member} in {schema}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_record_round_trips(

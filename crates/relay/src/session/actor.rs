@@ -21,10 +21,11 @@ use std::{
 use futures_util::FutureExt as _;
 use quarterdeck_core::lease::OwnerLease;
 use quarterdeck_holder::log::LogReader;
+use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     holder::{
-        Head, HelloAnswer, HolderError, HolderErrorCode, InputAck, InputEntry, ResizeRequest,
+        HelloAnswer, HolderError, HolderErrorCode, InputAck, InputEntry, ResizeRequest,
         SignalRequest, Stalled, StopRequest, op,
     },
     ids::{Channel, ClientId, Out},
@@ -313,7 +314,7 @@ impl Session {
     fn handle_message(&mut self, message: &Received) {
         match message.op {
             op::HEAD => {
-                if let Some(head) = Head::parse(&message.body) {
+                if let Some(head) = Position::parse(&message.body) {
                     self.read_log(Some(head));
                 }
             }

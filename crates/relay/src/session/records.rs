@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use quarterdeck_holder::log::{LogReader, Next};
+use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
-    holder::Head,
     ids::Out,
     record::{Ended, Exit, Foreground, LogState, Record, RecordKind, SessionKind},
     session::{LeaseView, SessionInfo, SessionState},
@@ -21,7 +21,7 @@ const RECORDS_PER_READ: usize = 256;
 impl Session {
     /// Reads what is new in the log, as far as `head` or as far as it goes, publishes it, and changes
     /// the view where it changed.
-    pub(super) fn read_log(&mut self, head: Option<Head>) {
+    pub(super) fn read_log(&mut self, head: Option<Position>) {
         loop {
             let (records, more) = self.read_records(head);
             if records.is_empty() {
@@ -44,7 +44,7 @@ impl Session {
     }
 
     /// The next records of the log, and whether there may be more.
-    fn read_records(&mut self, head: Option<Head>) -> (Vec<Record>, bool) {
+    fn read_records(&mut self, head: Option<Position>) -> (Vec<Record>, bool) {
         let mut records = Vec::new();
         if self.reader.is_none() {
             self.reader = self.open_reader();

@@ -259,6 +259,8 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn cutting_the_stream_makes_no_difference(
         fragments in prop::collection::vec(fragment(), 0..30),

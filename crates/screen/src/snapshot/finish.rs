@@ -25,6 +25,9 @@ impl Writer {
         self.write_modes(terminal);
         if terminal.modes.has(Mode::Origin) {
             self.put("\x1b[?6h");
+            let side = terminal.side();
+            // Switching screens can leave the cursor outside the margins; no address leads there.
+            self.is_exact &= (side.top..=side.bottom).contains(&terminal.y());
         }
         match terminal.last {
             Some(last) => {
@@ -109,8 +112,13 @@ impl Writer {
         } else {
             self.is_exact = false;
         }
+        let printed = self.out.len();
         self.write_charsets(terminal);
         self.take_pen(terminal.pen.clone());
+        if self.out.len() == printed {
+            // A sequence without effect, so that a combining mark does not join the character.
+            self.put("\x1b\\");
+        }
     }
 }
 

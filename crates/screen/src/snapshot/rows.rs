@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use alacritty_terminal::grid::{Dimensions, Grid};
 use alacritty_terminal::index::Line;
-use alacritty_terminal::term::cell::{Cell, Flags};
+use alacritty_terminal::term::cell::Cell;
 
 use crate::snapshot::Writer;
 use crate::style::{self, Style};
@@ -48,9 +48,9 @@ impl<'a> Rows<'a> {
         let (Some(last), Some(first)) = (self.row(y - 1).last(), self.row(y).first()) else {
             return Wrap::None;
         };
-        let leaves_gap = last.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER);
+        let has_gap = style::is_empty(last) && !cells::is_tail(last);
         let same_style = Style::of(last) == Style::of(first);
-        if leaves_gap && cells::is_lead(first) && same_style { Wrap::WideText } else { Wrap::Text }
+        if has_gap && cells::is_lead(first) && same_style { Wrap::WideText } else { Wrap::Text }
     }
 
     fn write_row(&mut self, y: usize) {
@@ -83,6 +83,12 @@ impl<'a> Rows<'a> {
     fn write_first(&mut self, row: &[Cell], y: usize, wrap: Wrap) {
         if wrap == Wrap::WideText {
             self.go(row.len() - 1, y - 1);
+        }
+        if char_width(row[0].c) == 0 {
+            // A lone mark would join the row above: something else has to wrap.
+            self.writer.put(" ");
+            self.write_cell(0, y, &row[0]);
+            return;
         }
         self.print(&row[0]);
         self.writer.at = Some((width(&row[0]), y));

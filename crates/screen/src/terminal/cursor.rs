@@ -101,7 +101,7 @@ impl Terminal {
         let (x, y) = (self.x(), self.y());
         if x > 0 {
             self.set_x(x - 1);
-        } else if y > self.side().top && y <= self.side().bottom && self.continues_above(y) {
+        } else if y > self.side().top && y <= self.side().bottom && self.is_continuation(y) {
             self.end_wrap_into(y);
             self.set_y(y - 1);
             let last = self.columns() - 1;
@@ -111,11 +111,6 @@ impl Terminal {
             self.set_x(if skips { last.saturating_sub(1) } else { last });
         }
         self.confine_cursor();
-    }
-
-    /// Whether the text of row `y` continues the row above.
-    fn continues_above(&self, y: usize) -> bool {
-        y > 0 && cells::is_wrapped(&self.grid()[Line(y as i32 - 1)][..])
     }
 
     /// HT and CHT. A pending wrap stays pending.
@@ -186,8 +181,12 @@ impl Terminal {
     /// RI.
     pub(super) fn reverse_index(&mut self) {
         self.confine_cursor();
-        self.term.reverse_index();
-        self.confine_cursor();
+        let top = self.side().top;
+        if self.y() == top {
+            self.move_rows_down(top, 1, |term| term.scroll_down(1));
+        } else {
+            self.go_to_row(self.y().saturating_sub(1));
+        }
     }
 
     /// DECSTBM. A region of less than two rows is refused.

@@ -83,7 +83,7 @@ impl Terminal {
     pub(super) fn insert_lines(&mut self, count: usize) {
         self.confine_cursor();
         if self.region().contains(&self.y()) {
-            self.term.insert_blank_lines(count);
+            self.move_rows_down(self.y(), count, |term| term.insert_blank_lines(count));
             self.set_x(0);
         }
     }
@@ -92,20 +92,20 @@ impl Terminal {
     pub(super) fn delete_lines(&mut self, count: usize) {
         self.confine_cursor();
         if self.region().contains(&self.y()) {
-            self.term.delete_lines(count);
+            self.move_rows_up(self.y(), count, |term| term.delete_lines(count));
             self.set_x(0);
         }
     }
 
     /// SU. What leaves at the top is no history.
     pub(super) fn scroll_up(&mut self, count: usize) {
-        self.term.scroll_up(count);
+        self.move_rows_up(self.side().top, count, |term| term.scroll_up(count));
     }
 
     /// SD. The new rows have no colour.
     pub(super) fn scroll_down(&mut self, count: usize) {
         let pen = std::mem::take(&mut self.term.grid_mut().cursor.template);
-        self.term.scroll_down(count);
+        self.move_rows_down(self.side().top, count, |term| term.scroll_down(count));
         self.term.grid_mut().cursor.template = pen;
     }
 

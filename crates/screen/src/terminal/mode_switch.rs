@@ -87,9 +87,13 @@ impl Terminal {
 
     fn show_alternate(&mut self) {
         if self.shown == Shown::Primary {
-            // The library blanks the alternate cells in the pen's colour and copies the cursor.
+            // The library copies the cursor. It also blanks the cells, but not all if they grew.
             self.term.swap_alt();
             self.shown = Shown::Alternate;
+            let blank = self.blank();
+            for y in 0..self.term.screen_lines() {
+                self.cells_mut(y).fill(blank.clone());
+            }
             self.hand_on_margins();
         }
     }

@@ -5,12 +5,8 @@ use alacritty_terminal::term::cell::Hyperlink;
 use crate::limits::MAX_LINK_BYTES;
 use crate::palette::{Slot, parse_rgb};
 use crate::parser::Extent;
+use crate::sgr::GIVEN_LINK_NAME;
 use crate::terminal::Terminal;
-
-/// How links are named that the program left without a name, each with its own number, so that a
-/// snapshot keeps the parts of one together and two apart. The model must not give such a name a
-/// second time after it read one back.
-const GIVEN_LINK_NAME: &str = "qd-";
 
 impl Terminal {
     /// Carries out an OSC string.
@@ -122,7 +118,7 @@ impl Terminal {
         self.set_link(Some(Hyperlink::new(Some(name), target.into())));
     }
 
-    /// A name like those that snapshots give came back: count on from it.
+    /// A given name came back with a snapshot: it must not be given a second time.
     fn note_given_name(&mut self, name: &str) {
         let number = name.strip_prefix(GIVEN_LINK_NAME).and_then(|number| number.parse().ok());
         // A program may use such a name too; absurd numbers are its own affair.

@@ -125,14 +125,26 @@ impl Terminal {
         if char.width() == Some(wide) {
             self.term.input(char);
         } else {
-            // The library disagrees on a few characters' width.
-            self.cells_mut(y)[x] = Cell { c: char, ..blank };
-            self.set_x(x + wide);
+            self.put_by_hand(char, wide);
         }
         if wraps {
             self.cells_mut(y)[columns - 1].flags.insert(Flags::WRAPLINE);
         }
         true
+    }
+
+    /// Writes a character whose width the library sees otherwise.
+    fn put_by_hand(&mut self, char: char, wide: usize) {
+        let (x, y) = (self.x(), self.y());
+        let mut cell = Cell { c: char, ..self.pen_blank() };
+        if wide == 2 {
+            let mut tail = self.pen_blank();
+            tail.flags.insert(Flags::WIDE_CHAR_SPACER);
+            self.cells_mut(y)[x + 1] = tail;
+            cell.flags.insert(Flags::WIDE_CHAR);
+        }
+        self.cells_mut(y)[x] = cell;
+        self.set_x(x + wide);
     }
 
     /// A combining mark with nothing to combine with takes a cell of its own, as in xterm.js.
@@ -173,13 +185,13 @@ impl Terminal {
             blank.flags.insert(Flags::LEADING_WIDE_CHAR_SPACER);
             row[last] = blank;
         }
-        row[last].flags.insert(Flags::WRAPLINE);
         self.set_x(0);
         if y == self.side().bottom {
             self.scroll();
         } else if y + 1 < self.rows() {
             self.set_y(y + 1);
         }
+        self.set_continuation(self.y(), true);
     }
 
     /// REP: prints the text of the last cell `count` times more.

@@ -22,6 +22,8 @@ impl Terminal {
         self.term.set_options(Config { scrolling_history: room, ..Config::default() });
         self.term.resize(Dims { columns, rows });
         let lost = self.with_primary(take_history);
+        self.with_primary(mend_rows);
+        mend_rows(self.term.grid_mut());
         for row in &lost {
             self.scrolled.push(row);
         }
@@ -52,6 +54,27 @@ fn take_history(grid: &mut Grid<Cell>) -> Vec<Vec<Cell>> {
     let rows = (-count..0).map(|line| grid[Line(line)][..].to_vec()).collect();
     grid.clear_history();
     rows
+}
+
+/// Puts right what the library leaves behind.
+fn mend_rows(grid: &mut Grid<Cell>) {
+    // It keeps rows for later, and it takes the cells of a row beyond the last used one to be equal.
+    // Where coloured rows grew that is no longer so, and they would not be blanked whole.
+    grid.truncate();
+    for y in 0..grid.screen_lines() as i32 {
+        let row = &mut grid[Line(y)][..];
+        // Half a wide character cannot stay in the last column.
+        if let Some(last) = row.last_mut().filter(|last| cells::is_lead(last)) {
+            *last = Cell { bg: last.bg, ..Cell::default() };
+        }
+    }
+    // A wrap that is pending where the screen no longer ends is none.
+    let last = grid.last_column();
+    let cursor = &mut grid.cursor;
+    if cursor.input_needs_wrap && cursor.point.column < last {
+        cursor.input_needs_wrap = false;
+        cursor.point.column += 1;
+    }
 }
 
 /// Blanks every wide character.
@@ -97,6 +120,19 @@ mod tests {
         assert_eq!(screen.text(), "1234\n\n");
         screen.feed(b"\x1b[?1049l");
         assert_eq!(screen.text(), "abcd\nefgh\ny");
+    }
+
+    #[test]
+    fn a_coloured_row_that_grew_is_erased_whole() {
+        let mut screen = Screen::new(Size { cols: 2, rows: 2 });
+        screen.feed(b"\x1b[44m\n\n\x1b[m");
+        screen.resize(Size { cols: 6, rows: 2 });
+        screen.feed(b"\n\n\n");
+        assert_eq!(screen.snapshot().bytes, b"\x1b[2H");
+        screen.feed(b"\x1b[44m\x1b[?47h\x1b[2J\x1b[m\x1b[?47l");
+        screen.resize(Size { cols: 9, rows: 2 });
+        screen.feed(b"\x1b[?47h");
+        assert_eq!(screen.snapshot().bytes, b"\x1b[H\x1b[?1049h\x1b[2H");
     }
 
     #[test]

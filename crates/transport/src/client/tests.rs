@@ -10,8 +10,12 @@ use quarterdeck_protocol::{
     ids::{Channel, Out},
     method::{ChannelParams, Empty, Hello, RelayShutdown, SessionDetach},
 };
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
     time::Instant,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -33,13 +37,17 @@ fn out(at: u64, bytes: &[u8]) -> Frame<'_> {
 
 /// A client whose peer is bytes, not a WebSocket library.
 async fn open_raw() -> (Client, Events, DuplexStream) {
-    use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
     let (ours, theirs) = duplex(64 * 1024);
+    let (client, events) = open_over(ours).await;
+    (client, events, theirs)
+}
+
+async fn open_over(ours: impl crate::stream::Duplex + 'static) -> (Client, Events) {
+    use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
     let ours = crate::stream::Counted::new(Box::new(ours));
     let config = Some(crate::dial::websocket_config());
     let stream = WebSocketStream::from_raw_socket(ours, Role::Client, config).await;
-    let (client, events) = Client::start(stream, ClientOptions::default());
-    (client, events, theirs)
+    Client::start(stream, ClientOptions::default())
 }
 
 async fn why(events: &mut Events) -> ClosedWhy {
@@ -350,6 +358,46 @@ async fn the_relays_farewell_comes_after_what_it_sent_before() {
     };
     tokio::join!(say, hear);
     assert_eq!(client.closed().await.to_string(), "closed by the relay (1012: upgrade)");
+}
+
+/// Can be read, and not be written to.
+struct HalfBroken(DuplexStream);
+
+impl AsyncRead for HalfBroken {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+impl AsyncWrite for HalfBroken {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_relay_said_before_it_went_is_the_reason_and_not_our_broken_pipe() {
+    let (ours, mut theirs) = duplex(1024);
+    let (client, mut events) = open_over(HalfBroken(ours)).await;
+    client.send_frame(out(0, b"x")).await.expect("queued");
+    time_passes(Duration::from_millis(1)).await;
+    // a farewell with the code 1012
+    theirs.write_all(&[0x88, 2, 0x03, 0xf4]).await.expect("writes");
+    assert_eq!(why(&mut events).await, ClosedWhy::Peer { code: 1012, reason: String::new() });
+
+    let (ours, _theirs) = duplex(1024);
+    let (client, mut events) = open_over(HalfBroken(ours)).await;
+    client.send_frame(out(0, b"x")).await.expect("queued");
+    assert_eq!(why(&mut events).await, ClosedWhy::Lost { kind: io::ErrorKind::BrokenPipe });
 }
 
 #[tokio::test]

@@ -119,6 +119,9 @@ mod tests {
     async fn localhost_is_found_and_an_invalid_name_is_not() {
         let found = resolve("localhost", 7, true).await.expect("localhost resolves");
         assert!(found.iter().all(|address| address.ip().is_loopback()));
+        // a resolver that leads "localhost" elsewhere
+        let error = resolve("192.0.2.1", 7, true).await.expect_err("is not loopback");
+        assert!(matches!(error, DialError::Dns { .. }));
         let error = resolve("no-such-host.invalid", 7, false).await.expect_err("does not exist");
         assert!(matches!(error, DialError::Dns { host, .. } if host == "no-such-host.invalid"));
     }

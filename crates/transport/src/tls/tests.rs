@@ -71,6 +71,16 @@ fn files_that_cannot_be_used_are_named() {
 }
 
 #[test]
+fn without_a_pin_or_file_the_systems_authorities_are_asked() {
+    let known = rustls_native_certs::load_native_certs().certs;
+    match ClientTls::default().load() {
+        Ok(_) => assert!(!known.is_empty()),
+        Err(TlsSetupError::NoAuthorities) => assert!(known.is_empty()),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
 fn a_client_with_unusable_files_says_which() {
     let missing = PathBuf::from("/nonexistent/ca.pem");
     let tls = ClientTls { trust: ServerTrust::File(missing.clone()), identity: None };

@@ -49,6 +49,10 @@ impl Live<'_> {
     }
 
     fn type_bytes(&mut self, bytes: &[u8]) {
+        // who types has read it, and wants to see the last row
+        if self.notices.due().is_some() {
+            self.handle_notice_due();
+        }
         match self.typing.push(bytes) {
             Taken::All => {}
             // the rest is not kept, and whoever types hears it

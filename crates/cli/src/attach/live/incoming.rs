@@ -3,14 +3,15 @@
 use quarterdeck_core::input;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    method::{AttachResult, AttachStart},
+    frame::InputState,
+    method::{AttachResult, AttachStart, Method as _, SessionAttach},
     record::{Exit as ExitRecord, LeaseRecord, Lost, Resize},
     session::{
         Detached, InputRejected, SessionChanged, SessionEvent, SessionRemoved, SessionState, Sync,
         notify,
     },
 };
-use quarterdeck_transport::Incoming;
+use quarterdeck_transport::{CallError, Incoming};
 use serde_json::value::RawValue;
 
 use super::{Live, Turn};
@@ -19,9 +20,9 @@ use crate::{
         Left,
         outbox::{Asked, Request},
         stream::{Drawn, Seen, Stream},
-        terminal::Screen,
         view::Ask,
     },
+    connection::call_failed,
     error::{CliError, from_rpc},
     output::{escape::plain, time::bytes},
     watch::{lease_of, read},
@@ -53,9 +54,7 @@ impl Live<'_> {
         match self.stream.handle(frame, self.view.role()) {
             Seen::Nothing => {}
             Seen::Draw { screens, drawn } => {
-                for screen in screens {
-                    self.draw_screen(screen);
-                }
+                self.show(screens);
                 match drawn {
                     Drawn::Output => {}
                     Drawn::Snapshot => self.draw_notice(),
@@ -76,40 +75,35 @@ impl Live<'_> {
         Turn::Go
     }
 
-    /// There is room: an event is only taken when there is.
-    fn draw_screen(&self, screen: Screen) {
-        let _ = self.terminal.screen.try_send(screen);
-    }
-
     async fn handle_notification(
         &mut self,
         method: &str,
         params: Option<&RawValue>,
     ) -> Result<Turn, CliError> {
         let session = self.session;
+        let of_channel = |channel| channel == self.stream.channel();
         match method {
-            notify::SESSION_EVENT => match read::<SessionEvent>(params) {
-                Some(event) => return self.handle_event(&event).await,
-                None => {}
-            },
+            notify::SESSION_EVENT => {
+                if let Some(event) = read::<SessionEvent>(params) {
+                    return self.handle_event(&event).await;
+                }
+            }
             notify::INPUT_REJECTED => {
-                let rejected = read::<InputRejected>(params)
-                    .filter(|rejected| rejected.channel == self.stream.channel());
+                let rejected = read::<InputRejected>(params).filter(|r| of_channel(r.channel));
                 if let Some(rejected) = rejected {
                     self.handle_rejected(&rejected);
                 }
             }
             notify::SESSION_DETACHED => {
-                let detached = read::<Detached>(params)
-                    .filter(|detached| detached.channel == self.stream.channel());
-                if detached.is_some_and(|detached| detached.why == "removed") {
-                    return Ok(self.end(Left::Removed));
-                }
+                let detached = read::<Detached>(params).filter(|d| of_channel(d.channel));
+                return Ok(match detached {
+                    Some(detached) if detached.why == "removed" => self.end(Left::Removed),
+                    Some(_) | None => Turn::Go,
+                });
             }
             notify::SESSION_REMOVED => {
-                if read::<SessionRemoved>(params).is_some_and(|gone| gone.session == session) {
-                    return Ok(self.end(Left::Removed));
-                }
+                let gone = read::<SessionRemoved>(params).filter(|gone| gone.session == session);
+                return Ok(gone.map_or(Turn::Go, |_| self.end(Left::Removed)));
             }
             notify::LEASE_CHANGED => {
                 if let Some(changed) = lease_of(session, params) {
@@ -163,19 +157,14 @@ impl Live<'_> {
     }
 
     fn handle_rejected(&mut self, rejected: &InputRejected) {
-        match rejected.error.code() {
-            // a loan, or a change of owner that comes as an event of its own
-            ErrorCode::NotOwner => {
-                let state = quarterdeck_protocol::frame::InputState::Rejected;
-                let gone = self.typing.handle_ack(rejected.n, state);
-                self.say_gone(gone);
-            }
-            _ => {
-                let gone = self.typing.handle_refused(rejected.n);
-                let why = plain(&rejected.error.message);
-                self.say_moment(format!("{gone} typed bytes did not reach the program: {why}"));
-            }
+        // a loan, or a change of owner that comes as an event of its own
+        if rejected.error.code() == ErrorCode::NotOwner {
+            let gone = self.typing.handle_ack(rejected.n, InputState::Rejected);
+            return self.say_gone(gone);
         }
+        let gone = self.typing.handle_refused(rejected.n);
+        let why = plain(&rejected.error.message);
+        self.say_moment(format!("{gone} typed bytes did not reach the program: {why}"));
     }
 
     /// A request of a key failed: say so where it was pressed.
@@ -201,8 +190,10 @@ impl Live<'_> {
     ) -> Result<Turn, CliError> {
         let attached = match outcome {
             Ok(result) => serde_json::from_str::<AttachResult>(result.get()).map_err(|error| {
-                CliError::new(crate::error::Kind::Unsupported, "the relay's answer cannot be read")
-                    .caused_by(&error)
+                call_failed(
+                    CallError::Unreadable { method: SessionAttach::NAME, source: error },
+                    None,
+                )
             })?,
             Err(error) if error.code() == ErrorCode::NotFound => {
                 return Ok(self.end(Left::Removed));

@@ -68,7 +68,7 @@ impl Live<'_> {
 
     pub(super) fn handle_notice_due(&mut self) -> Turn {
         self.notices.clear();
-        self.redraw();
+        self.repaint();
         Turn::Go
     }
 

@@ -10,16 +10,15 @@ use quarterdeck_protocol::{
         AttachFrom, AttachParams, AttachResult, AttachRole, Behind, LeaseTake, Method,
         SessionAttach, SessionScrollback, TakeParams,
     },
-    record::TerminalSize,
     session::SessionState,
 };
 use quarterdeck_transport::{
     CallError, Client, ClosedWhy, Events, Incoming,
     client::{CallId, read_result},
 };
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-use super::{Live, Wire, links::Down, notices::Notices};
+use super::{Live, Wire, links::Down, notices::Notices, picture::Picture};
 use crate::{
     attach::{
         Left, Program, Wish,
@@ -27,23 +26,25 @@ use crate::{
         keys::KeyMachine,
         outbox::Outbox,
         stream::Stream,
-        terminal::{self, Screen, Terminal},
+        terminal::{self, LastLine, Screen, Terminal},
         typing::Typing,
         view::{Identity, Stay, View, headline},
     },
     config::Settings,
     connection::{Link, Missing, Telling, call_failed},
-    error::CliError,
+    error::{CliError, Kind},
 };
 
 /// Events that may come while history is fetched; a session that is busier gets less history.
 const MAX_HELD_EVENTS: usize = 4096;
 /// How long fetching history may keep the screen waiting.
 const HISTORY_LIMIT: Duration = Duration::from_secs(10);
+/// How long a session may be about to end.
+const ENDING_LIMIT: Duration = Duration::from_secs(2);
+/// Pause between two tries to attach to it.
+const ENDING_PAUSE: Duration = Duration::from_millis(50);
 /// How long a request of the beginning may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// The size of a terminal that does not say its own.
-const USUAL_SIZE: TerminalSize = TerminalSize { cols: 80, rows: 24, xpixel: 0, ypixel: 0 };
 
 /// Attaches.
 pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, CliError> {
@@ -54,12 +55,12 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
     if let Some(reason) = &wish.reason {
         opening.take(&wish.session, reason).await?;
     }
-    let local = terminal::size().unwrap_or(USUAL_SIZE);
+    let local = terminal::size_or_usual();
     let identity =
         Identity { client: hello.client_id, principal: hello.principal, prefix: settings.prefix };
     let view = View::new(identity, &attached.session, local);
     let history = opening.fetch_history(&wish, &attached).await;
-    let terminal = Terminal::enter()?;
+    let terminal = Terminal::enter(LastLine::Used)?;
     let drawn = history.draw(&headline(&view), local).into();
     let _ = terminal.screen.send(Screen::Draw { bytes: drawn, rendered: None }).await;
     let Opening { client, events, held } = opening;
@@ -85,6 +86,7 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
             again: false,
         }),
         down: Down::default(),
+        picture: Picture::Direct { tail: None },
         notices: Notices::default(),
         held,
         told: attached.session.seq,
@@ -128,9 +130,19 @@ struct Opening {
 }
 
 impl Opening {
+    /// Attaches. A program that ends at that moment is still owned for the relay and not any more for
+    /// its holder; a moment later both agree, and what it left can be watched.
     async fn attach(&mut self, settings: &Settings, wish: &Wish) -> Result<AttachResult, CliError> {
         let params = attach_params(settings, wish, AttachFrom::Snapshot);
-        self.ask::<SessionAttach>(&params, &wish.session).await
+        let deadline = Instant::now() + ENDING_LIMIT;
+        loop {
+            match self.ask::<SessionAttach>(&params, &wish.session).await {
+                Err(error) if error.kind == Kind::Ended && Instant::now() < deadline => {
+                    sleep(ENDING_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     async fn take(&mut self, session: &str, reason: &str) -> Result<(), CliError> {
@@ -175,7 +187,7 @@ impl Opening {
             let next = next.map_err(|_| CallError::Timeout { method: M::NAME })?;
             match next {
                 Some(Incoming::Answer { call: answered, outcome }) if answered == call => {
-                    return read_result::<M>(&*outcome?);
+                    return read_result::<M>(&outcome?);
                 }
                 Some(Incoming::Closed { why }) => {
                     self.held.push_back(Incoming::Closed { why: why.clone() });

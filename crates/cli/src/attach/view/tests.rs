@@ -63,9 +63,8 @@ fn record(epoch: u64, state: LeaseState, why: LeaseCause) -> LeaseRecord {
 }
 /// What is said, with `!` before every other action.
 fn shown(actions: &[Action]) -> String {
-    let lines = actions.iter().map(|action| match action {
-        Action::Say(notice) => notice.text.clone(),
-        other => format!("!{other:?}"),
+    let lines = actions.iter().map(|action| {
+        if let Action::Say(notice) = action { notice.text.clone() } else { format!("!{action:?}") }
     });
     lines.collect::<Vec<_>>().join("\n")
 }

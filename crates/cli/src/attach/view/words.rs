@@ -28,6 +28,17 @@ impl View {
     }
 }
 
+impl View {
+    /// What stands below a session that is smaller than this screen.
+    pub(crate) fn caption(&self) -> String {
+        let role = match self.role() {
+            Role::Owner => format!("{} f fits it", self.identity.prefix),
+            Role::Follower => "following".to_owned(),
+        };
+        format!("{} {} \u{b7} {role}", self.label, cells(self.size))
+    }
+}
+
 /// The line before the first screen: what this is, whose it is, how to leave.
 pub(crate) fn headline(view: &View) -> String {
     let (label, prefix) = (&view.label, view.identity.prefix);

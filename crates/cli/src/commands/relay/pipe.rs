@@ -48,7 +48,7 @@ pub(super) async fn run(settings: &Settings) -> Result<Exit, CliError> {
     // the end of standard input is not the end of the answers; the end of the answers is the end
     tokio::select! {
         ended = &mut down => return finish(ended),
-        ended = &mut up => { ended.map_err(lost)?; }
+        ended = &mut up => { ended.map_err(|error| lost(&error))?; }
     }
     finish(down.await)
 }
@@ -59,12 +59,12 @@ fn finish(ended: io::Result<()>) -> Result<Exit, CliError> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
             Err(CliError::new(Kind::ReaderGone, "the other side has gone"))
         }
-        Err(error) => Err(lost(error)),
+        Err(error) => Err(lost(&error)),
     }
 }
 
-fn lost(error: io::Error) -> CliError {
-    CliError::new(Kind::Unreachable, "the pipe to the relay broke").caused_by(&error)
+fn lost(error: &io::Error) -> CliError {
+    CliError::new(Kind::Unreachable, "the pipe to the relay broke").caused_by(error)
 }
 
 fn connect(settings: &Settings) -> io::Result<UnixStream> {

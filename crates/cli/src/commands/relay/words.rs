@@ -23,7 +23,7 @@ pub(super) fn serving(status: &RelayStatusResult, styles: Styles) -> String {
     if let Some(pin) = &status.pin {
         text += &format!("  pin {}\n", plain(pin));
     }
-    text += &format!("from another machine, with a token (qd token create NAME --scope …):\n  ");
+    text += "from another machine, with a token (qd token create NAME --scope …):\n  ";
     let address = reachable(address, &status.machine);
     text += &match &status.pin {
         Some(pin) => format!("qd --url {address} --pin {} --token-file FILE ls\n", plain(pin)),
