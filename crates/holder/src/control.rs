@@ -126,10 +126,11 @@ impl Control {
         if ready.signals {
             self.handle_signals()?;
         }
+        self.greet(ready.newcomers);
         if ready.listener {
+            // after the greeting: one more may change the others' places
             self.newcomers.accept(&self.parts.listener, Instant::now());
         }
-        self.greet(ready.newcomers);
         if ready.driver {
             self.receive();
         }
