@@ -1,5 +1,6 @@
 //! A whole `qd` on a real terminal: what is typed arrives, what is left behind is in order.
 
+#[path = "attach/tty.rs"]
 mod tty;
 
 use std::{os::fd::AsFd, process::Command};
