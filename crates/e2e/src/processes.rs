@@ -61,6 +61,13 @@ pub fn naming(directory: &Path) -> Vec<u32> {
     pids.filter(|pid| *pid != std::process::id() && names(*pid, needle) && is_alive(*pid)).collect()
 }
 
+/// What [`naming`] finds, with its command lines, for the message of a failing test.
+#[must_use]
+pub fn describe(directory: &Path) -> Vec<(u32, String)> {
+    let command = |pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    naming(directory).into_iter().map(|pid| (pid, command(pid).replace('\0', " "))).collect()
+}
+
 fn names(pid: u32, needle: &[u8]) -> bool {
     let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let open = || fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();

@@ -7,10 +7,12 @@ use quarterdeck_protocol::{
     frame::{Body, Flags, Frame, InputState},
     ids::{Channel, Epoch, InputNumber, LogId, Out},
     method::{
-        AttachFrom, AttachParams, AttachResult, AttachRole, Behind, CreateParams, Hello,
-        HelloParams, HelloResult, Method, Role, SessionAttach, SessionCreate,
+        AttachFrom, AttachParams, AttachResult, AttachRole, Behind, CreateParams, Empty, Hello,
+        HelloParams, HelloResult, Method, Role, SessionAttach, SessionCreate, TokenCreate,
+        TokenCreateParams, TokenList,
     },
     record::LeaseRecord,
+    scope::Scopes,
     session::{InputRejected, SessionEvent, SessionInfo, notify},
 };
 use quarterdeck_transport::{
@@ -65,17 +67,25 @@ impl Way {
         self.options.token = Some(token);
         self
     }
+    /// Goes to another address from now on: a proxy before the relay, or another relay.
+    ///
+    /// # Panics
+    /// When the way is not over TCP.
+    pub fn redirect(&mut self, to: SocketAddr) {
+        let Endpoint::Tcp { host, port, .. } = &mut self.endpoint else {
+            panic!("{:?} has no address", self.endpoint);
+        };
+        *host = quarterdeck_transport::endpoint::Host::Address(to.ip());
+        *port = to.port();
+    }
     /// Opens a connection and says hello.
     ///
     /// # Errors
     /// Why there is no connection.
-    ///
-    /// # Panics
-    /// When the relay takes the connection and not the hello.
-    pub async fn try_connect(&self, hello: &HelloParams) -> Result<Peer, DialError> {
+    pub async fn try_connect(&self, hello: &HelloParams) -> Result<Peer, ConnectError> {
         let stream = connect(&self.endpoint, &self.options, &DialLimits::default()).await?;
         let (client, events) = Client::start(stream, self.client);
-        let hello = client.call::<Hello>(hello).await.expect("the relay answers hello");
+        let hello = client.call::<Hello>(hello).await?;
         Ok(Peer { client, events, hello })
     }
     /// The same for a new client, where it must work.
@@ -95,6 +105,17 @@ impl Way {
         let hello = HelloParams { name: name.to_owned(), ticket, watch: false };
         within("a connection", self.try_connect(&hello)).await.expect("connects again")
     }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The relay is not reached.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// It is, and does not answer as it should, or the link broke right away.
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
 /// A connection that has said hello.
@@ -141,6 +162,19 @@ impl Peer {
         let argv = argv.into_iter().map(|word| word.as_ref().to_owned()).collect();
         let params = CreateParams { argv, ..CreateParams::default() };
         self.call::<SessionCreate>(&params).await.session
+    }
+    /// Makes a token for this principal with these scopes, and gives its secret.
+    pub async fn token(&self, principal: &str, scopes: Scopes) -> String {
+        // several tokens of one principal are several devices
+        let number = self.call::<TokenList>(&Empty {}).await.tokens.len();
+        let params = TokenCreateParams {
+            name: format!("{principal}-{number}"),
+            principal: Some(principal.to_owned()),
+            scopes,
+            sessions: Vec::new(),
+            expires_in_s: None,
+        };
+        self.call::<TokenCreate>(&params).await.token
     }
     /// Attaches, and gives the attachment the connection.
     ///
@@ -215,7 +249,9 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    fn new(peer: Peer, answer: AttachResult) -> Self {
+    /// An attachment that was answered so.
+    #[must_use]
+    pub fn new(peer: Peer, answer: AttachResult) -> Self {
         Self {
             out: answer.out,
             text: Vec::new(),

@@ -158,7 +158,10 @@ impl Instance {
     pub async fn start_relay(&self, words: &[&str]) -> Relay {
         match self.try_start_relay(words).await {
             Ok(relay) => relay,
-            Err(ran) => panic!("the relay does not start: {ran:?}"),
+            Err(ran) => panic!(
+                "the relay does not start: {ran:?}; there are {:?}",
+                processes::describe(self.home())
+            ),
         }
     }
     /// The same where it may fail: how it ended.

@@ -6,12 +6,12 @@ use std::{collections::VecDeque, path::PathBuf};
 use quarterdeck_protocol::{
     frame::InputState,
     ids::{InputNumber, LogId, Out},
-    method::HelloParams,
+    method::{HelloParams, SessionAttach},
 };
-use quarterdeck_transport::{ClosedWhy, DialError};
+use quarterdeck_transport::{CallError, ClosedWhy};
 
 use super::{
-    client::{Attachment, Peer, Way, recording},
+    client::{Attachment, ConnectError, Peer, Way, recording},
     files::{WholeLog, until_file},
     instance::{Instance, program_binary},
     within,
@@ -142,14 +142,16 @@ impl Typist {
         let hello = HelloParams { name, ticket, watch: false };
         let peer = self.way.try_connect(&hello).await?;
         self.ticket = Some(peer.hello.ticket.clone());
-        let mut attachment = peer.attach(&recording(&self.session, self.place)).await;
+        let answer =
+            peer.client.call::<SessionAttach>(&recording(&self.session, self.place)).await?;
+        let mut attachment = Attachment::new(peer, answer);
         assert!(attachment.owns(), "the client is the owner: {:?}", attachment.answer);
         assert_eq!(attachment.out, self.out(), "the relay goes on where the client was");
         attachment.known = Some(self.emits);
         let applied = attachment.answer.input_applied;
         self.settle(applied);
         for (n, bytes) in &self.unsettled {
-            attachment.send_input(*n, bytes).await?;
+            attachment.send_input(*n, bytes).await.map_err(CallError::from)?;
         }
         self.attachment = Some(attachment);
         Ok(())
@@ -234,15 +236,4 @@ impl Typist {
             self.unsettled.pop_front();
         }
     }
-}
-
-/// Why a client is not back.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The relay is not there.
-    #[error(transparent)]
-    Dial(#[from] DialError),
-    /// The link broke right away.
-    #[error(transparent)]
-    Closed(#[from] ClosedWhy),
 }

@@ -39,7 +39,7 @@ use super::{
     Attached, Command, INBOX_COMMANDS, Opened, Reply, SessionHandle, StopBegins,
     holder::{HolderLink, LinkError, Received},
     input::{BorrowedInput, InputProgress},
-    meta::SessionMeta,
+    meta::{META_SCHEMA, SessionMeta},
     ownership::IntoRpc as _,
     tail::Tail,
 };
@@ -409,6 +409,13 @@ impl Session {
         label: quarterdeck_protocol::ids::Label,
         reply: Reply<SessionInfo>,
     ) {
+        if self.meta.schema > META_SCHEMA {
+            let message =
+                "the session was made by a newer version, which alone may change its label";
+            let error = RpcError::new(ErrorCode::Storage, message);
+            answer(reply, Err(error.hint("rename it with the newer program")));
+            return;
+        }
         let meta = SessionMeta { label, ..self.meta.clone() };
         match meta.write(&self.handle.directory) {
             Ok(()) => {
