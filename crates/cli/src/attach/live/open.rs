@@ -141,6 +141,9 @@ impl Opening {
                 Err(error) if error.kind == Kind::Ended && Instant::now() < deadline => {
                     sleep(ENDING_PAUSE).await;
                 }
+                Err(error) if wish.lacks_reason() && error.kind == Kind::Usage => {
+                    return Err(error.hint("say why: --take --reason \"…\""));
+                }
                 other => return other,
             }
         }

@@ -133,6 +133,11 @@ fn a_takeover_is_seen_by_both_sides() {
     !Lease(Settled(None))
     bob (phone) took over: fire\u{7}
     ");
+    let offered = view(held(me())).handle_lease(&record(5, held(bob()), LeaseCause::Offer));
+    insta::assert_snapshot!(shown(&offered), @r"
+    !Lease(Settled(None))
+    you handed this session to bob (phone)
+    ");
 }
 
 #[test]
