@@ -92,3 +92,34 @@ fn a_session_cannot_show_itself() {
     shell.type_text("exit\r");
     assert_eq!(shell.wait(), Some(0));
 }
+
+#[test]
+fn a_follower_on_another_screen_sees_all_and_types_only_after_taking_over() {
+    let home = Home::new();
+    let owner = shell(&home);
+    let follower = home.start_sized(&["attach", "sh:1"], (100, 30));
+    follower.wait_for("you follow");
+    follower.wait_for("sh:1 80\u{d7}24 \u{b7} following");
+    follower.type_text("x");
+    follower.wait_for("press Enter to take over");
+    follower.type_text("\r");
+    owner.wait_for("took over");
+    follower.wait_for("you own this session now");
+    follower.type_text("echo $((6*7))four\r");
+    owner.wait_for("42four");
+    // the key of the follower was not typed
+    follower.type_text("exit\r");
+    assert_eq!(follower.wait(), Some(0));
+    assert_eq!(owner.wait(), Some(0));
+}
+
+#[test]
+fn a_program_that_ends_at_once_is_shown_and_gives_its_exit_code() {
+    let home = Home::new();
+    for code in [0, 3, 200] {
+        let script = format!("echo $((6*7))five; exit {code}");
+        let program = home.start(&["run", "--", "/bin/sh", "-c", &script]);
+        program.wait_for("42five");
+        assert_eq!(program.wait(), Some(code));
+    }
+}

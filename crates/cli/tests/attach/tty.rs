@@ -47,14 +47,19 @@ impl Home {
         self.command(words).stdin(Stdio::null()).output().expect("qd runs")
     }
 
-    /// Starts a command on a terminal of its own.
+    /// Starts a command on a terminal of its own, of the usual size.
     pub(crate) fn start(&self, words: &[&str]) -> Tty {
+        self.start_sized(words, (80, 24))
+    }
+
+    /// Starts a command on a terminal of its own, of this many columns and rows.
+    pub(crate) fn start_sized(&self, words: &[&str], (cols, rows): (u16, u16)) -> Tty {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal");
         let name = ptsname(&master, Vec::new()).expect("its name");
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let terminal = rustix::fs::open(name, flags, Mode::empty()).expect("its other end");
-        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&terminal, size).expect("its size");
         let end = || Stdio::from(terminal.try_clone().expect("a descriptor"));
         let mut command = self.command(words);
