@@ -59,11 +59,15 @@ impl Live<'_> {
                 match drawn {
                     Drawn::Output => {}
                     Drawn::Snapshot => self.draw_notice(),
+                    Drawn::InexactSnapshot if self.said.inexact => self.draw_notice(),
                     Drawn::InexactSnapshot => {
+                        self.said.inexact = true;
                         self.say_moment("this screen may differ from the true one".to_owned());
                     }
                 }
             }
+            // the words of the way back were about this one
+            Seen::Gap(_) if std::mem::take(&mut self.said.gap) => {}
             Seen::Gap(missed) => {
                 let missed = bytes(missed);
                 self.say_moment(format!("too slow for {missed} of output \u{b7} see: qd logs"));
@@ -216,6 +220,7 @@ impl Live<'_> {
             incarnation: attached.incarnation,
         });
         if let Returned::FromLostLink = returned {
+            self.said.gap = matches!(attached.start, AttachStart::Gap { .. });
             self.say_moment(returned_words(&attached.start, gone));
         } else {
             self.say_gone(gone);

@@ -83,6 +83,9 @@ fn enter_takes_over_only_when_it_was_offered_just_before() {
     assert!(matches!(follower.handle_key(typed("\r"))[..], [Action::Say(_)]));
     follower.handle_key(Event::Command(Command::Help));
     assert!(matches!(follower.handle_key(typed("\r"))[..], [Action::Say(_)]));
+    follower.handle_key(typed("x"));
+    follower.handle_notice_gone();
+    assert!(matches!(follower.handle_key(typed("\r"))[..], [Action::Say(_)]));
     // typing on is no Enter
     assert!(matches!(follower.handle_key(typed("ls\r"))[..], [Action::Say(_)]));
 }
