@@ -4,6 +4,7 @@
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
 //! - [`canary`]: a second session that must go on while the first one suffers;
+//! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`files`]: what programs write into files, and the log on disk;
 //! - [`tools`]: programs of the system that some tests need.
@@ -14,6 +15,7 @@ pub mod canary;
 pub mod client;
 pub mod files;
 pub mod instance;
+pub mod raw;
 pub mod steady;
 pub mod terminal;
 pub mod tools;

@@ -1,5 +1,8 @@
 //! Tests with real processes: the built `qd`, relays, holders, shells, terminals, links that break.
 
 mod basics;
+mod garbage;
 mod killing;
+mod leases;
 mod links;
+mod scopes;
