@@ -2,6 +2,9 @@
 
 mod basics;
 mod damage;
+mod garbage;
 mod journeys;
 mod killing;
+mod leases;
 mod links;
+mod scopes;
