@@ -4,6 +4,7 @@
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
 //! - [`canary`]: a second session that must go on while the first one suffers;
+//! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
 //! - [`files`]: what programs write into files, and the log on disk;
@@ -17,6 +18,7 @@ pub mod client;
 pub mod files;
 pub mod instance;
 pub mod overview;
+pub mod raw;
 pub mod small_disk;
 pub mod steady;
 pub mod terminal;

@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{
@@ -121,6 +122,16 @@ impl Instance {
     #[must_use]
     pub fn session_directory(&self, session: impl std::fmt::Display) -> PathBuf {
         self.directory().join("sessions").join(session.to_string())
+    }
+    /// Writes the relay's configuration, for its next start.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn configure(&self, toml: &str) {
+        let directory = self.directory();
+        let mut private = fs::DirBuilder::new();
+        private.recursive(true).mode(0o700).create(&directory).expect("makes the directory");
+        fs::write(directory.join("config.toml"), toml).expect("writes the configuration");
     }
     /// The whole environment of a process of this test: nothing is inherited.
     #[must_use]

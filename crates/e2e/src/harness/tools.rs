@@ -15,16 +15,24 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 /// # Panics
 /// When it must be there and is not.
 #[must_use]
+pub fn require(name: &str) -> Option<PathBuf> {
+    let found = find_program(name);
+    if found.is_none() {
+        not_checked(&format!("{name} is not installed; scripts/test.sh installs it"));
+    }
+    found
+}
+
+/// Says that a test checks nothing, and why.
+///
+/// # Panics
+/// Where everything must be there.
 #[expect(
     clippy::print_stderr,
     reason = "a test that checks nothing must not look like one that does"
 )]
-pub fn require(name: &str) -> Option<PathBuf> {
-    let found = find_program(name);
-    if found.is_none() {
-        let required = std::env::var_os("QD_REQUIRE_TOOLS").is_some_and(|value| value == "1");
-        assert!(!required, "{name} is not installed");
-        eprintln!("NOT CHECKED: {name} is not installed; scripts/test.sh installs it");
-    }
-    found
+pub fn not_checked(why: &str) {
+    let required = std::env::var_os("QD_REQUIRE_TOOLS").is_some_and(|value| value == "1");
+    assert!(!required, "{why}");
+    eprintln!("NOT CHECKED: {why}");
 }

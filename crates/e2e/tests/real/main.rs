@@ -1,5 +1,10 @@
 //! Tests with real processes: the built `qd`, relays, holders, shells, terminals, links that break.
 
 mod basics;
+mod damage;
+mod garbage;
+mod journeys;
 mod killing;
+mod leases;
 mod links;
+mod scopes;
