@@ -128,6 +128,9 @@ pub(crate) fn state_words(state: &SessionState) -> String {
 }
 
 fn owner_word(session: &SessionInfo) -> String {
+    if !session.state.is_live() {
+        return "-".to_owned();
+    }
     match &session.lease.state {
         LeaseState::Held { owner } => plain(&owner.name),
         LeaseState::Grace { owner } => format!("({})", plain(&owner.name)),
