@@ -1,6 +1,7 @@
 //! Tests with real processes: the built `qd`, relays, holders, shells, terminals, links that break.
 
 mod basics;
+mod damage;
 mod garbage;
 mod killing;
 mod leases;
