@@ -46,6 +46,13 @@ pub(crate) struct Wish {
     pub(crate) program: Program,
 }
 
+impl Wish {
+    /// Whether it wants to take without saying why.
+    fn lacks_reason(&self) -> bool {
+        self.role == AttachRole::Take && self.reason.is_none()
+    }
+}
+
 /// Whether an attachment comes with its program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {

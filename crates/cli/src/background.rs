@@ -37,7 +37,7 @@ const FIRST_DIAL_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of the readiness line: a status with its addresses.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 /// A `relay.log` larger than this is put aside before it is written to again.
-const MAX_LOG_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_LOG_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What a starting relay tells its starter, in one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -136,7 +136,8 @@ pub(crate) async fn first_dial(
     }
 }
 
-fn open_log(path: &Path) -> io::Result<File> {
+/// Opens the diagnostics' file to write at its end; a long one is put aside first.
+pub(crate) fn open_log(path: &Path) -> io::Result<File> {
     if path.metadata().is_ok_and(|file| file.len() > MAX_LOG_BYTES) {
         std::fs::rename(path, path.with_extension("log.old"))?;
     }

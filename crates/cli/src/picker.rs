@@ -43,7 +43,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
     if settings.output.format() == Format::Json {
         return Err(CliError::usage("a command is missing").hint("see: qd --help"));
     }
-    if terminal::require("choosing", "").is_err() {
+    if terminal::require("choosing", "", &settings.environment).is_err() {
         settings.output.bytes(help().as_bytes())?;
         return Ok(Exit::code(Kind::Usage.exit_code()));
     }

@@ -21,8 +21,10 @@ use crate::{
 pub(crate) struct SessionWatch<'s> {
     link: Link<'s>,
     connection: Option<(Client, Events)>,
-    /// What the user typed; only resolved once.
-    name: String,
+    /// What the user typed, resolved once; none = the last one.
+    name: Option<String>,
+    /// The session that this command runs inside.
+    inside: Option<String>,
     session: Option<SessionId>,
     /// Sessions of a view whose last part has not come.
     parts: Vec<SessionInfo>,
@@ -38,12 +40,16 @@ pub(crate) enum Seen {
 }
 
 impl<'s> SessionWatch<'s> {
-    /// Begins to watch the session of this name.
-    pub(crate) async fn start(settings: &'s Settings, name: &str) -> Result<Self, CliError> {
+    /// Begins to watch the session of this name, or the last one.
+    pub(crate) async fn start(
+        settings: &'s Settings,
+        name: Option<&str>,
+    ) -> Result<Self, CliError> {
         let (link, (client, events, _)) =
             Link::open(settings, Missing::Fail, Telling::Changes).await?;
         let connection = Some((client, events));
-        Ok(Self { link, connection, name: name.to_owned(), session: None, parts: Vec::new() })
+        let (name, inside) = (name.map(str::to_owned), settings.environment.inside());
+        Ok(Self { link, connection, name, inside, session: None, parts: Vec::new() })
     }
 
     /// The connection, for requests beside the watching; none while the link is down.
@@ -113,7 +119,13 @@ impl<'s> SessionWatch<'s> {
         let sessions = std::mem::take(&mut self.parts);
         let session = match self.session {
             Some(session) => session,
-            None => *self.session.insert(find(&self.name, &sessions)?),
+            None => {
+                let session = match &self.name {
+                    Some(name) => find(name, &sessions)?,
+                    None => last(&sessions, self.inside.as_deref())?.session,
+                };
+                *self.session.insert(session)
+            }
         };
         let found = sessions.into_iter().find(|info| info.session == session);
         Ok(Some(found.map_or(Seen::Gone, |info| Seen::Now(Box::new(info)))))

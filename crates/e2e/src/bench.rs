@@ -13,6 +13,7 @@
 
 pub mod line;
 pub mod measure;
+pub mod quarterdeck;
 pub mod reference;
 pub mod report;
 pub mod rounds;

@@ -6,7 +6,9 @@
 //! - [`canary`]: a second session that must go on while the first one suffers;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
+//! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
 //! - [`files`]: what programs write into files, and the log on disk;
+//! - [`small_disk`]: a file system that can be filled up or closed to writes;
 //! - [`tools`]: programs of the system that some tests need.
 //!
 //! A wait in a test is for an event, and [`within`] is what ends it when the event does not come.
@@ -15,7 +17,9 @@ pub mod canary;
 pub mod client;
 pub mod files;
 pub mod instance;
+pub mod overview;
 pub mod raw;
+pub mod small_disk;
 pub mod steady;
 pub mod terminal;
 pub mod tools;

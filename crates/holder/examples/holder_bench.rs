@@ -1,7 +1,7 @@
 //! What a holder costs: memory, echo latency, bulk throughput, each beside its raw limit in the same
 //! run. Compare the ratios; the absolute figures are the machine's.
 //!
-//! `cargo run --release -p quarterdeck-holder --example holder_bench`
+//! `cargo run --release -p quarterdeck-holder --example holder_bench [memory|echo|bulk|all [QD]]`
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -75,12 +75,21 @@ fn serve_alone() -> Outcome<()> {
 /// `part` is `memory`, `echo`, `bulk` or `all`.
 fn measure(part: &str) -> Outcome<()> {
     let room = tempfile::tempdir()?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("zygote");
-    let zygote = Zygote::start(command)?;
+    let zygote = Zygote::start(zygote_command()?)?;
     let parts: [(&str, Part); 3] = [("memory", memory), ("echo", echo), ("bulk", bulk)];
     let wanted = parts.iter().filter(|(name, _)| part == "all" || part == *name);
     wanted.into_iter().try_for_each(|(_, run)| run(&zygote, room.path()))
+}
+
+/// This program, or the `qd` that the second argument names: holders of a larger binary share more.
+fn zygote_command() -> Outcome<Command> {
+    let (program, word) = match std::env::args_os().nth(2) {
+        Some(qd) => (PathBuf::from(qd), "holder-zygote"),
+        None => (std::env::current_exe()?, "zygote"),
+    };
+    let mut command = Command::new(program);
+    command.arg(word);
+    Ok(command)
 }
 
 // ---- sessions ----

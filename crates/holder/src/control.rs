@@ -18,7 +18,7 @@ use std::{
 
 use quarterdeck_protocol::{
     holder::{InputAck, StopRequest, op},
-    ids::{Generation, Incarnation, LogId, SessionId},
+    ids::{Epoch, Generation, Incarnation, LogId, SessionId},
     record::TerminalSize,
 };
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -88,6 +88,9 @@ pub(crate) struct Control {
     driver: Option<Driver>,
     newcomers: Newcomers,
     next_connection: u64,
+    /// Epoch of the newest lease that is on its way into the log. What comes behind it on the driver's
+    /// connection counts as under it: the log will say so in that order.
+    handed_over: Epoch,
 }
 
 /// What poll found, without a borrow of what was polled.
@@ -109,6 +112,7 @@ impl Control {
             driver: None,
             newcomers: Newcomers::default(),
             next_connection: 1,
+            handed_over: Epoch(0),
         }
     }
 
@@ -126,10 +130,11 @@ impl Control {
         if ready.signals {
             self.handle_signals()?;
         }
+        self.greet(ready.newcomers);
         if ready.listener {
+            // after the greeting: one more may change the others' places
             self.newcomers.accept(&self.parts.listener, Instant::now());
         }
-        self.greet(ready.newcomers);
         if ready.driver {
             self.receive();
         }
@@ -255,7 +260,7 @@ impl Control {
     }
 
     fn terms(&self) -> Terms {
-        let epoch = self.parts.shared.known().lease.epoch;
+        let epoch = self.parts.shared.known().lease.epoch.max(self.handed_over);
         Terms { epoch, running: self.parts.program.is_running() }
     }
 

@@ -36,7 +36,7 @@ pub(crate) struct Applied {
 /// What may be written now.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
-    /// Epoch of the recorded lease.
+    /// Epoch of the newest lease that is recorded or on its way into the log.
     pub(crate) epoch: Epoch,
     /// The program still runs.
     pub(crate) running: bool,

@@ -55,8 +55,8 @@ pub(crate) fn ancestors(pid: Pid) -> Option<Vec<Process>> {
     Some(line)
 }
 
-/// What names of Quarterdeck's own daemons begin with: relay, zygote, holders.
-const OWN_DAEMONS: &[u8] = b"qd-";
+/// Names of Quarterdeck's own daemons. A person's program may well begin as they do.
+const OWN_DAEMONS: [&[u8]; 4] = [b"qd-relay", b"qd-zygote", b"qd-holder", b"qd-agent-holder"];
 
 /// Whether some descendants are not counted as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +85,8 @@ pub(crate) fn descendants(root: i32, spare: Spare) -> io::Result<Vec<Process>> {
     let mut ahead = vec![root];
     while let Some(parent) = ahead.pop() {
         for child in children.remove(&parent).unwrap_or_default() {
-            let spared = spare == Spare::Daemons && child.name.starts_with(OWN_DAEMONS);
-            if !spared && seen.insert(child.pid) {
+            let own = OWN_DAEMONS.contains(&child.name.as_slice());
+            if !(spare == Spare::Daemons && own) && seen.insert(child.pid) {
                 ahead.push(child.pid);
                 found.push(child);
             }
@@ -167,5 +167,22 @@ mod tests {
         child.wait().expect("it ends");
         assert_eq!(look_up(grandchild), None);
         assert!(descendants(own, Spare::Nobody).expect("scan").iter().all(|p| p.pid != pid));
+    }
+
+    #[test]
+    fn only_our_own_daemons_are_passed_over_not_programs_that_begin_like_them() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let own = i32::try_from(std::process::id()).expect("fits");
+        for (name, found) in [("qd-mine", true), ("qd-relay", false)] {
+            let link = directory.path().join(name);
+            std::os::unix::fs::symlink("/bin/cat", &link).expect("links");
+            let mut command = std::process::Command::new(&link);
+            let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("starts");
+            let pid = i32::try_from(child.id()).expect("fits");
+            let below = descendants(own, Spare::Daemons).expect("scan");
+            assert_eq!(below.iter().any(|process| process.pid == pid), found, "{name}");
+            child.kill().expect("is killed");
+            child.wait().expect("ends");
+        }
     }
 }

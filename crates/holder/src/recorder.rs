@@ -243,7 +243,7 @@ impl<J: Journal> Recorder<J> {
     }
 
     fn head(&self) -> Position {
-        self.journal.head().into()
+        self.journal.head()
     }
 
     fn publish(&self) {

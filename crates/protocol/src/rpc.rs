@@ -59,8 +59,14 @@ struct Envelope {
     id: Option<RequestId>,
     method: Option<String>,
     params: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "even_null")]
     result: Option<Box<RawValue>>,
     error: Option<RpcError>,
+}
+
+/// A result of `null` is a result.
+fn even_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(from).map(Some)
 }
 
 impl Message {
@@ -177,6 +183,7 @@ mod tests {
     fn a_null_result_is_a_response_and_not_a_broken_message() {
         let text = response(&RequestId::Text("a".into()), &()).expect("serialises");
         assert_eq!(text, r#"{"jsonrpc":"2.0","id":"a","result":null}"#);
+        assert!(matches!(Message::parse(&text), Ok(Message::Response { outcome: Ok(_), .. })));
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Launcher {
         let zygote = Arc::new(Zygote::start(command)?);
         let pid = i32::try_from(zygote.pid()).ok().and_then(Pid::from_raw);
         // programs that use select(2) break above 1024, so they get what they would have had
-        let _ = rustix::process::prlimit(pid, Resource::Nofile, self.open_files.clone());
+        let _ = rustix::process::prlimit(pid, Resource::Nofile, self.open_files);
         *current = Some(Arc::clone(&zygote));
         Ok(zygote)
     }

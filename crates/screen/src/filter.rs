@@ -14,6 +14,9 @@ use crate::width::char_width;
 
 use strings::Verdict;
 
+/// First byte of the C1 controls, among others.
+const C1_LEAD: u8 = 0xc2;
+
 /// What ends a string; written also where the string was ended by another sequence.
 const STRING_END: &[u8] = b"\x1b\\";
 
@@ -68,10 +71,12 @@ impl ReplayFilter {
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.state == State::Ground && self.decoder.is_idle() {
-                let plain = rest.iter().position(|&byte| !is_plain(byte)).unwrap_or(rest.len());
+                let plain = self.plain_length(rest);
                 self.write(&rest[..plain], out);
                 rest = &rest[plain..];
             }
+            let params = self.take_params(rest);
+            rest = &rest[params..];
             if let Some((&byte, tail)) = rest.split_first() {
                 self.push(byte, out);
                 rest = tail;
@@ -99,6 +104,34 @@ impl ReplayFilter {
             });
         }
         out.extend_from_slice(&self.held);
+    }
+
+    /// Bytes at the start that pass between sequences without a second look.
+    fn plain_length(&self, bytes: &[u8]) -> usize {
+        let is_special = |&byte: &u8| matches!(byte, 0x05 | 0x07 | 0x1b | C1_LEAD);
+        let end = bytes.iter().position(is_special).unwrap_or(bytes.len());
+        if self.has_gap && bytes.first().is_some_and(|byte| !byte.is_ascii()) {
+            return 0;
+        }
+        match std::str::from_utf8(&bytes[..end]) {
+            Ok(text) => text.len(),
+            Err(error) => error.valid_up_to(),
+        }
+    }
+
+    /// Holds the parameters that `bytes` begin with, if a CSI sequence wants some.
+    fn take_params(&mut self, bytes: &[u8]) -> usize {
+        let wants_params = self.state.takes_csi_params() && self.fate == Fate::Held;
+        if !wants_params || !self.decoder.is_idle() {
+            return 0;
+        }
+        let room = MAX_HELD_BYTES.saturating_sub(self.held.len());
+        let count = machine::count_params(&bytes[..bytes.len().min(room)]);
+        if count > 0 {
+            self.held.extend_from_slice(&bytes[..count]);
+            self.state = State::CsiParam;
+        }
+        count
     }
 
     fn push(&mut self, byte: u8, out: &mut Vec<u8>) {
@@ -188,12 +221,16 @@ impl ReplayFilter {
 
     /// Writes what is held.
     fn flush(&mut self, out: &mut Vec<u8>) {
-        let held = std::mem::take(&mut self.held);
-        if self.has_gap && refers_to_last_character(&held) {
-            // What was dropped stood between the character and this.
-            self.write(b"\0", out);
+        if self.held.is_empty() {
+            return;
         }
-        self.write(&held, out);
+        if self.has_gap && refers_to_last_character(&self.held) {
+            // What was dropped stood between the character and this.
+            out.push(0);
+        }
+        out.append(&mut self.held);
+        self.is_dangling = false;
+        self.has_gap = false;
     }
 
     /// A sequence is complete: passes it or drops it.
@@ -221,12 +258,15 @@ impl ReplayFilter {
 
     /// A new sequence begins before the one that is held was complete.
     fn abandon(&mut self, before: State, out: &mut Vec<u8>) {
-        let introducer = self.held.split_off(self.char_start);
         if self.fate == Fate::Passed {
             out.push(0x18);
         }
-        self.drop_held(before, out);
-        self.held = introducer;
+        // Usually nothing but the introducer is held.
+        if self.char_start > 0 {
+            let introducer = self.held.split_off(self.char_start);
+            self.drop_held(before, out);
+            self.held = introducer;
+        }
         self.fate = Fate::Held;
         self.end_is_written = false;
     }
@@ -365,11 +405,6 @@ impl ReplayFilter {
 enum End {
     Open,
     Reached,
-}
-
-/// Bytes that pass between sequences without a second look.
-fn is_plain(byte: u8) -> bool {
-    !matches!(byte, 0x05 | 0x07 | 0x1b) && byte < 0x80
 }
 
 /// Whether this is a combining mark, or REP: both mean the character right before them.

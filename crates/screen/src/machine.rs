@@ -38,6 +38,11 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// Whether a parameter byte here belongs to a CSI sequence.
+    pub(crate) fn takes_csi_params(self) -> bool {
+        self == Self::CsiEntry || self == Self::CsiParam
+    }
+
     /// Whether controls have no effect here because they are part of a string.
     pub(crate) fn is_string(self) -> bool {
         match self {
@@ -100,6 +105,12 @@ const FIRST_WIDE_CODE: u32 = 0xa0;
 /// Whether `code` starts a new sequence wherever it stands.
 pub(crate) fn is_introducer(code: u32) -> bool {
     matches!(code, 0x1b | 0x90 | 0x98 | 0x9b | 0x9d..=0x9f)
+}
+
+/// How many parameter bytes of a CSI sequence `bytes` begin with: the part of [`step`] that is worth
+/// a short cut.
+pub(crate) fn count_params(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !matches!(byte, b'0'..=b';')).unwrap_or(bytes.len())
 }
 
 /// What `code` does in `state`, and the state after it.
@@ -209,6 +220,16 @@ mod tests {
         assert_eq!(run("\x1b]0;t\x07"), (Action::OscEnd, State::Ground));
         assert_eq!(run("\x1bPq#0\u{9c}"), (Action::DcsUnhook, State::Ground));
         assert_eq!(run("\x1b_Gx\x1b\\"), (Action::EscDispatch, State::Ground));
+    }
+
+    #[test]
+    fn the_short_cut_for_parameters_agrees_with_the_machine() {
+        for byte in 0..0x80_u8 {
+            for state in [State::CsiEntry, State::CsiParam] {
+                let is_param = step(state, u32::from(byte)).0 == Action::Param;
+                assert_eq!(count_params(&[byte]) == 1, is_param, "{byte:#x} in {state:?}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,13 @@ use crate::utf8::{Decoded, Decoder};
 /// with more matches nothing.
 const MAX_COLLECTED: usize = 4;
 
+/// Bytes outside ASCII that are decoded at once.
+const TEXT_WINDOW_BYTES: usize = 256;
+/// The first printable character outside ASCII: what is before it are C1 controls.
+const FIRST_PRINTABLE: char = '\u{a0}';
+/// Not text, but a mark of its encoding.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Who carries out what the parser finds.
 pub(crate) trait Sink {
     /// Printable ASCII, in bulk.
@@ -75,28 +82,41 @@ impl Parser {
     pub(crate) fn advance(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         let mut rest = bytes;
         while let Some((&byte, tail)) = rest.split_first() {
-            if self.state == State::Ground && self.decoder.is_idle() {
-                let run = rest.iter().position(|byte| !matches!(byte, b' '..=b'~'));
-                let run = run.unwrap_or(rest.len());
-                if run > 0 {
-                    sink.print_ascii(&rest[..run]);
-                    rest = &rest[run..];
-                    continue;
-                }
-                if byte < b' ' && byte != 0x1b {
-                    sink.execute(u32::from(byte));
-                    rest = tail;
-                    continue;
-                }
+            let between_sequences = self.state == State::Ground && self.decoder.is_idle();
+            let done =
+                if between_sequences { print_text(rest, sink) } else { self.take_params(rest) };
+            if done > 0 {
+                rest = &rest[done..];
+            } else if between_sequences && byte < b' ' && byte != 0x1b {
+                sink.execute(u32::from(byte));
+                rest = tail;
+            } else {
+                self.push(byte, sink);
+                rest = tail;
             }
-            self.push(byte, sink);
-            rest = tail;
         }
+    }
+
+    /// Takes the parameters that `bytes` begin with, if a CSI sequence wants some.
+    fn take_params(&mut self, bytes: &[u8]) -> usize {
+        let wants_params = self.state.takes_csi_params() && self.decoder.is_idle();
+        let count = if wants_params { machine::count_params(bytes) } else { 0 };
+        for &byte in &bytes[..count] {
+            self.params.push(byte);
+            self.record(byte);
+            self.state = State::CsiParam;
+        }
+        count
     }
 
     fn push(&mut self, byte: u8, sink: &mut impl Sink) {
         if self.decoder.is_idle() {
             self.char_start = self.pending.len();
+            if byte.is_ascii() {
+                self.record(byte);
+                self.handle(char::from(byte), sink);
+                return;
+            }
         }
         match self.decoder.push(byte) {
             Decoded::Partial => self.record(byte),
@@ -227,6 +247,32 @@ impl Parser {
     fn name(&self, last: u8) -> Name<'_> {
         Name { lead: self.lead(), last }
     }
+}
+
+/// Prints the text that `bytes` begin with, in bulk, and returns its length. It may be shorter than
+/// possible, so that one long chunk is not looked through again and again.
+fn print_text(bytes: &[u8], sink: &mut impl Sink) -> usize {
+    let ascii = bytes.iter().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(bytes.len());
+    if ascii > 0 {
+        sink.print_ascii(&bytes[..ascii]);
+        return ascii;
+    }
+    let window = &bytes[..bytes.len().min(TEXT_WINDOW_BYTES)];
+    let end = window.iter().position(|&byte| byte < 0x80).unwrap_or(window.len());
+    let valid = match std::str::from_utf8(&window[..end]) {
+        Ok(text) => text,
+        // Always valid: that is what the error says.
+        Err(error) => std::str::from_utf8(&window[..error.valid_up_to()]).unwrap_or(""),
+    };
+    let mut done = 0;
+    for char in valid.chars() {
+        if char < FIRST_PRINTABLE || char == BYTE_ORDER_MARK {
+            break;
+        }
+        sink.print(char);
+        done += char.len_utf8();
+    }
+    done
 }
 
 #[cfg(test)]

@@ -162,6 +162,10 @@ pub(crate) fn write_text(out: &mut Vec<u8>, cell: &Cell) {
     if cells::is_tail(cell) {
         return;
     }
+    if cell.c.is_ascii() && cell.extra.is_none() {
+        out.push(cell.c as u8);
+        return;
+    }
     for char in std::iter::once(cell.c).chain(style::combining(cell)) {
         out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
     }
@@ -172,15 +176,16 @@ pub(crate) fn write_line(out: &mut Vec<u8>, cells: &[Cell]) {
     let end = cells.iter().rposition(|cell| {
         // A wide character that went to the next row left this cell: it is no text.
         let is_gap = cell.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER);
-        let is_plain = style::is_empty(cell) && Style::of(cell) == Style::default();
-        cells::is_tail(cell) || !is_gap && !is_plain
+        !is_gap && !style::is_plain_blank(cell)
     });
     let mut ink = Ink::default();
+    let mut before: Option<&Cell> = None;
     for cell in &cells[..end.map_or(0, |last| last + 1)] {
-        if !cells::is_tail(cell) {
+        if !before.is_some_and(|before| style::look_alike(before, cell)) {
             ink.change(out, Style::of(cell));
-            write_text(out, cell);
         }
+        write_text(out, cell);
+        before = Some(cell);
     }
     ink.change(out, Style::default());
 }

@@ -1,5 +1,7 @@
 //! How a cell looks: what the library's cell holds, and three attributes that it has no place for.
 
+use std::sync::Arc;
+
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
 
@@ -129,6 +131,28 @@ impl Style {
     pub(crate) fn is_erased(&self) -> bool {
         *self == Self { background: self.background, ..Self::default() }
     }
+}
+
+/// Whether two cells look the same. It may say no where they do: this is the short way.
+pub(crate) fn look_alike(one: &Cell, two: &Cell) -> bool {
+    let same_extra = match (&one.extra, &two.extra) {
+        (None, None) => true,
+        (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    same_extra
+        && one.fg == two.fg
+        && one.bg == two.bg
+        && one.flags & ATTRIBUTES == two.flags & ATTRIBUTES
+}
+
+/// Whether `cell` is as a fresh screen has it.
+pub(crate) fn is_plain_blank(cell: &Cell) -> bool {
+    cell.c == ' '
+        && cell.extra.is_none()
+        && cell.fg == FOREGROUND
+        && cell.bg == BACKGROUND
+        && !cell.flags.intersects(ATTRIBUTES | Flags::WIDE_CHAR_SPACER)
 }
 
 /// Whether selective erasure spares `cell`.

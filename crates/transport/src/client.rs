@@ -27,7 +27,7 @@ use quarterdeck_protocol::{
 };
 use serde_json::value::RawValue;
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{Notify, Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -37,7 +37,7 @@ pub use pending::CallId;
 
 use crate::{
     dial::WsStream,
-    limits::{CALL_LIMIT, INBOX_MESSAGES, OUTBOX_MESSAGES},
+    limits::{CALL_LIMIT, CLOSE_LIMIT, INBOX_MESSAGES, OUTBOX_MESSAGES},
 };
 use connection::{Connection, Outgoing};
 use pending::{Pending, Waiter};
@@ -181,6 +181,8 @@ struct Shared {
     in_flight: Arc<Semaphore>,
     closed: watch::Receiver<Option<ClosedWhy>>,
     call_limit: Duration,
+    /// Ends the connection whatever its loops wait for.
+    stop: Arc<Notify>,
     /// Aborted with the last handle.
     _task: JoinSet<()>,
 }
@@ -214,19 +216,20 @@ impl Client {
         let (outbox, to_send) = mpsc::channel(OUTBOX_MESSAGES);
         let (inbox, events) = mpsc::channel(INBOX_MESSAGES);
         let (closing, closed) = watch::channel(None);
-        let pending = Arc::new(Pending::default());
+        let (pending, stop) = (Arc::new(Pending::default()), Arc::new(Notify::new()));
         let connection = Connection {
             inbox,
             outbox: outbox.clone(),
             pending: Arc::clone(&pending),
             closing,
+            stop: Arc::clone(&stop),
             ping_interval: options.ping_interval,
         };
         let mut task = JoinSet::new();
         task.spawn(connection.run(stream, to_send));
         let in_flight = Arc::new(Semaphore::new(MAX_REQUESTS_IN_FLIGHT));
         let call_limit = options.call_limit;
-        let shared = Shared { outbox, pending, in_flight, closed, call_limit, _task: task };
+        let shared = Shared { outbox, pending, in_flight, closed, call_limit, stop, _task: task };
         (Self(Arc::new(shared)), Events(events))
     }
 
@@ -287,12 +290,18 @@ impl Client {
     }
 
     /// Says farewell and waits until the connection is over, at most two seconds. What was queued before is
-    /// sent before.
+    /// sent before, if the peer takes it in that time.
     pub async fn close(&self, code: u16, reason: &str) {
         // a close frame carries at most 123 bytes of text
         let reason = &reason[..reason.floor_char_boundary(123)];
         let farewell = CloseFrame { code: code.into(), reason: reason.into() };
-        if self.0.outbox.send(Outgoing::Close(farewell)).await.is_ok() {
+        let politely = async {
+            // fails when the connection is over, which is what is wanted
+            let _ = self.0.outbox.send(Outgoing::Close(farewell)).await;
+            self.closed().await;
+        };
+        if timeout(CLOSE_LIMIT, politely).await.is_err() {
+            self.0.stop.notify_one();
             self.closed().await;
         }
     }

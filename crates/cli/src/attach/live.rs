@@ -84,9 +84,19 @@ pub(super) struct Live<'s> {
     credited: Out,
     /// Set when nothing more will come: leave once all is drawn, or at this time.
     ending: Option<(Left, Instant)>,
+    said: Said,
     /// When a held part of a sequence counts as typed.
     escape_due: Option<Instant>,
     resize_due: Option<Instant>,
+}
+
+/// What was said, and is not to be said again.
+#[derive(Default)]
+struct Said {
+    /// That the model of the session may be wrong.
+    inexact: bool,
+    /// The gap whose frame is about to come.
+    gap: bool,
 }
 
 /// One connection.

@@ -24,7 +24,10 @@ use rustix::{
 use tokio::sync::{mpsc, watch};
 
 use super::modes::ModeTracker;
-use crate::error::{CliError, Kind};
+use crate::{
+    config::Environment,
+    error::{CliError, Kind},
+};
 
 /// Chunks of keyboard input that wait for the attachment; then the keyboard waits.
 const KEYBOARD_CHUNKS: usize = 4;
@@ -101,12 +104,22 @@ pub(crate) struct Terminal {
     _stop_reading: PipeWriter,
 }
 
-/// Whether a command can attach: standard input and output are a terminal.
-pub(crate) fn require(what: &str, instead: &str) -> Result<(), CliError> {
-    if isatty(rustix::stdio::stdin()) && isatty(rustix::stdio::stdout()) {
+/// Whether a command can attach: standard input and output are a terminal that can be drawn on.
+pub(crate) fn require(
+    what: &str,
+    instead: &str,
+    environment: &Environment,
+) -> Result<(), CliError> {
+    let there = isatty(rustix::stdio::stdin()) && isatty(rustix::stdio::stdout());
+    if there && !environment.is_dumb() {
         return Ok(());
     }
-    Err(CliError::usage(format!("{what} needs a terminal")).hint(instead))
+    let what = if there {
+        format!("{what} needs a terminal that can be drawn on, and TERM is dumb")
+    } else {
+        format!("{what} needs a terminal")
+    };
+    Err(CliError::usage(what).hint(instead))
 }
 
 /// This screen's size; none when standard output is no terminal or does not say.

@@ -168,6 +168,9 @@ impl Typing {
     }
     /// The lease changed in any other way; the epoch if it is ours now. The bytes that are gone.
     pub(crate) fn handle_lease(&mut self, epoch: Option<Epoch>) -> usize {
+        if epoch == self.epoch && self.loan == Loan::None {
+            return 0;
+        }
         self.loan = Loan::None;
         self.epoch = epoch;
         let given_up = self.give_up();
@@ -312,6 +315,16 @@ mod tests {
         assert_eq!(typing.handle_lease(Some(Epoch(7))), 0);
         typing.push(b"x");
         assert_eq!(drain(&mut typing), [sent(7, 2, "x")]);
+    }
+
+    #[test]
+    fn news_of_the_lease_that_we_have_costs_nothing() {
+        let mut typing = Typing::new(ATTACHED);
+        typing.handle_link_down();
+        typing.push(b"kept");
+        assert_eq!(typing.handle_lease(ATTACHED.epoch), 0);
+        typing.handle_attached(ATTACHED);
+        assert_eq!(drain(&mut typing), [sent(1, 1, "kept")]);
     }
 
     #[test]

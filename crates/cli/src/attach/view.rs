@@ -281,6 +281,11 @@ impl View {
         vec![Notice::lasting(words)]
     }
 
+    /// What was said is not on the screen any more, so no key can be an answer to it.
+    pub(crate) fn handle_notice_gone(&mut self) {
+        self.question = Question::None;
+    }
+
     /// This screen has another size. The session follows when it fitted before, or when nobody else
     /// looks at it.
     pub(crate) fn handle_local_size(&mut self, local: TerminalSize) -> Vec<Action> {

@@ -38,7 +38,8 @@ pub(crate) async fn run(settings: &Settings, args: AttachArgs) -> Result<Exit, C
         return Err(CliError::usage("attach has no JSON form")
             .hint("read a session's records: qd logs SESSION --json --follow"));
     }
-    terminal::require("attach", "without one: qd logs SESSION --follow, qd send SESSION TEXT")?;
+    let instead = "without one: qd logs SESSION --follow, qd send SESSION TEXT";
+    terminal::require("attach", instead, &settings.environment)?;
     let session = choose(settings, session).await?;
     let role = match (follow, take) {
         (true, _) => AttachRole::Follow,

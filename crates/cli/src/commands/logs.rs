@@ -27,8 +27,8 @@ use wake::{Wake, Woken};
 /// Flags of `qd logs`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsArgs {
-    /// Which session
-    session: String,
+    /// Which session [default: the one with the newest activity]
+    session: Option<String>,
     /// Begin with this record
     #[arg(long, value_name = "N")]
     after: Option<u64>,
@@ -56,7 +56,7 @@ pub(crate) async fn run(settings: &Settings, args: &LogsArgs) -> Result<Exit, Cl
         (Format::Text, false, true) => Form::Asciicast,
         (Format::Text, false, false) => Form::Text,
     };
-    let session = session_of(settings, &args.session).await?;
+    let session = session_of(settings, args.session.as_deref()).await?;
     let mut printer = Printer::new(settings.output, form, &session);
     let after = Seq(args.after.unwrap_or(0));
     let read = if args.follow {
@@ -69,9 +69,15 @@ pub(crate) async fn run(settings: &Settings, args: &LogsArgs) -> Result<Exit, Cl
     read.map(|()| Exit::OK)
 }
 
-async fn session_of(settings: &Settings, name: &str) -> Result<SessionInfo, CliError> {
+async fn session_of(settings: &Settings, name: Option<&str>) -> Result<SessionInfo, CliError> {
     let connection = Connection::open(settings, Missing::Fail).await?;
     let sessions = connection.call::<SessionList>(&Empty {}, None).await?.sessions;
+    let Some(name) = name else {
+        let newest = sessions.into_iter().max_by_key(|info| info.last_activity_at);
+        return newest.ok_or_else(|| {
+            CliError::new(Kind::NotFound, "there is no session").hint("start one: qd run")
+        });
+    };
     let session = find(name, &sessions)?;
     let found = sessions.into_iter().find(|info| info.session == session);
     found.ok_or_else(|| CliError::new(Kind::NotFound, "the session was deleted"))

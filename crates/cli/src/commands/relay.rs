@@ -1,6 +1,7 @@
 //! `qd relay`: serve this machine's sessions, in the foreground, in the background, or as a pipe to
 //! the one that does.
 
+mod log;
 mod pipe;
 mod words;
 
@@ -77,9 +78,10 @@ pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, Cl
     }
     let ended = serve(settings, args).await;
     match ended {
+        // the starter says it; the log is for a relay that ran
         Err(error) if daemon => {
             report_failure(settings.output, &error)?;
-            Err(error)
+            Ok(Exit::code(error.kind.exit_code()))
         }
         other => other,
     }
@@ -125,7 +127,7 @@ fn flags(settings: &Settings, args: &RelayArgs) -> Result<Vec<String>, CliError>
 async fn serve(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
     let daemon = args.as_daemon;
     let options = options(settings, args)?;
-    log_to_stderr(settings);
+    log::begin(settings, if daemon { log::Place::File } else { log::Place::StandardError });
     let shutdown = CancellationToken::new();
     let signals = wait_for_signal()?;
     let output = settings.output;
@@ -237,19 +239,6 @@ fn report_failure(output: Output, error: &CliError) -> Result<(), CliError> {
         causes: error.causes.clone(),
         hints: error.hints.clone(),
     })
-}
-
-/// Diagnostics go to standard error, which is `relay.log` in the background.
-fn log_to_stderr(settings: &Settings) {
-    use tracing_subscriber::EnvFilter;
-    let wanted = settings.environment.text("QD_LOG").unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
-    // a second subscriber in one process is no reason not to serve
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
 }
 
 /// The process that holders are forked from. Nothing has happened in it before.

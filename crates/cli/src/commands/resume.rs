@@ -30,7 +30,8 @@ pub(crate) async fn run(settings: &Settings, args: ResumeArgs) -> Result<Exit, C
         if settings.output.format() == Format::Json {
             return Err(CliError::usage("attaching has no JSON form"));
         }
-        terminal::require("attaching", &format!("without one: qd resume {session}"))?;
+        let instead = format!("without one: qd resume {session}");
+        terminal::require("attaching", &instead, &settings.environment)?;
     }
     let connection = Connection::open(settings, Missing::Start).await?;
     let client_env =

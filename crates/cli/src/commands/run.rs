@@ -81,7 +81,8 @@ pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<Exit, CliE
             return Err(CliError::usage("an attached run has no JSON form")
                 .hint("qd run --detach --json …"));
         }
-        terminal::require("an attached run", "without one: qd run --detach …")?;
+        let instead = "without one: qd run --detach …";
+        terminal::require("an attached run", instead, &settings.environment)?;
     }
     let params = params(settings, args)?;
     let connection = Connection::open(settings, Missing::Start).await?;

@@ -60,7 +60,7 @@ pub(crate) async fn run(settings: &Settings, args: SendArgs) -> Result<Exit, Cli
         return print(settings, last);
     };
     // watching begins before typing, so that no change is missed
-    let mut watch = SessionWatch::start(settings, &session).await?;
+    let mut watch = SessionWatch::start(settings, Some(&session)).await?;
     if watch.next().await? == Seen::Gone {
         return Err(CliError::new(Kind::NotFound, "the session was deleted"));
     }

@@ -26,8 +26,8 @@ const IDLE_FOR: Duration = Duration::from_millis(300);
 /// Flags of `qd wait`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WaitArgs {
-    /// Which session
-    session: String,
+    /// Which session [default: the running one with the newest activity]
+    session: Option<String>,
     /// For what
     #[arg(long = "for", value_enum)]
     what: WaitFor,
@@ -47,7 +47,7 @@ pub(crate) enum WaitFor {
 
 /// Waits.
 pub(crate) async fn run(settings: &Settings, args: &WaitArgs) -> Result<Exit, CliError> {
-    let mut watch = SessionWatch::start(settings, &args.session).await?;
+    let mut watch = SessionWatch::start(settings, args.session.as_deref()).await?;
     wait(settings, &mut watch, Goal { what: args.what, after: Out(0) }, args.timeout).await
 }
 

@@ -59,10 +59,13 @@ impl Environment {
         let given = self.var(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         given.or_else(|| Some(PathBuf::from(self.var("HOME")?).join(below_home)))
     }
+    /// Whether the terminal understands no control sequences.
+    pub(crate) fn is_dumb(&self) -> bool {
+        self.var("TERM") == Some(OsStr::new("dumb"))
+    }
     /// What the environment says about colours.
     pub(crate) fn surroundings(&self) -> Surroundings {
-        let dumb = self.var("TERM") == Some(OsStr::new("dumb"));
-        if dumb || self.var("NO_COLOR").is_some() {
+        if self.is_dumb() || self.var("NO_COLOR").is_some() {
             Surroundings::Plain
         } else {
             Surroundings::Capable

@@ -5,6 +5,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use quarterdeck_e2e::{
     bench::{
+        quarterdeck::{Over, Quarterdeck},
         reference, report,
         rounds::{self, Plan},
         systems::{RawPty, RawTcp, RawWs, RefWs, System, Tmux},
@@ -103,6 +104,9 @@ fn systems() -> io::Result<Vec<Box<dyn System>>> {
         Box::new(RawWs::default()),
         Box::new(RawPty),
         Box::new(RefWs::default()),
+        Box::new(Quarterdeck::new(Over::Ws)),
+        Box::new(Quarterdeck::new(Over::Wss)),
+        Box::new(Quarterdeck::new(Over::Unix)),
     ];
     match Tmux::find()? {
         Some(tmux) => systems.push(Box::new(tmux)),

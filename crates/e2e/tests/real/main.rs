@@ -3,6 +3,7 @@
 mod basics;
 mod damage;
 mod garbage;
+mod journeys;
 mod killing;
 mod leases;
 mod links;

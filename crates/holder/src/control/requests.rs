@@ -201,10 +201,13 @@ impl Control {
 
     fn handle_lease(&mut self, body: &[u8], to: ReplyTo) -> Result<Answer, Refused> {
         let LeaseRecord { epoch, state, why: _, by: _ } = read(body)?;
-        if epoch < self.parts.shared.known().lease.epoch {
+        if epoch < self.terms().epoch {
             return Err(Refused::BadRequest("the epoch of a lease never falls".to_owned()));
         }
-        self.hand_over(Job::Lease(Lease { epoch, state }, Verbatim(body.to_vec()), to))
+        let lease = Lease { epoch, state };
+        let answer = self.hand_over(Job::Lease(lease, Verbatim(body.to_vec()), to))?;
+        self.handed_over = epoch;
+        Ok(answer)
     }
 
     fn handle_note(&mut self, body: &[u8], to: ReplyTo) -> Result<Answer, Refused> {

@@ -74,7 +74,7 @@ pub(super) fn prepare(
     };
     let facts = log.state().facts();
     let inputs = InputLedger::resumed(&facts.inputs);
-    let known = Known { head: log.head().into(), lease: facts.lease.clone(), ..Known::default() };
+    let known = Known { head: log.head(), lease: facts.lease.clone(), ..Known::default() };
     let shared =
         Arc::new(Shared::new(known).map_err(|error| system("no event can be made", error))?);
     let retention = Retention { keep_bytes: request.keep_bytes, pinned_from: None };

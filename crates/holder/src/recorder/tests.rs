@@ -95,7 +95,7 @@ fn output_on_a_full_disk_goes_to_the_driver_and_into_the_log_when_there_is_room(
     assert_eq!((&bytes[..], out), (&b"before full still after"[..], Out(23)));
     assert!(bench.gaps().is_empty());
     assert_eq!(bench.shared.known().stalled, None);
-    assert_eq!(bench.shared.known().head, bench.disk.head().into());
+    assert_eq!(bench.shared.known().head, bench.disk.head());
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn the_driver_is_told_the_end_before_the_holder_closes() {
     let told = driver.passed.iter().rfind(|heard| heard.op == op::HEAD);
     let told = quarterdeck_protocol::record::Position::parse(&told.expect("a head").body);
     let head = scan_state(&session.directory).expect("a log").state.next();
-    assert_eq!(told.expect("a head"), head.into());
+    assert_eq!(told.expect("a head"), head);
     assert_eq!(exit_of(&session).status, ExitStatus::Code { code: 3 });
 }
 

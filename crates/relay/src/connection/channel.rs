@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quarterdeck_core::viewer::{Pace, Viewer};
-use quarterdeck_holder::log::{LogReader, Next, ReadError};
+use quarterdeck_holder::log::{LogReader, Next, ReadError, Sought};
 use quarterdeck_protocol::{
     frame::{Body, Flags, Frame, MAX_HEADER_BYTES},
     ids::{Channel, Out, Seq},
@@ -289,8 +289,15 @@ impl ChannelStream {
             Some(reader) => reader,
             none => {
                 let mut reader = LogReader::open(&self.session.directory)?;
-                reader.seek_seq(self.next)?;
-                none.insert(reader)
+                let sought = reader.seek_seq(self.next)?;
+                let (reader, sent) = (none.insert(reader), self.viewer.sent());
+                // retention was faster than this viewer
+                if let Sought::Dropped { base } = sought
+                    && base.out > sent
+                {
+                    return Ok(Peeked::Gap((sent, base.out), base.seq));
+                }
+                reader
             }
         };
         Ok(match reader.next()? {

@@ -1,6 +1,6 @@
 //! Pages of lines that left the top of the screen, computed from the log.
 
-use std::path::Path;
+use std::{collections::VecDeque, path::Path};
 
 use quarterdeck_holder::log::{Next, ReadError};
 use quarterdeck_protocol::{
@@ -14,6 +14,8 @@ use super::{Exactness, model};
 
 /// Output bytes of one page at most, unless its first screen is further back.
 const MAX_PAGE_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of lines after which a page ends: even with every escape spelt out in JSON it fits a text frame.
+const MAX_PAGE_TEXT_BYTES: usize = 128 * 1024;
 /// Where a page without a known screen begins.
 const PAGE_STEP_BYTES: u64 = 256 * 1024;
 
@@ -32,7 +34,11 @@ pub(crate) fn page(
     let wanted = lines as usize;
     let mut stretch = Stretch { from: before, lines: Vec::new(), exact: Exactness::Exact };
     let mut oldest = before == Out(0);
-    while stretch.lines.len() < wanted && !oldest && before.0 - stretch.from.0 < MAX_PAGE_BYTES {
+    while stretch.lines.len() < wanted
+        && !oldest
+        && before.0 - stretch.from.0 < MAX_PAGE_BYTES
+        && text_bytes(&stretch.lines) < MAX_PAGE_TEXT_BYTES
+    {
         let earlier = read_stretch(session_directory, log_id, stretch.from)?;
         oldest = earlier.oldest;
         let exact = if stretch.from == before { earlier.exact } else { stretch.exact };
@@ -74,16 +80,33 @@ fn read_stretch(directory: &Path, log_id: LogId, before: Out) -> Result<EarlierS
         exact = Exactness::Inexact;
     }
     screen.set_scrolled_capture(ScrolledCapture::Last(MAX_SCROLLBACK_PAGE_LINES as usize));
-    let mut lines = Vec::new();
+    let mut pieces = VecDeque::new();
+    let mut bytes = 0;
     while reader.position().out < before {
+        let at = reader.position().out;
         match reader.next()? {
             Next::Record(record) => model::apply(&mut screen, &record),
             Next::Gap(_) => exact = Exactness::Inexact,
             Next::AwaitMore => break,
         }
-        lines.append(&mut screen.take_scrolled().lines);
+        let lines = screen.take_scrolled().lines;
+        bytes += text_bytes(&lines);
+        pieces.push_back((at, lines));
+        // a stretch from a distant screen may be too much for a page: the newest of it is this one
+        while bytes > MAX_PAGE_TEXT_BYTES
+            && pieces.len() > 1
+            && let Some((_, dropped)) = pieces.pop_front()
+        {
+            bytes -= text_bytes(&dropped);
+            from = pieces.front().map_or(from, |(at, _)| *at);
+        }
     }
+    let lines = pieces.into_iter().flat_map(|(_, lines)| lines).collect();
     Ok(EarlierStretch { oldest: from <= base, from, lines, exact })
+}
+
+fn text_bytes(lines: &[Line]) -> usize {
+    lines.iter().map(|line| line.bytes.len()).sum()
 }
 
 fn scrolled_line(line: Line) -> ScrolledLine {

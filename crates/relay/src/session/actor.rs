@@ -29,7 +29,7 @@ use quarterdeck_protocol::{
         SignalRequest, Stalled, StopRequest, op,
     },
     ids::{Channel, ClientId, Out},
-    method::LeaseResult,
+    method::{LeaseResult, Role},
     record::{LeftProcess, LogState},
     session::SessionInfo,
 };
@@ -39,7 +39,7 @@ use super::{
     Attached, Command, INBOX_COMMANDS, Opened, Reply, SessionHandle, StopBegins,
     holder::{HolderLink, LinkError, Received},
     input::{BorrowedInput, InputProgress},
-    meta::SessionMeta,
+    meta::{META_SCHEMA, SessionMeta},
     ownership::IntoRpc as _,
     tail::Tail,
 };
@@ -276,11 +276,15 @@ impl Session {
 
     /// The link is gone: the lock says whether the holder is.
     pub(super) fn handle_holder_gone(&mut self) {
-        for (_, request) in std::mem::take(&mut self.pending) {
-            request.then.fail(&holder_silent());
-        }
-        self.fail_borrowed(&holder_silent());
         self.read_log(None);
+        let error = match self.log.facts().ended {
+            Some(_) => ended(),
+            None => holder_silent(),
+        };
+        for (_, request) in std::mem::take(&mut self.pending) {
+            request.then.fail(&error);
+        }
+        self.fail_borrowed(&error);
         let holds = quarterdeck_holder::log::is_held(&self.handle.directory);
         if holds.unwrap_or(true) {
             self.context.metrics.holder_reconnects.increment();
@@ -409,6 +413,13 @@ impl Session {
         label: quarterdeck_protocol::ids::Label,
         reply: Reply<SessionInfo>,
     ) {
+        if self.meta.schema > META_SCHEMA {
+            let message =
+                "the session was made by a newer version, which alone may change its label";
+            let error = RpcError::new(ErrorCode::Storage, message);
+            answer(reply, Err(error.hint("rename it with the newer program")));
+            return;
+        }
         let meta = SessionMeta { label, ..self.meta.clone() };
         match meta.write(&self.handle.directory) {
             Ok(()) => {
@@ -506,6 +517,10 @@ impl Then {
             Self::Ignore => {}
             Self::Done(reply) => answer(reply, Err(error.clone())),
             Self::Lease(reply, _) => answer(reply, Err(error.clone())),
+            // an ended session is there to be looked at, also when it ended in this moment
+            Self::Attached(reply, attached) if error.code() == ErrorCode::Ended => {
+                answer(reply, Ok(Attached { role: Role::Follower, ..attached }));
+            }
             Self::Attached(reply, _) => answer(reply, Err(error.clone())),
         }
     }

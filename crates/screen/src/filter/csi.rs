@@ -1,7 +1,19 @@
 //! Which CSI sequences ask for an answer, make a noise or print on paper.
 
+/// Whether this is one of the sequences that make up most output, by its last byte and prefix.
+fn is_common(sequence: &[u8]) -> bool {
+    match sequence {
+        [.., b'@'..=b'Q' | b'X' | b'd' | b'h' | b'l'] => true,
+        [0x1b, b'[', first, .., b'm'] => matches!(first, b'0'..=b';'),
+        _ => false,
+    }
+}
+
 /// Whether a complete CSI sequence, introducer included, must not be replayed.
 pub(super) fn is_query(sequence: &[u8]) -> bool {
+    if is_common(sequence) {
+        return false;
+    }
     let body = super::body(sequence);
     let Some((rest, last)) = body.split_at_checked(body.len().saturating_sub(1)) else {
         return false;

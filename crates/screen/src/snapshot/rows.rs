@@ -113,10 +113,10 @@ impl<'a> Rows<'a> {
     /// A run of equal cells without text: nothing if it is plain, erased if it has only a colour,
     /// else blanks.
     fn write_empty(&mut self, x: usize, y: usize, cell: &Cell, run: usize) {
-        let style = Style::of(cell);
-        if style == Style::default() {
+        if style::is_plain_blank(cell) {
             return;
         }
+        let style = Style::of(cell);
         self.go(x, y);
         let is_erased = style.is_erased();
         self.writer.take_pen(style);
@@ -156,7 +156,8 @@ fn width(cell: &Cell) -> usize {
 
 /// How many cells of `range` from its start are empty and look the same.
 fn run_of_empty(row: &[Cell], range: Range<usize>) -> usize {
-    let style = Style::of(&row[range.start]);
-    let is_same = |cell: &&Cell| style::is_empty(cell) && Style::of(cell) == style;
-    row[range].iter().take_while(is_same).count()
+    let first = &row[range.start];
+    let style = Style::of(first);
+    let looks_same = |cell: &Cell| style::look_alike(first, cell) || Style::of(cell) == style;
+    row[range].iter().take_while(|cell| style::is_empty(cell) && looks_same(cell)).count()
 }

@@ -20,7 +20,7 @@ use quarterdeck_protocol::{
     rpc::{self, Message as RpcMessage, RequestId},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, protocol::CloseFrame};
@@ -49,6 +49,7 @@ pub(super) struct Connection {
     pub(super) outbox: mpsc::Sender<Outgoing>,
     pub(super) pending: Arc<Pending>,
     pub(super) closing: watch::Sender<Option<ClosedWhy>>,
+    pub(super) stop: Arc<Notify>,
     pub(super) ping_interval: Duration,
 }
 
@@ -70,6 +71,7 @@ impl Connection {
             why = self.read(source, &shared) => why,
             why = write(sink, outbox, &shared) => why,
             why = self.watch(&traffic, &shared) => why,
+            () = self.stop.notified() => ClosedWhy::Here,
         };
         let why = if shared.farewell_sent.into_inner() { ClosedWhy::Here } else { why };
         self.pending.close(why.clone());

@@ -436,7 +436,24 @@ async fn a_peer_that_ignores_our_farewell_does_not_hold_us() {
     let (client, mut events, _relay) = open(1024).await;
     let begun = Instant::now();
     client.close(1000, "").await;
-    assert_eq!(begun.elapsed(), crate::limits::CLOSE_LIMIT);
+    assert_eq!(begun.elapsed(), CLOSE_LIMIT);
+    assert_eq!(why(&mut events).await, ClosedWhy::Here);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_does_not_hold_our_farewell() {
+    let (client, mut events, _relay) = open(64).await;
+    let payload = [b'x'; 1000];
+    let flood = async {
+        loop {
+            client.send_frame(out(0, &payload)).await.expect("the heartbeat is patient");
+        }
+    };
+    let stuck: Result<(), _> = timeout(Duration::from_secs(1), flood).await;
+    assert!(stuck.is_err());
+    let begun = Instant::now();
+    client.close(1000, "").await;
+    assert_eq!(begun.elapsed(), CLOSE_LIMIT);
     assert_eq!(why(&mut events).await, ClosedWhy::Here);
 }
 

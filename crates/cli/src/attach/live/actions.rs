@@ -41,7 +41,7 @@ impl Live<'_> {
                     self.redraw();
                 }
                 Action::Bell => self.draw(vec![BELL]),
-                Action::Retry => self.link.retry().await,
+                Action::Retry => self.retry().await,
                 Action::Detach => return Ok(Turn::Leave(Left::Detached)),
             }
         }

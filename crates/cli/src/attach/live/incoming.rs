@@ -46,7 +46,8 @@ impl Live<'_> {
                     Some(Asked::Detach) | None => Ok(Turn::Go),
                 }
             }
-            Some(Incoming::Closed { .. }) | None => self.handle_closed().await,
+            Some(Incoming::Closed { why }) => self.handle_closed(Some(&why)).await,
+            None => self.handle_closed(None).await,
         }
     }
 
@@ -58,11 +59,15 @@ impl Live<'_> {
                 match drawn {
                     Drawn::Output => {}
                     Drawn::Snapshot => self.draw_notice(),
+                    Drawn::InexactSnapshot if self.said.inexact => self.draw_notice(),
                     Drawn::InexactSnapshot => {
+                        self.said.inexact = true;
                         self.say_moment("this screen may differ from the true one".to_owned());
                     }
                 }
             }
+            // the words of the way back were about this one
+            Seen::Gap(_) if std::mem::take(&mut self.said.gap) => {}
             Seen::Gap(missed) => {
                 let missed = bytes(missed);
                 self.say_moment(format!("too slow for {missed} of output \u{b7} see: qd logs"));
@@ -96,10 +101,9 @@ impl Live<'_> {
             }
             notify::SESSION_DETACHED => {
                 let detached = read::<Detached>(params).filter(|d| of_channel(d.channel));
-                return Ok(match detached {
-                    Some(detached) if detached.why == "removed" => self.end(Left::Removed),
-                    Some(_) | None => Turn::Go,
-                });
+                return Ok(
+                    detached.map_or(Turn::Go, |detached| self.handle_detached(&detached.why))
+                );
             }
             notify::SESSION_REMOVED => {
                 let gone = read::<SessionRemoved>(params).filter(|gone| gone.session == session);
@@ -127,6 +131,14 @@ impl Live<'_> {
             _ => {}
         }
         Ok(Turn::Go)
+    }
+
+    fn handle_detached(&mut self, why: &str) -> Turn {
+        match why {
+            "removed" => self.end(Left::Removed),
+            // the end of the connection says the same, or another attachment of ours took its place
+            _ => Turn::Go,
+        }
     }
 
     /// A record of the session's log, in its place.
@@ -208,6 +220,7 @@ impl Live<'_> {
             incarnation: attached.incarnation,
         });
         if let Returned::FromLostLink = returned {
+            self.said.gap = matches!(attached.start, AttachStart::Gap { .. });
             self.say_moment(returned_words(&attached.start, gone));
         } else {
             self.say_gone(gone);

@@ -9,7 +9,7 @@ use quarterdeck_protocol::{
     method::HelloResult,
 };
 use quarterdeck_transport::{
-    Client, Events,
+    Client, ClosedWhy, Events,
     reconnect::{LinkEvent, ReconnectError},
 };
 use tokio::time::{Duration, Instant};
@@ -29,6 +29,8 @@ use crate::{
 const FAILURES_BEFORE_START: u32 = 2;
 /// A relay that does not stay is not started more often than this.
 const START_PAUSE: Duration = Duration::from_secs(30);
+/// Close code of a relay that stops (RFC 6455 §7.4.1).
+const GOING_AWAY: u16 = 1001;
 /// How often the seconds are counted down.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -41,6 +43,17 @@ pub(super) struct Down<'s> {
     next_tick: Option<Instant>,
     starting: Option<BoxFuture<'s, Result<Started, CliError>>>,
     last_start: Option<Instant>,
+    farewell: Farewell,
+}
+
+/// Whether the relay said that it goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// No: it was killed, or the link broke.
+    #[default]
+    None,
+    /// Somebody stopped it, and does not want it back by itself.
+    Stopped,
 }
 
 impl Down<'_> {
@@ -61,13 +74,27 @@ impl Down<'_> {
 
 impl Live<'_> {
     /// The connection is over; the link says what comes next.
-    pub(super) async fn handle_closed(&mut self) -> Result<Turn, CliError> {
+    pub(super) async fn handle_closed(
+        &mut self,
+        why: Option<&ClosedWhy>,
+    ) -> Result<Turn, CliError> {
+        if matches!(why, Some(ClosedWhy::Peer { code: GOING_AWAY, .. })) {
+            self.down.farewell = Farewell::Stopped;
+        }
         if self.wire.take().is_none() || self.ending.is_some() {
             return Ok(Turn::Go);
         }
         self.typing.handle_link_down();
         let actions = self.view.handle_connecting();
         self.act(actions).await
+    }
+
+    /// The user wants the link now; of this machine's relay that means: start it if it is not there.
+    pub(super) async fn retry(&mut self) {
+        self.down.farewell = Farewell::None;
+        self.down.failures = self.down.failures.max(FAILURES_BEFORE_START - 1);
+        self.down.last_start = None;
+        self.link.retry().await;
     }
 
     pub(super) async fn handle_link(&mut self, event: LinkEvent) -> Result<Turn, CliError> {
@@ -91,7 +118,7 @@ impl Live<'_> {
     }
 
     fn handle_connected(&mut self, client: Client, events: Events, hello: &HelloResult) {
-        self.down.failures = 0;
+        (self.down.failures, self.down.farewell) = (0, Farewell::None);
         (self.down.retry_at, self.down.next_tick) = (None, None);
         if hello.client_id != self.view.client() {
             self.become_another_client(hello);
@@ -129,9 +156,11 @@ impl Live<'_> {
 
     /// Starts the instance's relay when it is gone and nobody else does.
     fn start_relay(&mut self, cause: Option<&ReconnectError>) {
-        let absent = self.settings.is_local() && cause.is_some_and(is_absent);
+        // an attempt that only looked whether anything listens has no cause to tell
+        let absent = self.settings.is_local() && cause.is_none_or(is_absent);
         let recently = self.down.last_start.is_some_and(|at| at.elapsed() < START_PAUSE);
-        let busy = self.down.starting.is_some() || recently;
+        let stopped = self.down.farewell == Farewell::Stopped;
+        let busy = self.down.starting.is_some() || recently || stopped;
         if !absent || busy || self.down.failures < FAILURES_BEFORE_START {
             return;
         }

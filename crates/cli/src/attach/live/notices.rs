@@ -68,6 +68,7 @@ impl Live<'_> {
 
     pub(super) fn handle_notice_due(&mut self) -> Turn {
         self.notices.clear();
+        self.view.handle_notice_gone();
         self.repaint();
         Turn::Go
     }

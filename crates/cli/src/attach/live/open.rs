@@ -18,7 +18,7 @@ use quarterdeck_transport::{
 };
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-use super::{Live, Wire, links::Down, notices::Notices, picture::Picture};
+use super::{Live, Said, Wire, links::Down, notices::Notices, picture::Picture};
 use crate::{
     attach::{
         Left, Program, Wish,
@@ -92,6 +92,7 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
         told: attached.session.seq,
         credited: Out(0),
         ending: None,
+        said: Said::default(),
         escape_due: None,
         resize_due: None,
         view,
@@ -139,6 +140,9 @@ impl Opening {
             match self.ask::<SessionAttach>(&params, &wish.session).await {
                 Err(error) if error.kind == Kind::Ended && Instant::now() < deadline => {
                     sleep(ENDING_PAUSE).await;
+                }
+                Err(error) if wish.lacks_reason() && error.kind == Kind::Usage => {
+                    return Err(error.hint("say why: --take --reason \"…\""));
                 }
                 other => return other,
             }

@@ -125,24 +125,7 @@ impl View {
             (LeaseState::Grace { .. }, ..) if self.link == LinkState::Up => {
                 format!("{} is gone for now", owner?)
             }
-            (LeaseState::Held { .. }, Role::Owner, _) => match &record.why {
-                LeaseCause::Take { reason } => {
-                    format!("{} took over: {}", owner?, plain(reason))
-                }
-                LeaseCause::Attach
-                | LeaseCause::Return
-                | LeaseCause::Takeover
-                | LeaseCause::Offer
-                | LeaseCause::Release
-                | LeaseCause::Borrow
-                | LeaseCause::Returned
-                | LeaseCause::GraceExpired
-                | LeaseCause::LinkLost
-                | LeaseCause::RelayRestart
-                | LeaseCause::Unknown => {
-                    format!("{} took over \u{b7} {prefix} t takes it back", owner?)
-                }
-            },
+            (LeaseState::Held { .. }, Role::Owner, _) => self.taken_words(&record.why)?,
             (LeaseState::Held { .. }, Role::Follower, _) => match record.why {
                 LeaseCause::Borrow | LeaseCause::Returned => return None,
                 LeaseCause::Attach
@@ -157,6 +140,28 @@ impl View {
                 | LeaseCause::Unknown => format!("{} owns this session now", owner?),
             },
             (LeaseState::Grace { .. } | LeaseState::Unknown, ..) => return None,
+        })
+    }
+
+    /// How this terminal has just lost the session to somebody.
+    fn taken_words(&self, why: &LeaseCause) -> Option<String> {
+        let owner = self.owner()?;
+        let (who, prefix) = (self.name(owner), self.identity.prefix);
+        let own = owner.principal == self.identity.principal;
+        let way_back = if own { "takes it back" } else { "asks for it" };
+        Some(match why {
+            LeaseCause::Take { reason } => format!("{who} took over: {}", plain(reason)),
+            LeaseCause::Offer => format!("you handed this session to {who}"),
+            LeaseCause::Attach
+            | LeaseCause::Return
+            | LeaseCause::Takeover
+            | LeaseCause::Release
+            | LeaseCause::Borrow
+            | LeaseCause::Returned
+            | LeaseCause::GraceExpired
+            | LeaseCause::LinkLost
+            | LeaseCause::RelayRestart
+            | LeaseCause::Unknown => format!("{who} took over \u{b7} {prefix} t {way_back}"),
         })
     }
 }

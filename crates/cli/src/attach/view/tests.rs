@@ -83,6 +83,9 @@ fn enter_takes_over_only_when_it_was_offered_just_before() {
     assert!(matches!(follower.handle_key(typed("\r"))[..], [Action::Say(_)]));
     follower.handle_key(Event::Command(Command::Help));
     assert!(matches!(follower.handle_key(typed("\r"))[..], [Action::Say(_)]));
+    follower.handle_key(typed("x"));
+    follower.handle_notice_gone();
+    assert!(matches!(follower.handle_key(typed("\r"))[..], [Action::Say(_)]));
     // typing on is no Enter
     assert!(matches!(follower.handle_key(typed("ls\r"))[..], [Action::Say(_)]));
 }
@@ -129,6 +132,11 @@ fn a_takeover_is_seen_by_both_sides() {
     insta::assert_snapshot!(shown(&taken), @r"
     !Lease(Settled(None))
     bob (phone) took over: fire\u{7}
+    ");
+    let offered = view(held(me())).handle_lease(&record(5, held(bob()), LeaseCause::Offer));
+    insta::assert_snapshot!(shown(&offered), @r"
+    !Lease(Settled(None))
+    you handed this session to bob (phone)
     ");
 }
 

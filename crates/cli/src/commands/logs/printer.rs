@@ -112,17 +112,16 @@ impl Printer {
         self.follow_program(entry);
         match self.form {
             Form::Json => self.output.json(entry),
-            Form::Raw => self.show(&payload),
+            Form::Raw => {
+                self.show(&payload)?;
+                self.note_gap(entry);
+                Ok(())
+            }
             Form::Text => {
                 let mut quiet = Vec::with_capacity(payload.len());
                 self.filter.filter(&payload, &mut quiet);
                 self.show(&quiet)?;
-                if entry.kind == "gap"
-                    && let Some(gap) = body::<Gap>(entry)
-                {
-                    let missing = bytes(gap.to.0.saturating_sub(gap.from.0));
-                    self.output.note(&format!("[{missing} of output are missing here]"));
-                }
+                self.note_gap(entry);
                 Ok(())
             }
             Form::Asciicast => {
@@ -137,6 +136,16 @@ impl Printer {
         match self.modes.take() {
             Some(mut modes) => self.output.bytes(&modes.take_undo()),
             None => Ok(()),
+        }
+    }
+
+    /// Says beside the output that some of it is missing.
+    fn note_gap(&self, entry: &LogEntry) {
+        if entry.kind == "gap"
+            && let Some(gap) = body::<Gap>(entry)
+        {
+            let missing = bytes(gap.to.0.saturating_sub(gap.from.0));
+            self.output.note(&format!("[{missing} of output are missing here]"));
         }
     }
 
