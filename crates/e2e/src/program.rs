@@ -1,6 +1,6 @@
 //! The program that tests run inside sessions: a list of [`Step`]s, given as words of its command line.
 //!
-//! `qd-e2e-program raw record:/tmp/in emit:lines:7:1000000 wait` sets raw mode, records all input to a
+//! `e2e-program raw record:/tmp/in emit:lines:7:1000000 wait` sets raw mode, records all input to a
 //! file from now on, emits a million bytes of a known stream and waits to be killed.
 
 use std::{

@@ -90,7 +90,7 @@ fn bench(options: &Options) -> io::Result<()> {
     let machine = report::machine();
     let mut systems = systems()?;
     systems.retain(|system| options.wants(system.as_ref()));
-    let program = std::env::current_exe()?.with_file_name("qd-e2e-program");
+    let program = std::env::current_exe()?.with_file_name("e2e-program");
     let mut progress = |what: &str| eprintln!("{what}");
     let rows = rounds::run(&mut systems, options.plan, &program, &mut progress)?;
     let table = report::table(&rows, options.plan, &machine);

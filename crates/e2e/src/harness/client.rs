@@ -357,8 +357,12 @@ impl Attachment {
             }
         };
         if tokio::time::timeout(super::PATIENCE, coming).await.is_err() {
-            let tail = &self.text[self.text.len().saturating_sub(500)..];
-            panic!("nothing: {what}; seen at the end: {}", tail.escape_ascii());
+            let tail = &self.text[self.text.len().saturating_sub(200)..];
+            let events: Vec<_> = self.events.iter().map(|it| (it.event.as_str(), it.out)).collect();
+            let (out, gaps, tail) = (self.out, &self.gaps, tail.escape_ascii());
+            panic!(
+                "nothing: {what}; output to {out}, gaps {gaps:?}, events {events:?}, last: {tail}"
+            );
         }
     }
     /// Takes what comes in until a text has been seen.

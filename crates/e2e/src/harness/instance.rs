@@ -44,7 +44,7 @@ pub fn qd_binary() -> &'static Path {
 /// The program of [`crate::program`].
 #[must_use]
 pub fn program_binary() -> PathBuf {
-    binary_directory().join("qd-e2e-program")
+    binary_directory().join("e2e-program")
 }
 
 /// Where cargo puts binaries of the profile of this test: beside `deps`.
