@@ -60,7 +60,16 @@ struct Current {
     untold: Option<Head>,
     /// The highest head that was told or is to be told.
     told: Head,
+    /// Unrecorded output found no room.
+    missed: Missed,
     broken: bool,
+}
+
+/// Whether a driver must be told again what a full disk keeps out of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    Nothing,
+    Something,
 }
 
 impl DriverLink {
@@ -76,8 +85,15 @@ impl DriverLink {
     /// Puts a new driver in the old one's place. `hello` is the first thing it is told, `head` the
     /// head that stands in it.
     pub(crate) fn attach(&self, id: ConnectionId, stream: UnixStream, hello: Vec<u8>, head: Head) {
-        let current =
-            Current { id, stream, unsent: hello, untold: None, told: head, broken: false };
+        let current = Current {
+            id,
+            stream,
+            unsent: hello,
+            untold: None,
+            told: head,
+            missed: Missed::Nothing,
+            broken: false,
+        };
         let mut state = self.lock();
         state.insert(current).flush();
     }
@@ -111,13 +127,24 @@ impl DriverLink {
         self.with_current(|current| Message { op, request, body }.encode(&mut current.unsent));
     }
 
-    /// Tells whoever drives something that may be missed, while there is room for it.
-    pub(crate) fn tell_if_room(&self, op: u8, body: &[u8]) {
+    /// Tells whoever drives output that is not in the log, while there is room for it.
+    pub(crate) fn tell_unrecorded(&self, body: &[u8]) {
         self.with_current(|current| {
             if current.unsent.len() + body.len() < MAX_DRIVER_QUEUE_BYTES / 2 {
-                Message { op, request: 0, body }.encode(&mut current.unsent);
+                Message { op: op::UNRECORDED, request: 0, body }.encode(&mut current.unsent);
+            } else {
+                current.missed = Missed::Something;
             }
         });
+    }
+
+    /// Whether unrecorded output found no room before, and there is room now: it can be told again.
+    pub(crate) fn try_take_missed(&self) -> bool {
+        let mut state = self.lock();
+        let now = state.as_mut().filter(|current| current.unsent.is_empty());
+        now.is_some_and(|current| {
+            std::mem::replace(&mut current.missed, Missed::Nothing) == Missed::Something
+        })
     }
 
     /// Sends what waits, as far as the socket takes it.
@@ -268,8 +295,9 @@ mod tests {
         let (link, _driver) = attached();
         let body = vec![0; 64 * 1024];
         for _ in 0..100 {
-            link.tell_if_room(op::UNRECORDED, &body);
+            link.tell_unrecorded(&body);
         }
+        assert!(!link.try_take_missed(), "there is no room yet");
         let queued = link.lock().as_ref().map_or(0, |current| current.unsent.len());
         assert!(queued <= MAX_DRIVER_QUEUE_BYTES / 2, "{queued}");
         for _ in 0..4 {
@@ -280,6 +308,25 @@ mod tests {
             link.tell(op::OK, 1, &body);
         }
         assert_eq!(link.flush(), Attention::Broken);
+    }
+
+    #[test]
+    fn unrecorded_output_that_found_no_room_can_be_told_again_when_there_is_some() {
+        let (link, mut driver) = attached();
+        let body = vec![0; 64 * 1024];
+        for _ in 0..20 {
+            link.tell_unrecorded(&body);
+        }
+        while link.flush() != Attention::None {
+            messages_or_parts(&mut driver);
+        }
+        assert!(link.try_take_missed());
+        assert!(!link.try_take_missed());
+    }
+
+    fn messages_or_parts(stream: &mut UnixStream) {
+        // ends with `WouldBlock`
+        let _ = stream.read_to_end(&mut Vec::new());
     }
 
     #[test]
