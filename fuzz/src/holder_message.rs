@@ -2,10 +2,11 @@
 
 use quarterdeck_protocol::{
     holder::{
-        Head, HelloAnswer, HelloRequest, HolderError, Input, InputAck, LaunchAnswer, LaunchRequest,
+        HelloAnswer, HelloRequest, HolderError, Input, InputAck, LaunchAnswer, LaunchRequest,
         Message, ResizeRequest, SignalRequest, Stalled, StopRequest, TrimRequest, op,
     },
     ids::{ClientId, Epoch, InputNumber},
+    record::Position,
 };
 use serde_json::from_slice;
 
@@ -43,7 +44,7 @@ fn read_body(message: Message<'_>) {
         op::OK => drop(from_slice::<HelloAnswer>(body)),
         op::ERROR => drop(from_slice::<HolderError>(body)),
         op::HEAD => {
-            if let Some(head) = Head::parse(body) {
+            if let Some(head) = Position::parse(body) {
                 assert_eq!(head.to_bytes(), body[..16]);
             }
         }

@@ -9,4 +9,6 @@ pub mod frame;
 pub mod holder_message;
 pub mod log_recovery;
 pub mod record;
+pub mod replay_filter;
 pub mod rpc;
+pub mod terminal;

@@ -286,7 +286,9 @@ impl ReplayFilter {
             self.leave_gap(out);
             return;
         }
-        if self.state == State::Ground || self.fate == Fate::Dropped {
+        // Terminals act on it at once, so it may stand before an `ESC` that has no letter yet: what is
+        // held then begins with a whole introducer, wherever it is judged.
+        if matches!(self.state, State::Ground | State::Escape) || self.fate == Fate::Dropped {
             self.write(&control, out);
         } else {
             self.held.extend_from_slice(&control);

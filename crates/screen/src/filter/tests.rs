@@ -161,6 +161,15 @@ fn a_query_hidden_behind_invalid_bytes_is_found() {
 }
 
 #[test]
+fn a_query_hidden_by_a_control_in_its_introducer_is_found() {
+    check("\x1b\0[c", "\0");
+    check("\x1b\t\x1b\n[6n", "\t\n");
+    check("\x1b\r]11;?\x1b\\", "\r");
+    check("\x1b\x07Z", "");
+    check("\x1b\n[1m", "\n\x1b[1m");
+}
+
+#[test]
 fn dropping_something_never_makes_a_query_of_what_is_around_it() {
     assert_eq!(filter(&[b"\xc2\x07\x9b6n"]), b"\xc2\0\x9b6n");
     assert_eq!(filter(&[b"\xc2\x1b[c\x9b6n"]), b"\xc2\0\x9b6n");
