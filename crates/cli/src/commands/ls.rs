@@ -54,7 +54,7 @@ pub(crate) async fn run(settings: &Settings, args: &LsArgs) -> Result<Exit, CliE
 }
 
 async fn list(settings: &Settings) -> Result<SessionListResult, CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     connection.call::<SessionList>(&Empty {}, None).await
 }
 
