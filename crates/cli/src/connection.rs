@@ -25,8 +25,25 @@ pub(crate) use link::Link;
 pub(crate) enum Missing {
     /// Say so.
     Fail,
+    /// Start one in the background if there are sessions to serve, else say so. A session outlives its
+    /// relay, so whoever asks for one must not have to start the relay first.
+    StartForSessions,
     /// Start one in the background.
     Start,
+}
+
+impl Missing {
+    /// What it comes to for this instance.
+    fn resolve(self, settings: &Settings) -> Self {
+        match self {
+            Self::StartForSessions => {
+                let sessions = std::fs::read_dir(settings.directory.sessions());
+                let any = sessions.is_ok_and(|mut sessions| sessions.next().is_some());
+                if any { Self::Start } else { Self::Fail }
+            }
+            Self::Start | Self::Fail => self,
+        }
+    }
 }
 
 /// Whether the relay tells of every change.
@@ -59,8 +76,8 @@ impl Connection {
         if !(settings.is_local() && is_absent(&error)) {
             return Err(dial_failed(&error, settings));
         }
-        match missing {
-            Missing::Fail => Err(no_relay(settings)),
+        match missing.resolve(settings) {
+            Missing::Fail | Missing::StartForSessions => Err(no_relay(settings)),
             Missing::Start => {
                 background::start(settings, &[]).await?;
                 let (client, events, hello) = background::first_dial(&dialer, settings).await?;

@@ -47,7 +47,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
         settings.output.bytes(help().as_bytes())?;
         return Ok(Exit::code(Kind::Usage.exit_code()));
     }
-    let opened = Link::open(settings, Missing::Fail, Telling::Changes).await;
+    let opened = Link::open(settings, Missing::StartForSessions, Telling::Changes).await;
     let (link, (client, events, _)) = match opened {
         Err(error) if error.kind == Kind::Unreachable && settings.is_local() => {
             return nothing_to_choose(settings);

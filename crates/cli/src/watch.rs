@@ -46,7 +46,7 @@ impl<'s> SessionWatch<'s> {
         name: Option<&str>,
     ) -> Result<Self, CliError> {
         let (link, (client, events, _)) =
-            Link::open(settings, Missing::Fail, Telling::Changes).await?;
+            Link::open(settings, Missing::StartForSessions, Telling::Changes).await?;
         let connection = Some((client, events));
         let (name, inside) = (name.map(str::to_owned), settings.environment.inside());
         Ok(Self { link, connection, name, inside, session: None, parts: Vec::new() })

@@ -27,6 +27,7 @@ use self::newcomers::{MAX_NEWCOMERS, Newcomers};
 use crate::{
     connection::{Connection, Received},
     driver::{Attention, ConnectionId},
+    inbox::Job,
     input::{Applied, InputLedger, Terms},
     program::Program,
     shared::Shared,
@@ -160,6 +161,10 @@ impl Control {
         let attention = self.parts.shared.link.flush();
         if attention == Attention::Broken {
             self.drop_driver();
+        }
+        if self.parts.shared.link.try_take_missed() {
+            // without room for it the driver sees the output when the disk is back
+            let _ = self.parts.shared.inbox.push(Job::Unrecorded);
         }
         let parts = &self.parts;
         let terminal = parts.inputs.poll_write().map_or(PollFlags::empty(), |_| PollFlags::OUT);

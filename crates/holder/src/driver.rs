@@ -61,7 +61,16 @@ struct Current {
     untold: Option<Position>,
     /// The highest head that was told or is to be told.
     told: Position,
+    /// Unrecorded output found no room.
+    missed: Missed,
     broken: bool,
+}
+
+/// Whether a driver must be told again what a full disk keeps out of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    Nothing,
+    Something,
 }
 
 impl DriverLink {
@@ -83,8 +92,15 @@ impl DriverLink {
         hello: Vec<u8>,
         head: Position,
     ) {
-        let current =
-            Current { id, stream, unsent: hello, untold: None, told: head, broken: false };
+        let current = Current {
+            id,
+            stream,
+            unsent: hello,
+            untold: None,
+            told: head,
+            missed: Missed::Nothing,
+            broken: false,
+        };
         let mut state = self.lock();
         state.insert(current).flush();
     }
@@ -118,13 +134,24 @@ impl DriverLink {
         self.with_current(|current| Message { op, request, body }.encode(&mut current.unsent));
     }
 
-    /// Tells whoever drives something that may be missed, while there is room for it.
-    pub(crate) fn tell_if_room(&self, op: u8, body: &[u8]) {
+    /// Tells whoever drives output that is not in the log, while there is room for it.
+    pub(crate) fn tell_unrecorded(&self, body: &[u8]) {
         self.with_current(|current| {
             if current.unsent.len() + body.len() < MAX_DRIVER_QUEUE_BYTES / 2 {
-                Message { op, request: 0, body }.encode(&mut current.unsent);
+                Message { op: op::UNRECORDED, request: 0, body }.encode(&mut current.unsent);
+            } else {
+                current.missed = Missed::Something;
             }
         });
+    }
+
+    /// Whether unrecorded output found no room before, and there is room now: it can be told again.
+    pub(crate) fn try_take_missed(&self) -> bool {
+        let mut state = self.lock();
+        let now = state.as_mut().filter(|current| current.unsent.is_empty());
+        now.is_some_and(|current| {
+            std::mem::replace(&mut current.missed, Missed::Nothing) == Missed::Something
+        })
     }
 
     /// Sends what waits, as far as the socket takes it.
@@ -275,8 +302,9 @@ mod tests {
         let (link, _driver) = attached();
         let body = vec![0; 64 * 1024];
         for _ in 0..100 {
-            link.tell_if_room(op::UNRECORDED, &body);
+            link.tell_unrecorded(&body);
         }
+        assert!(!link.try_take_missed(), "there is no room yet");
         let queued = link.lock().as_ref().map_or(0, |current| current.unsent.len());
         assert!(queued <= MAX_DRIVER_QUEUE_BYTES / 2, "{queued}");
         for _ in 0..4 {
@@ -287,6 +315,25 @@ mod tests {
             link.tell(op::OK, 1, &body);
         }
         assert_eq!(link.flush(), Attention::Broken);
+    }
+
+    #[test]
+    fn unrecorded_output_that_found_no_room_can_be_told_again_when_there_is_some() {
+        let (link, mut driver) = attached();
+        let body = vec![0; 64 * 1024];
+        for _ in 0..20 {
+            link.tell_unrecorded(&body);
+        }
+        while link.flush() != Attention::None {
+            messages_or_parts(&mut driver);
+        }
+        assert!(link.try_take_missed());
+        assert!(!link.try_take_missed());
+    }
+
+    fn messages_or_parts(stream: &mut UnixStream) {
+        // ends with `WouldBlock`
+        let _ = stream.read_to_end(&mut Vec::new());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) enum Job {
     Note(Verbatim, ReplyTo),
     /// Drop old segments.
     Trim(TrimRequest, ReplyTo),
-    /// Tell a new driver the output that the disk has no room for.
+    /// Tell the driver again the output that the disk has no room for.
     Unrecorded,
     /// Record input that was written to the program.
     Input(Input),

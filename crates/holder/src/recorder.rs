@@ -114,7 +114,7 @@ impl<J: Journal> Recorder<J> {
 
     fn tell_output(&self, at: Out, bytes: &[u8]) {
         let body = [&at.0.to_le_bytes()[..], bytes].concat();
-        self.shared.link.tell_if_room(op::UNRECORDED, &body);
+        self.shared.link.tell_unrecorded(&body);
     }
 
     /// Records a fact behind the output before it: while that waits for room, so must this.

@@ -110,6 +110,9 @@ fn acquire_lock(options: &RelayOptions) -> Result<File, RelayError> {
         .and_then(|()| files::private_directory(&directory.sessions()))
         .map_err(|error| RelayError::Files(Box::new(error)))?;
     let storage = |source| RelayError::Storage { path: path.clone(), source };
+    // it may have been made by hand, for a configuration
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(directory.path(), private).map_err(storage)?;
     let mut open = File::options();
     open.create(true).truncate(false).read(true).write(true).mode(0o600);
     let lock = open.open(&path).map_err(storage)?;

@@ -10,8 +10,6 @@ use quarterdeck_protocol::{
 
 /// Bytes of history that are fetched at most, however long the lines are.
 const MAX_HISTORY_BYTES: usize = 16 * 1024 * 1024;
-/// Lines of one page: an answer must fit into a text frame.
-const PAGE_LINES: u32 = 2_000;
 
 /// Fetches history, the newest page first.
 #[derive(Debug)]
@@ -61,7 +59,8 @@ impl History {
 
     fn fetch(&self) -> Next {
         let missing = u32::try_from(self.wanted - self.lines).unwrap_or(u32::MAX);
-        let lines = missing.min(PAGE_LINES).min(MAX_SCROLLBACK_PAGE_LINES);
+        // the relay gives as many of them as fit into an answer
+        let lines = missing.min(MAX_SCROLLBACK_PAGE_LINES);
         Next::Fetch(ScrollbackParams { session: self.session.clone(), before: self.before, lines })
     }
 

@@ -57,7 +57,7 @@ async fn choose(settings: &Settings, named: Option<String>) -> Result<String, Cl
     if let (Some(name), None) = (&named, &marked) {
         return Ok(name.clone());
     }
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     // the relay knows it from the process tree, the marker says it where the relay cannot look
     let inside = connection.hello.inside.map(|session| session.to_string()).or(marked);
     let sessions = connection.call::<SessionList>(&Empty {}, None).await?.sessions;

@@ -28,7 +28,7 @@ pub(crate) struct GcArgs {
 
 /// Removes old logs.
 pub(crate) async fn run(settings: &Settings, args: &GcArgs) -> Result<Exit, CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     let params = GcParams {
         ended_before_s: args.ended_before.map(|time| time.as_secs()),
         quota_bytes: args.quota.map(|mib| mib.saturating_mul(1024 * 1024)),

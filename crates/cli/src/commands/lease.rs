@@ -50,7 +50,7 @@ pub(crate) enum LeaseCommand {
 
 /// Asks for, hands over, releases or takes a lease.
 pub(crate) async fn run(settings: &Settings, command: LeaseCommand) -> Result<Exit, CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     let result = match command {
         LeaseCommand::Request { session } => {
             let params = SessionParams { session };

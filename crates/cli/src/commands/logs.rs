@@ -70,7 +70,7 @@ pub(crate) async fn run(settings: &Settings, args: &LogsArgs) -> Result<Exit, Cl
 }
 
 async fn session_of(settings: &Settings, name: Option<&str>) -> Result<SessionInfo, CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     let sessions = connection.call::<SessionList>(&Empty {}, None).await?.sessions;
     let Some(name) = name else {
         let newest = sessions.into_iter().max_by_key(|info| info.last_activity_at);
@@ -89,7 +89,7 @@ async fn read_all(
     mut next: Seq,
     printer: &mut Printer,
 ) -> Result<(), CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     let name = session.session.to_string();
     loop {
         let page = connection.call::<SessionLog>(&params(session, next), Some(&name)).await?;
@@ -124,7 +124,8 @@ async fn follow(
     mut next: Seq,
     printer: &mut Printer,
 ) -> Result<(), CliError> {
-    let (link, (client, events, _)) = Link::open(settings, Missing::Fail, Telling::Nothing).await?;
+    let (link, (client, events, _)) =
+        Link::open(settings, Missing::StartForSessions, Telling::Nothing).await?;
     let mut wake = Wake::start(link, client, events, session.session).await?;
     loop {
         let page = match wake.call::<SessionLog>(&params(session, next)).await {

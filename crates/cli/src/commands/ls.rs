@@ -54,7 +54,7 @@ pub(crate) async fn run(settings: &Settings, args: &LsArgs) -> Result<Exit, CliE
 }
 
 async fn list(settings: &Settings) -> Result<SessionListResult, CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     connection.call::<SessionList>(&Empty {}, None).await
 }
 
@@ -128,6 +128,9 @@ pub(crate) fn state_words(state: &SessionState) -> String {
 }
 
 fn owner_word(session: &SessionInfo) -> String {
+    if !session.state.is_live() {
+        return "-".to_owned();
+    }
     match &session.lease.state {
         LeaseState::Held { owner } => plain(&owner.name),
         LeaseState::Grace { owner } => format!("({})", plain(&owner.name)),

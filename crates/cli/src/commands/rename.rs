@@ -24,7 +24,7 @@ pub(crate) struct RenameArgs {
 /// Renames a session.
 pub(crate) async fn run(settings: &Settings, args: RenameArgs) -> Result<Exit, CliError> {
     let RenameArgs { session, label } = args;
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     let params = RenameParams { session: session.clone(), label };
     let renamed = connection.call::<SessionRename>(&params, Some(&session)).await?;
     settings.output.result(&renamed, |_| format!("{}\n", renamed.session.label))?;

@@ -19,7 +19,7 @@ pub(crate) struct RmArgs {
 
 /// Deletes sessions, one after the other; stops at the first that cannot be deleted.
 pub(crate) async fn run(settings: &Settings, args: &RmArgs) -> Result<Exit, CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     for session in &args.sessions {
         let params = SessionParams { session: session.clone() };
         connection.call::<SessionRemove>(&params, Some(session)).await?;

@@ -51,7 +51,7 @@ pub(crate) async fn run(settings: &Settings, args: SendArgs) -> Result<Exit, Cli
         text.push('\r');
     }
     let Some(what) = what else {
-        let connection = Connection::open(settings, Missing::Fail).await?;
+        let connection = Connection::open(settings, Missing::StartForSessions).await?;
         let mut last = None;
         for piece in pieces(&text) {
             let params = input(&session, piece);

@@ -35,7 +35,7 @@ enum To {
 
 /// Sends a signal.
 pub(crate) async fn run(settings: &Settings, args: &SignalArgs) -> Result<Exit, CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     let to = match args.to {
         To::Foreground => SignalTarget::Foreground,
         To::Program => SignalTarget::Program,

@@ -31,7 +31,7 @@ pub(crate) struct StopArgs {
 
 /// Ends programs, one after the other; stops at the first that it may not end.
 pub(crate) async fn run(settings: &Settings, args: &StopArgs) -> Result<Exit, CliError> {
-    let connection = Connection::open(settings, Missing::Fail).await?;
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
     let rung_ms = args.patience.map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX));
     for session in &args.sessions {
         let params = StopParams {

@@ -22,6 +22,8 @@ use crate::{
 /// A session counts as idle when it has been for this long: a shell is idle for a moment between the
 /// Enter key and the command that it starts.
 const IDLE_FOR: Duration = Duration::from_millis(300);
+/// The same when nothing shows yet that what was typed has been read: it may never show.
+const IDLE_WITHOUT_ECHO_FOR: Duration = Duration::from_secs(1);
 
 /// Flags of `qd wait`.
 #[derive(Debug, clap::Args)]
@@ -56,7 +58,7 @@ pub(crate) async fn run(settings: &Settings, args: &WaitArgs) -> Result<Exit, Cl
 pub(crate) struct Goal {
     /// The state.
     pub(crate) what: WaitFor,
-    /// Idle counts only once there is output beyond this: what was typed has shown its effect.
+    /// Output beyond this shows that what was typed has been read.
     pub(crate) after: Out,
 }
 
@@ -84,7 +86,7 @@ pub(crate) async fn wait(
 async fn until(watch: &mut SessionWatch<'_>, goal: Goal) -> Result<SessionInfo, CliError> {
     let mut idle: Option<(SessionInfo, Instant)> = None;
     loop {
-        let due = idle.as_ref().map(|(_, since)| *since + IDLE_FOR);
+        let due = idle.as_ref().map(|(_, due)| *due);
         let seen = tokio::select! {
             seen = watch.next() => seen?,
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
@@ -100,9 +102,10 @@ async fn until(watch: &mut SessionWatch<'_>, goal: Goal) -> Result<SessionInfo, 
         };
         match judge(&session, goal) {
             Verdict::Done => return Ok(session),
-            Verdict::Idle => {
-                let since = idle.map_or_else(Instant::now, |(_, since)| since);
-                idle = Some((session, since));
+            Verdict::IdleFor(time) => {
+                let due = Instant::now() + time;
+                let due = idle.map_or(due, |(_, before)| before.min(due));
+                idle = Some((session, due));
             }
             Verdict::NotYet => idle = None,
             Verdict::Never => {
@@ -117,8 +120,8 @@ async fn until(watch: &mut SessionWatch<'_>, goal: Goal) -> Result<SessionInfo, 
 enum Verdict {
     /// It is over.
     Done,
-    /// It is over if this lasts.
-    Idle,
+    /// It is over if nothing changes for this long.
+    IdleFor(Duration),
     /// Wait on.
     NotYet,
     /// What is waited for cannot come any more.
@@ -131,18 +134,19 @@ fn judge(session: &SessionInfo, goal: Goal) -> Verdict {
         (SessionState::Lost { .. }, _) | (SessionState::Exited { .. }, WaitFor::Idle) => {
             Verdict::Never
         }
-        (SessionState::Idle, WaitFor::Idle) if session.out > goal.after || goal.after == Out(0) => {
-            Verdict::Idle
+        (SessionState::Idle, WaitFor::Idle) => {
+            let read = session.out > goal.after || goal.after == Out(0);
+            Verdict::IdleFor(if read { IDLE_FOR } else { IDLE_WITHOUT_ECHO_FOR })
         }
         (
             SessionState::Starting
             | SessionState::Running
             | SessionState::Waiting
-            | SessionState::Idle
             | SessionState::Stalled { .. }
             | SessionState::Unreachable { .. },
             WaitFor::Exit | WaitFor::Idle,
-        ) => Verdict::NotYet,
+        )
+        | (SessionState::Idle, WaitFor::Exit) => Verdict::NotYet,
     }
 }
 
@@ -209,11 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn idle_counts_only_after_what_was_typed_had_an_effect() {
-        assert_eq!(verdict(SessionState::Idle, 10, WaitFor::Idle, 10), Verdict::NotYet);
-        assert_eq!(verdict(SessionState::Idle, 11, WaitFor::Idle, 10), Verdict::Idle);
-        assert_eq!(verdict(SessionState::Idle, 0, WaitFor::Idle, 0), Verdict::Idle);
+    fn idle_must_last_longer_when_nothing_shows_that_what_was_typed_was_read() {
+        let idle = |out, after| verdict(SessionState::Idle, out, WaitFor::Idle, after);
+        assert_eq!(idle(10, 10), Verdict::IdleFor(IDLE_WITHOUT_ECHO_FOR));
+        assert_eq!(idle(11, 10), Verdict::IdleFor(IDLE_FOR));
+        assert_eq!(idle(0, 0), Verdict::IdleFor(IDLE_FOR));
         assert_eq!(verdict(SessionState::Running, 99, WaitFor::Idle, 0), Verdict::NotYet);
+        assert_eq!(verdict(SessionState::Idle, 99, WaitFor::Exit, 0), Verdict::NotYet);
     }
 
     #[test]

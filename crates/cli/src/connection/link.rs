@@ -29,7 +29,7 @@ impl<'s> Link<'s> {
     ) -> Result<(Self, Connected), CliError> {
         let (handle, mut events) =
             reconnect::start(dialer(settings, telling)?, Known::default(), random_seed());
-        let mut start = missing;
+        let mut start = missing.resolve(settings);
         loop {
             let cause = match events.next().await {
                 Some(LinkEvent::Connected { client, events: incoming, hello }) => {
@@ -50,7 +50,9 @@ impl<'s> Link<'s> {
                     background::first_dial(&dialer(settings, telling)?, settings).await?;
                     handle.connect().await;
                 }
-                (_, Missing::Fail) if absent => return Err(no_relay(settings)),
+                (_, Missing::Fail | Missing::StartForSessions) if absent => {
+                    return Err(no_relay(settings));
+                }
                 (Some(cause), _) => return Err(dial_failed(&cause, settings)),
                 (None, _) => return Err(over()),
             }

@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
+    net::Shutdown,
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::net::UnixStream,
@@ -112,7 +113,13 @@ impl Zygote {
             // a process that does not read on may have left its answer
             Ok(()) | Err(_) => {}
         }
-        Ok(read_frame(&ours, MAX_ANSWER_BYTES, left())?)
+        let answer = read_frame(&ours, MAX_ANSWER_BYTES, left());
+        if answer.is_err() {
+            // said aloud: a child that is just being forked may have a copy of the descriptor, and
+            // the launch must see that nobody waits for it
+            let _ = ours.shutdown(Shutdown::Both);
+        }
+        Ok(answer?)
     }
 
     fn hand_over(&self, launch: &UnixStream, timeout: Duration) -> Result<(), LaunchError> {

@@ -139,8 +139,12 @@ fn notes_and_trims_are_answered_when_they_are_done() {
 #[test]
 fn a_gone_driver_costs_the_program_nothing() {
     let house = House::new();
-    let session = house.run("i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done");
-    drop(session.drive(1));
+    // it waits, so that there is a driver before it ends
+    let counts = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done";
+    let session = house.run(&format!("read go; {counts}"));
+    let mut driver = session.drive(1);
+    driver.type_in(1, 0, b"\n");
+    drop(driver);
     session.wait_end();
     assert!(session.output().ends_with("line 1999\r\n"));
 }

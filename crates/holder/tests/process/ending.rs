@@ -241,7 +241,7 @@ fn orphans_are_collected_while_the_program_runs() {
 /// A session whose program starts something that bears the name of one of our daemons.
 fn stopped_with_a_daemon(kind: SessionKind) -> bool {
     let house = House::new();
-    let daemon = house.directory("bin").join("qd-daemon");
+    let daemon = house.directory("bin").join("qd-relay");
     std::os::unix::fs::symlink("/bin/sleep", &daemon).expect("linked");
     let script = format!("setsid -f {} 1000; exec cat", daemon.display());
     let mut asked = crate::harness::request(&house.directory("s"), &["sh", "-c", &script]);
@@ -252,7 +252,7 @@ fn stopped_with_a_daemon(kind: SessionKind) -> bool {
         let found = found.args(["-f", &daemon.display().to_string()]).output().expect("pgrep");
         let own = |pid: &u32| {
             std::fs::read_to_string(format!("/proc/{pid}/comm"))
-                .is_ok_and(|name| name == "qd-daemon\n")
+                .is_ok_and(|name| name == "qd-relay\n")
         };
         String::from_utf8_lossy(&found.stdout).lines().filter_map(|l| l.parse().ok()).find(own)
     };

@@ -1,6 +1,6 @@
 //! From a request to a running program, and every way in which that fails.
 
-use std::{os::unix::net::UnixStream, time::Duration};
+use std::{fs::File, io::Read as _, os::unix::net::UnixStream, time::Duration};
 
 use quarterdeck_holder::{log, zygote::LaunchError};
 use quarterdeck_protocol::{
@@ -8,6 +8,8 @@ use quarterdeck_protocol::{
     ids::Incarnation,
     record::{Fact, TerminalSize},
 };
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::harness::{House, LIMIT, is_alive, pid, request, wait_gone};
 
@@ -130,30 +132,26 @@ fn a_session_has_one_holder() {
 }
 
 #[test]
-fn a_launch_that_hangs_holds_up_nobody() {
+fn a_launch_that_hangs_holds_up_nobody_and_starts_nothing_when_its_asker_has_gone() {
     let house = House::new();
+    // a lock that takes for ever to open
+    let directory = house.directory("stuck");
+    let (fifo, mode) = (FileType::Fifo, Mode::from_raw_mode(0o600));
+    mknodat(CWD, directory.join("lock"), fifo, mode, 0).expect("a fifo");
+    let marker = directory.join("it-ran");
+    let stuck = request(&directory, &["touch", marker.to_str().expect("utf-8")]);
     let started = std::thread::scope(|scope| {
-        let silent = scope.spawn(|| silent_launch(&house));
+        let stuck = scope.spawn(|| house.zygote.launch(&stuck, Duration::from_millis(300)));
         let session = house.launch(&request(&house.directory("s"), &["true"]));
         session.wait_end();
-        silent.join().expect("no panic")
+        stuck.join().expect("no panic")
     });
     assert!(matches!(started, Err(LaunchError::TimedOut)), "{started:?}");
-}
 
-/// A launch whose holder never gets to answer: its lock is a FIFO, which takes for ever to open.
-fn silent_launch(house: &House) -> Result<LaunchAnswer, LaunchError> {
-    let directory = house.directory("silent");
-    let lock = directory.join("lock");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &lock,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .expect("a fifo");
-    house.zygote.launch(&request(&directory, &["true"]), Duration::from_millis(300))
+    let mut other_end = File::open(directory.join("lock")).expect("the launch goes on");
+    // until the process has closed it
+    other_end.read_to_end(&mut Vec::new()).expect("read");
+    assert!(!marker.exists());
 }
 
 #[test]

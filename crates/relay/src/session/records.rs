@@ -200,8 +200,12 @@ fn live_or_ended(log: &LogState, lives: Lives) -> SessionState {
         (Some(Ended::Lost { why, at_micros }), _) => {
             SessionState::Lost { why: why.clone(), at: *at_micros }
         }
-        (Some(Ended::Unknown), _) | (None, Lives::No) => {
+        (Some(Ended::Unknown), _) => {
             SessionState::Lost { why: "ended in a way this version does not know".into(), at: 0 }
+        }
+        (None, Lives::No) => {
+            let why = "the holder died, and the log cannot be written to say so";
+            SessionState::Lost { why: why.into(), at: 0 }
         }
         (None, Lives::Yes) if log.facts().incarnation.0 == 0 => SessionState::Starting,
         (None, Lives::Yes) => SessionState::Running,

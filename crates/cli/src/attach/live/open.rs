@@ -49,7 +49,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Attaches.
 pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, CliError> {
     let (link, (client, events, hello)) =
-        Link::open(settings, Missing::Fail, Telling::Changes).await?;
+        Link::open(settings, Missing::StartForSessions, Telling::Changes).await?;
     let mut opening = Opening { client, events, held: VecDeque::new() };
     let attached = opening.attach(settings, &wish).await?;
     if let Some(reason) = &wish.reason {

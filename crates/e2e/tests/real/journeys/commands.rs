@@ -130,17 +130,15 @@ async fn after_down_sessions_live_on_and_are_found_again() {
     owner.until_closed().await;
     quarterdeck_e2e::processes::until_gone(status.pid).await.expect("the relay ends");
 
-    let list: SessionListResult = instance.qd(["ls", "--json"]).await.ok().json();
-    assert_eq!(list.sessions, [], "without a relay nobody can say");
-    let refused = instance.qd(["send", "kept", "x", "--json"]).await;
+    let refused = instance.qd(["status", "--json"]).await;
     assert_eq!((refused.code(), error(&refused).0.as_str()), (Some(7), "unreachable"));
     instance.qd(["down"]).await.ok();
 
-    let started: RelayStatusResult =
-        instance.qd(["relay", "--background", "--json"]).await.ok().json();
-    assert!(started.generation > status.generation);
+    // whoever asks for the sessions starts the relay that serves them
     let list: SessionListResult = instance.qd(["ls", "--json"]).await.ok().json();
     assert_eq!(list.sessions[0].state, SessionState::Running);
+    let started: RelayStatusResult = instance.qd(["status", "--json"]).await.ok().json();
+    assert!(started.generation > status.generation);
     let mut terminal = Terminal::qd(&instance, &["attach", "kept", "--take"]);
     terminal.until_text("before").await;
     terminal.type_keys(b"after\r").await;
