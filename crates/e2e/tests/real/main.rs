@@ -7,4 +7,5 @@ mod journeys;
 mod killing;
 mod leases;
 mod links;
+mod remote;
 mod scopes;
