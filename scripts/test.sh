@@ -28,6 +28,7 @@ need() {
     command -v "$1" >/dev/null 2>&1 || missing+=("$2")
 }
 need cc gcc
+[ "$fuzz" = 0 ] || need c++ g++
 need tmux tmux
 need ssh openssh-client
 need ps procps
@@ -54,8 +55,13 @@ if [ "${CI:-}" = true ]; then
 fi
 [ "$long" = 1 ] && export QD_LONG=1
 
+# the binary that is built below is the one under test; without this each test crate would build its own
+target=${CARGO_TARGET_DIR:-$PWD/target}
+export QD_TEST_BINARY=$target/debug/qd
+
 say "format"
 cargo fmt --all --check
+cargo fmt --manifest-path fuzz/Cargo.toml --check
 say "clippy"
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 say "build"

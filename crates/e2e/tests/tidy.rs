@@ -122,6 +122,22 @@ fn every_link_in_the_docs_leads_somewhere() {
 }
 
 #[test]
+fn every_test_that_the_security_page_names_is_there() {
+    let page = read(&root().join("docs/security.md"));
+    // what stands between backticks and is a sentence: more than a variable's name
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 3
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let named: BTreeSet<&str> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 20, "the page names its tests: {named:?}");
+    let sources: String = rust_files().into_iter().map(|(_, source)| source).collect();
+    for name in named {
+        assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
+
+#[test]
 fn the_committed_schema_is_the_one_of_the_types() {
     let path = root().join("docs/schema/quarterdeck.v1.json");
     let generated = format!("{:#}\n", schema());

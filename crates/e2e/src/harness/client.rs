@@ -332,6 +332,10 @@ impl Attachment {
         match self.peer.events.next().await {
             Some(Incoming::Frame(bytes)) => {
                 let frame = Frame::parse(&bytes).expect("the relay sends frames");
+                if frame.channel < self.channel() {
+                    // of an attachment that this one replaced
+                    return Ok(());
+                }
                 assert_eq!(frame.channel, self.channel(), "there is one channel");
                 self.take_frame(frame.body).await
             }

@@ -195,6 +195,29 @@ async fn bytes_that_are_no_protocol_at_all_hurt_nobody() {
 }
 
 #[tokio::test]
+async fn a_web_page_is_refused_whatever_it_knows() {
+    let mut stage = Stage::set().await;
+    let admin = Way::unix(&stage.instance).connect("admin").await;
+    let token = admin.token("ada", quarterdeck_protocol::scope::Scopes::ALL).await;
+    let ask = |extra: &str| {
+        format!(
+            "GET /v1/ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+             Sec-WebSocket-Protocol: quarterdeck.v1\r\nAuthorization: Bearer {token}\r\n{extra}\r\n",
+            host = stage.relay.address(),
+        )
+    };
+    for (extra, status) in [("", "101"), ("Origin: https://evil.example\r\n", "403")] {
+        let mut tcp = TcpStream::connect(stage.relay.address()).await.expect("connects");
+        tcp.write_all(ask(extra).as_bytes()).await.expect("asks");
+        let mut answer = [0; 12];
+        within("an answer", tcp.read_exact(&mut answer)).await.expect("answers");
+        assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{extra}");
+    }
+    stage.canary.sings().await;
+}
+
+#[tokio::test]
 async fn connections_that_say_nothing_are_ended_and_do_not_keep_others_out() {
     let mut stage = Stage::set().await;
     let mut silent = Vec::new();

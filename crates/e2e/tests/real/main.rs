@@ -9,3 +9,4 @@ mod leases;
 mod links;
 mod remote;
 mod scopes;
+mod viewers;
