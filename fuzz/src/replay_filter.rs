@@ -18,7 +18,11 @@ pub fn check(data: &[u8]) {
     let (shown, replies) = show(&filtered);
     assert_eq!(replies, b"", "nothing is answered: {}", filtered.escape_ascii());
     assert!(!filtered.windows(5).any(|it| it == b"\x1b]52;"), "the clipboard is left alone");
-    assert_eq!(shown, show(output).0, "the screen is the same");
+    // what a dropped sequence kept apart may join: then a character is wider than it was
+    let joiners: [&[u8]; 2] = ["\u{200d}".as_bytes(), &[0xef, 0xb8]];
+    if joiners.iter().all(|joiner| !output.windows(joiner.len()).any(|it| it == *joiner)) {
+        assert_eq!(shown, show(output).0, "the screen is the same");
+    }
 }
 
 /// What is passed on, and what is held back to the end.
