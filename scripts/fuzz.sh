@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets and runs each for some seconds, as many at a time as there are processors.
 #   scripts/fuzz.sh [SECONDS] [TARGET…]      default: 60 seconds, all targets
+# With FUZZ_BUILD_ONLY=1 it only builds them.
 # The corpus grows in fuzz/corpus; an input that fails is kept in fuzz/artifacts and printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +21,8 @@ built=${CARGO_TARGET_DIR:-$PWD/fuzz/target}
 [ -z "${CARGO_TARGET_DIR:-}" ] || built=$CARGO_TARGET_DIR/fuzz
 RUSTFLAGS="$flags" CARGO_TARGET_DIR="$built" \
     cargo build --release --locked --manifest-path fuzz/Cargo.toml --bins --target "$triple"
+
+[ -z "${FUZZ_BUILD_ONLY:-}" ] || exit 0
 
 export QD_FUZZ_CORPUS=$PWD/fuzz/corpus
 mkdir -p "$QD_FUZZ_CORPUS" fuzz/artifacts

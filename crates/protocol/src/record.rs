@@ -6,7 +6,7 @@
 //! | 4 | 4 | `crc`: CRC32C of everything after this field |
 //! | 8 | 1 | `kind`: see [`RecordKind`] |
 //! | 9 | 1 | `flags`: 0; with any other value the payload is of a newer form |
-//! | 10 | 2 | reserved: 0 |
+//! | 10 | 2 | reserved: 0; anything else is damage |
 //! | 12 | 8 | `time`: wall clock, microseconds since 1970; may jump, orders nothing |
 //! | 20 | 8 | `seq`: number of the record |
 //! | 28 | 8 | `out`: terminal output bytes before the record |
@@ -44,6 +44,8 @@ use crate::{
 pub const RECORD_HEADER_BYTES: usize = 36;
 /// Where the checksummed part begins: after `len` and `crc`.
 const CHECKED_FROM: usize = 8;
+/// The reserved bytes.
+const RESERVED: core::ops::Range<usize> = 10..12;
 
 /// What a record is about. The tags are the format's; they are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -255,7 +257,9 @@ pub fn decode(bytes: &[u8]) -> Decoded<'_> {
     let Some(checked) = bytes.get(CHECKED_FROM..total) else {
         return Decoded::Incomplete { needed: total };
     };
-    if crc32c::crc32c(checked) != u32::from_le_bytes(field(head, 4)) {
+    let is_sound = crc32c::crc32c(checked) == u32::from_le_bytes(field(head, 4));
+    // eight bytes of 0xff between zeros have a right checksum; the reserved bytes give them away
+    if !is_sound || head[RESERVED] != [0; 2] {
         return Decoded::Damaged { claimed: Some(total) };
     }
     Decoded::Record { header: header_fields(head), payload: &bytes[RECORD_HEADER_BYTES..total] }

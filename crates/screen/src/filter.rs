@@ -425,10 +425,10 @@ fn introducer_length(held: &[u8]) -> usize {
     held.len().min(2)
 }
 
-/// The text of a held sequence without introducer and controls.
+/// The text of a held sequence without introducer and controls; a terminal ignores DEL too.
 fn body(held: &[u8]) -> String {
     let text = String::from_utf8_lossy(&held[introducer_length(held)..]);
-    text.chars().filter(|&char| char >= ' ').collect()
+    text.chars().filter(|&char| char >= ' ' && char != '\u{7f}').collect()
 }
 
 #[cfg(test)]

@@ -423,3 +423,10 @@ proptest! {
         prop_assert_eq!(state.next(), record.next());
     }
 }
+
+#[test]
+fn a_checksum_that_is_right_by_accident_is_no_record() {
+    let mut bytes = [0; RECORD_HEADER_BYTES];
+    bytes[4..12].fill(0xff);
+    assert_eq!(decode(&bytes), Decoded::Damaged { claimed: Some(RECORD_HEADER_BYTES) });
+}

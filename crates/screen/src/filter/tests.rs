@@ -333,3 +333,12 @@ proptest! {
         prop_assert_eq!(filtered.text(), plain.text());
     }
 }
+
+#[test]
+fn del_inside_a_question_hides_it_from_nobody() {
+    for question in [b"\x1b[6\x7fn".as_slice(), b"\x1b[\x7f5n", b"\x1b[?1\x7f$p", b"\x1b[\x7fc"] {
+        let mut passed = Vec::new();
+        ReplayFilter::new().filter(question, &mut passed);
+        assert_eq!(passed, b"", "{}", question.escape_ascii());
+    }
+}
