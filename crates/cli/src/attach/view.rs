@@ -86,7 +86,10 @@ pub(crate) enum Stay {
 
 impl Notice {
     fn moment(text: impl Into<String>) -> Action {
-        Action::Say(Self { text: text.into(), stay: Stay::Moment })
+        Action::Say(Self::short(text))
+    }
+    fn short(text: impl Into<String>) -> Self {
+        Self { text: text.into(), stay: Stay::Moment }
     }
     fn lasting(text: impl Into<String>) -> Action {
         Action::Say(Self { text: text.into(), stay: Stay::Lasting })
@@ -187,14 +190,19 @@ impl View {
         self.local
     }
 
-    /// Attached, again: the relay's view replaces what was believed.
-    pub(crate) fn handle_attached(&mut self, session: &SessionInfo) {
+    /// Attached, again: the relay's view replaces what was believed. It may be ahead of the record
+    /// that told of a change of the lease, so the words about it come from here.
+    pub(crate) fn handle_attached(&mut self, session: &SessionInfo) -> Option<Notice> {
+        let (before, link) = (self.role(), self.link);
         self.link = LinkState::Up;
         self.question = Question::None;
         self.lent = false;
         self.lease = session.lease.clone();
         self.handle_info(session);
         self.size = session.size;
+        // what a lost link meant has its own words
+        let changed = link == LinkState::Up && before != self.role();
+        changed.then(|| self.role_words(before)).flatten()
     }
     /// The session as it is now, apart from what its own stream says in order.
     pub(crate) fn handle_info(&mut self, session: &SessionInfo) {

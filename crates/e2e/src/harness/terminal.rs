@@ -14,6 +14,9 @@ use crate::pty::{PtyProcess, USUAL_SIZE};
 /// Lines of one read that may leave the screen; a read is at most 4 KiB.
 const MAX_HISTORY_LINES: usize = 4096;
 
+/// How much of what came is shown when something else was expected.
+const LAST_BYTES: usize = 1500;
+
 /// A terminal emulator with a program on it: it answers queries, as emulators do.
 pub struct Terminal {
     process: PtyProcess,
@@ -84,7 +87,8 @@ impl Terminal {
             }
         };
         if tokio::time::timeout(super::PATIENCE, coming).await.is_err() {
-            panic!("nothing: {what}; the screen:\n{}", self.text());
+            let last = self.raw[self.raw.len().saturating_sub(LAST_BYTES)..].escape_ascii();
+            panic!("nothing: {what}; the screen:\n{}\nits last bytes: {last}", self.text());
         }
     }
     /// Waits until a text stands on the screen.

@@ -213,7 +213,7 @@ impl Live<'_> {
             Err(error) => return Err(from_rpc(error, Some(self.view.label()))),
         };
         let returned = self.replace_stream(&attached);
-        self.view.handle_attached(&attached.session);
+        let changed = self.view.handle_attached(&attached.session);
         let gone = self.typing.handle_attached(input::Attached {
             applied: attached.input_applied,
             epoch: self.view.epoch(),
@@ -223,6 +223,9 @@ impl Live<'_> {
             self.said.gap = matches!(attached.start, AttachStart::Gap { .. });
             self.say_moment(returned_words(&attached.start, gone));
         } else {
+            if let Some(notice) = changed {
+                self.say(notice);
+            }
             self.say_gone(gone);
         }
         match attached.session.state {

@@ -108,6 +108,13 @@ impl View {
         }
     }
 
+    /// What a change of this terminal's role means, when nothing says why it changed.
+    pub(super) fn role_words(&self, before: Role) -> Option<Notice> {
+        let LeaseView { epoch, state, .. } = self.lease.clone();
+        let record = LeaseRecord { epoch, state, why: LeaseCause::Unknown, by: None };
+        self.lease_words(before, &record).map(Notice::short)
+    }
+
     fn lease_words(&self, before: Role, record: &LeaseRecord) -> Option<String> {
         let prefix = self.identity.prefix;
         let owner = self.owner().map(|owner| self.name(owner));

@@ -237,3 +237,17 @@ fn ends_are_said_in_words() {
     let signal = ExitStatus::Signal { signal: 11, core: true };
     assert_eq!(exit_words(&signal), "was ended by signal 11, core dumped");
 }
+
+#[test]
+fn a_new_attachment_that_is_ahead_of_the_lease_record_tells_of_the_change() {
+    let mut follower = view(held(my_laptop()));
+    follower.handle_key(typed("x"));
+    follower.handle_key(typed("\r"));
+    let notice = follower.handle_attached(&session(held(me()))).expect("the role changed");
+    insta::assert_snapshot!(notice.text, @"you own this session now");
+    assert_eq!(follower.handle_attached(&session(held(me()))), None, "nothing changed");
+    let notice = follower.handle_attached(&session(held(my_laptop()))).expect("it was taken");
+    insta::assert_snapshot!(notice.text, @"your qd on laptop took over · Ctrl-] t takes it back");
+    follower.handle_connecting();
+    assert_eq!(follower.handle_attached(&session(held(me()))), None, "the way back has its words");
+}
