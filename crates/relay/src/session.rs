@@ -285,10 +285,11 @@ impl SessionHandle {
         Some(self.holder_pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 
-    /// The session as it was last published, with the newest offsets.
+    /// The session as it was last published, with the newest offsets. It may know of records after
+    /// these offsets, but has all of those before: a client that skips these misses nothing.
     pub(crate) fn view(&self) -> SessionInfo {
-        let mut view = SessionInfo::clone(&self.published());
         let head = self.tail.head();
+        let mut view = SessionInfo::clone(&self.published());
         (view.seq, view.out) = (head.seq, head.out);
         view
     }

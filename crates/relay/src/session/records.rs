@@ -32,11 +32,12 @@ impl Session {
             for record in &records {
                 changed |= self.apply(record);
             }
-            self.tail.publish(records.into_iter());
-            self.context.screens.advance(&self.handle, self.queries());
+            // before the tail: whoever reads a head finds a view that has all before it
             if changed {
                 self.publish();
             }
+            self.tail.publish(records.into_iter());
+            self.context.screens.advance(&self.handle, self.queries());
             if !more {
                 return;
             }
