@@ -341,10 +341,14 @@ impl Connection {
     /// Returns when the caller's credential was revoked, replaced or has expired.
     async fn credential_ended(&self) {
         let mut changed = self.context.credentials.subscribe();
-        while self.context.tokens.holds(&self.caller.grant, clock::wall_seconds()) {
+        let remaining =
+            || self.context.tokens.remaining_s(&self.caller.grant, clock::wall_seconds());
+        while let Some(left) = remaining() {
+            // not all at once: the clock may be set meanwhile
+            let pause = PING_INTERVAL.min(Duration::from_secs(left));
             tokio::select! {
                 _ = changed.changed() => {}
-                () = tokio::time::sleep(PING_INTERVAL) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

@@ -280,16 +280,17 @@ impl TokenStore {
         Ok(grant)
     }
 
-    /// Whether a grant still holds: its token is not revoked, and neither it nor the secret that was
-    /// presented has ended. A grant that no token gave always holds.
+    /// For how many more seconds a grant holds: none when its token is revoked, or when it or the secret
+    /// that was presented has ended. A grant that no token gave holds for ever.
     #[must_use]
-    pub fn holds(&self, grant: &Grant, now: u64) -> bool {
-        let Some(hash) = &grant.secret else { return true };
+    pub fn remaining_s(&self, grant: &Grant, now: u64) -> Option<u64> {
+        let Some(hash) = &grant.secret else { return Some(u64::MAX) };
         let mut live = self.live();
         let now = live.observe(now);
-        live.file
-            .find(hash)
-            .is_some_and(|(token, secret)| !token.is_over(now) && !secret.is_over(now))
+        let (token, secret) = live.file.find(hash)?;
+        let ends = [token.expires_at, secret.until].into_iter().flatten().min();
+        let left = ends.map_or(u64::MAX, |end| end.saturating_sub(now));
+        (left > 0).then_some(left)
     }
 
     /// Makes a token. Nobody can give scopes or sessions that they do not have.

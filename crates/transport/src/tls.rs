@@ -142,7 +142,9 @@ impl TlsFailure {
                 | Alert::CertificateExpired
                 | Alert::CertificateUnknown
                 | Alert::UnknownCA
-                | Alert::AccessDenied,
+                | Alert::AccessDenied
+                // signed by another authority that has the known one's name
+                | Alert::DecryptError,
             ) => Self::ClientCertificate,
             Error::InvalidMessage(_) => Self::NotTls,
             _ => Self::Other(error.clone()),

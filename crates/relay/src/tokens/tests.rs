@@ -97,10 +97,10 @@ fn a_token_ends_at_its_time_and_a_clock_that_jumps_back_does_not_revive_it() {
     let secret = fixture.create(&params).expect("creates");
     let grant = fixture.store.authenticate(&secret, NOW + 59).expect("is right");
     assert_eq!(grant.expires_at, Some(NOW + 60));
-    assert!(fixture.store.holds(&grant, NOW + 59));
+    assert!(fixture.store.remaining_s(&grant, NOW + 59).is_some());
     assert_eq!(fixture.store.authenticate(&secret, NOW + 60), expired("ci"));
     assert_eq!(fixture.store.authenticate(&secret, NOW), expired("ci"));
-    assert!(!fixture.store.holds(&grant, NOW));
+    assert!(fixture.store.remaining_s(&grant, NOW).is_none());
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn a_connection_by_the_old_secret_ends_with_the_overlap() {
     let first = fixture.create(&asked("ci")).expect("creates");
     let grant = fixture.store.authenticate(&first, NOW).expect("is right");
     fixture.rotate("ci", Some(30), NOW).expect("rotates");
-    assert!(fixture.store.holds(&grant, NOW + 29));
-    assert!(!fixture.store.holds(&grant, NOW + 30));
+    assert_eq!(fixture.store.remaining_s(&grant, NOW + 29), Some(1));
+    assert_eq!(fixture.store.remaining_s(&grant, NOW + 30), None);
 }
 
 #[test]
@@ -139,11 +139,14 @@ fn revocation_is_at_once_and_a_new_token_of_the_name_does_not_bring_old_grants_b
     fixture.store.revoke("phone", NOW).expect("revokes");
     assert_eq!(fixture.store.authenticate(&secret, NOW), Err(AuthFailure::Wrong));
     fixture.create(&asked("phone")).expect("creates");
-    assert!(!fixture.store.holds(&grant, NOW));
+    assert!(fixture.store.remaining_s(&grant, NOW).is_none());
     fixture.reopen();
     assert_eq!(fixture.store.authenticate(&secret, NOW), Err(AuthFailure::Wrong));
     assert!(matches!(fixture.store.revoke("tablet", NOW), Err(TokenError::NotFound(_))));
-    assert!(fixture.store.holds(&fixture.owner, NOW), "the local user needs no token");
+    assert!(
+        fixture.store.remaining_s(&fixture.owner, NOW).is_some(),
+        "the local user needs no token"
+    );
 }
 
 #[test]

@@ -238,9 +238,11 @@ async fn an_expired_certificate_is_refused_unless_it_is_pinned() {
 #[tokio::test]
 async fn a_client_certificate_lets_in_and_a_missing_or_foreign_one_does_not() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let namesake = Authority::new("ours");
     let identity = |(certificate, key): (PathBuf, PathBuf)| ClientIdentity { certificate, key };
     let good = identity(ours.sign("good", Usage::ClientAuth, |_| {}));
     let foreign = identity(theirs.sign("foreign", Usage::ClientAuth, |_| {}));
+    let namesakes = identity(namesake.sign("good", Usage::ClientAuth, |_| {}));
     let directory = private_directory();
     let own = ServerIdentity::Own { path: directory.path().join("tls.pem") };
     let required = ClientAuth::Required { authorities: ours.file() };
@@ -253,7 +255,7 @@ async fn a_client_certificate_lets_in_and_a_missing_or_foreign_one_does_not() {
     let pin = crate::tls::pin_of_file(&good.certificate).expect("a pin");
     let seen = strict.peers.recv().await;
     assert!(matches!(seen, Some(Peer::Tcp { pin: Some(shown), .. }) if shown == pin), "{seen:?}");
-    for refused in [None, Some(&foreign)] {
+    for refused in [None, Some(&foreign), Some(&namesakes)] {
         let failure = tls_failure(dial(&wss(strict.address), &options(refused)).await);
         assert_eq!(failure, TlsFailure::ClientCertificate);
     }
