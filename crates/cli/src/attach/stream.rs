@@ -95,10 +95,14 @@ impl Stream {
     pub(crate) fn handle(&mut self, bytes: &Bytes, role: Role) -> Seen {
         // a frame of a newer kind is skipped
         let Ok(frame) = Frame::parse(bytes) else { return Seen::Nothing };
-        if frame.channel != self.channel {
-            return Seen::Nothing;
-        }
         match frame.body {
+            // of input that was sent while another attachment took this one's place, too
+            Body::InAck { n, state } => Seen::Ack(n, state),
+            Body::Out { .. } | Body::Snap { .. } | Body::Gap { .. }
+                if frame.channel != self.channel =>
+            {
+                Seen::Nothing
+            }
             Body::Out { out, flags, bytes: payload } => {
                 self.next = Out(out.0 + payload.len() as u64);
                 let wanted = role == Role::Owner && !flags.has(Flags::REPLAY);
@@ -111,7 +115,6 @@ impl Stream {
                 self.handle_snapshot(out, flags, bytes.slice_ref(payload))
             }
             Body::Gap { from, to } => Seen::Gap(to.0.saturating_sub(from.0)),
-            Body::InAck { n, state } => Seen::Ack(n, state),
             Body::In { .. } | Body::Credit { .. } => Seen::Nothing,
         }
     }

@@ -149,8 +149,12 @@ impl Typing {
             }
         }
     }
-    /// An input was rejected for a reason that a loan does not explain. The bytes that are gone.
+    /// An input was rejected for a reason that a loan does not explain. The bytes that are gone; none
+    /// when it is known already, as when two attachments are told.
     pub(crate) fn handle_refused(&mut self, n: InputNumber) -> usize {
+        if !self.sent.iter().any(|sent| sent.n == n) {
+            return 0;
+        }
         let older = self.handle_ack(n, InputState::Rejected);
         if self.loan == Loan::Lent {
             self.loan = Loan::None;
@@ -183,12 +187,20 @@ impl Typing {
     }
     /// Attached again. The bytes that are gone: typed under a lease or for a program of before.
     pub(crate) fn handle_attached(&mut self, attached: Attached) -> usize {
+        let same_program = attached.incarnation == self.incarnation;
+        let owned = self.epoch.is_some() && same_program;
+        if let (Link::Up, true, Some(epoch)) = (self.link, owned, attached.epoch) {
+            // drawn anew on the same link: every acknowledgement comes, and only a loan changed the epoch
+            if Some(epoch) != self.epoch {
+                self.handle_returned(epoch);
+            }
+            return 0;
+        }
         self.link = Link::Up;
         self.loan = Loan::None;
         while self.sent.front().is_some_and(|sent| sent.n <= attached.applied) {
             self.sent.pop_front();
         }
-        let same_program = attached.incarnation == self.incarnation;
         let same = same_program && attached.epoch == self.epoch && self.again.is_empty();
         (self.epoch, self.incarnation) = (attached.epoch, attached.incarnation);
         let discarded = self.window.handle_attached(attached).bytes;
@@ -346,6 +358,7 @@ mod tests {
         typing.push(b"two");
         assert_eq!(typing.handle_refused(InputNumber(1)), 6);
         typing.push(b"x");
+        assert_eq!(typing.handle_refused(InputNumber(1)), 0, "told twice");
         assert_eq!(drain(&mut typing), [sent(1, 2, "x")]);
     }
 
@@ -364,6 +377,22 @@ mod tests {
         assert_eq!(drain(&mut typing), [sent(1, 2, "b"), sent(1, 3, "c"), sent(1, 4, "d")]);
         typing.handle_ack(InputNumber(4), InputState::Applied);
         assert_eq!(typing.unsettled_bytes(), 0);
+    }
+
+    #[test]
+    fn a_screen_drawn_anew_during_a_loan_costs_nothing() {
+        let mut typing = Typing::new(ATTACHED);
+        typing.push(b"ab");
+        drain(&mut typing);
+        typing.push(b"cd");
+        drain(&mut typing);
+        typing.handle_ack(InputNumber(1), InputState::Rejected);
+        // the answer knows of the return before its record is told
+        assert_eq!(typing.handle_attached(Attached { epoch: Some(Epoch(3)), ..ATTACHED }), 0);
+        typing.push(b"e");
+        assert_eq!(drain(&mut typing), [], "what was sent is not settled");
+        typing.handle_ack(InputNumber(2), InputState::Rejected);
+        assert_eq!(drain(&mut typing), [sent(3, 3, "abcde")]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod journeys;
 mod killing;
 mod leases;
 mod links;
+mod loans;
 mod reach;
 mod remote;
 mod scopes;

@@ -30,7 +30,7 @@ use quarterdeck_protocol::{
     },
     ids::{Channel, ClientId, Out},
     method::{LeaseResult, Role},
-    record::{LeftProcess, LogState},
+    record::{Lease, LeftProcess, LogState},
     session::SessionInfo,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -68,6 +68,8 @@ pub(super) struct Session {
     pub(super) meta: SessionMeta,
     pub(super) is_shell: bool,
     pub(super) lease: OwnerLease,
+    /// The recorded lease as others see it.
+    pub(super) shown_lease: Lease,
     /// Fold of the records read so far.
     pub(super) log: LogState,
     pub(super) base: Out,
@@ -138,6 +140,7 @@ pub(super) enum Then {
 pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc<SessionHandle> {
     let (inbox, commands) = mpsc::channel(INBOX_COMMANDS);
     let is_shell = opened.is_shell();
+    let shown_lease = opened.log.facts().lease.clone();
     let lease = OwnerLease::recover(opened.log.facts().lease.clone(), context.grace, clock::boot());
     let view = super::records::first_view(&opened.meta, &opened.log, opened.base, lives);
     let handle = Arc::new(SessionHandle::new(&opened, view, inbox));
@@ -149,6 +152,7 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
         meta,
         is_shell,
         lease,
+        shown_lease,
         log,
         base,
         reader: None,

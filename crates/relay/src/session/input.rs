@@ -82,8 +82,9 @@ impl Session {
         let error = match refusal {
             InputRefusal::None => None,
             InputRefusal::StaleEpoch => {
-                let refusal = self.lease.require_owner(client).err();
-                Some(refusal.map_or_else(holder_silent, LeaseRefusal::into_rpc))
+                // it may be the owner's own input, of an epoch before this one
+                let (owner, epoch) = (self.lease.owner().cloned(), self.lease.epoch());
+                Some(LeaseRefusal::NotOwner { owner, epoch }.into_rpc())
             }
             InputRefusal::Full => Some(input_full()),
             InputRefusal::Ended => Some(ended()),

@@ -5,7 +5,9 @@ use quarterdeck_holder::log::{LogReader, Next};
 use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     ids::Out,
-    record::{Ended, Exit, Foreground, LogState, Record, RecordKind, SessionKind},
+    record::{
+        Ended, Exit, Foreground, LeaseCause, LeaseRecord, LogState, Record, RecordKind, SessionKind,
+    },
     session::{LeaseView, SessionInfo, SessionState},
 };
 
@@ -94,10 +96,10 @@ impl Session {
                 self.base = oldest.map_or(self.base, |reader| reader.position().out);
                 true
             }
+            RecordKind::Lease => self.show_lease(record),
             RecordKind::Start
             | RecordKind::Resize
             | RecordKind::Termios
-            | RecordKind::Lease
             | RecordKind::Gap
             | RecordKind::Lost => true,
             RecordKind::Output
@@ -108,6 +110,17 @@ impl Session {
             | RecordKind::Note
             | RecordKind::Unknown(_) => false,
         }
+    }
+
+    /// Shows the recorded lease. One that is borrowed goes back at once and is not shown: who looked in
+    /// between would take it for a change of owner.
+    fn show_lease(&mut self, record: &Record) -> bool {
+        let lease: Option<LeaseRecord> = serde_json::from_slice(&record.payload).ok();
+        let is_borrowed = lease.is_some_and(|lease| lease.why == LeaseCause::Borrow);
+        if !is_borrowed {
+            self.shown_lease = self.log.facts().lease.clone();
+        }
+        !is_borrowed
     }
 
     /// The holder has output that a full disk keeps out of the log: shown, and said to be so by the
@@ -137,8 +150,8 @@ impl Session {
             title: self.title.clone(),
             attached: u32::try_from(self.attachments.len()).unwrap_or(u32::MAX),
             lease: LeaseView {
-                epoch: self.log.facts().lease.epoch,
-                state: self.log.facts().lease.state.clone(),
+                epoch: self.shown_lease.epoch,
+                state: self.shown_lease.state.clone(),
                 requested_by: self.lease.view().requested_by,
             },
             last_activity_at: self.last_activity_at,

@@ -94,8 +94,8 @@ impl Live<'_> {
                 }
             }
             notify::INPUT_REJECTED => {
-                let rejected = read::<InputRejected>(params).filter(|r| of_channel(r.channel));
-                if let Some(rejected) = rejected {
+                // as acknowledgements do, whichever attachment the input was sent on
+                if let Some(rejected) = read::<InputRejected>(params) {
                     self.handle_rejected(&rejected);
                 }
             }
@@ -175,6 +175,9 @@ impl Live<'_> {
             return self.say_gone(gone);
         }
         let gone = self.typing.handle_refused(rejected.n);
+        if gone == 0 {
+            return;
+        }
         let why = plain(&rejected.error.message);
         self.say_moment(format!("{gone} typed bytes did not reach the program: {why}"));
     }

@@ -24,7 +24,8 @@ impl View {
             self.lent = true;
             return vec![Action::Lease(LeaseMove::Lent)];
         }
-        let came_back = self.lent && mine && matches!(record.why, LeaseCause::Returned);
+        // the loan itself may have gone unheard: the screen was drawn anew meanwhile
+        let came_back = before == Role::Owner && mine && matches!(record.why, LeaseCause::Returned);
         self.lent = false;
         if came_back {
             return vec![Action::Lease(LeaseMove::Returned(record.epoch))];
