@@ -5,10 +5,10 @@ use std::fs;
 use quarterdeck_e2e::harness::{
     canary::Canary,
     client::{Attachment, Way, recording},
-    files::WholeLog,
+    files::{WholeLog, segments},
     instance::Instance,
     overview::Overview,
-    small_disk::SmallDisk,
+    small_disk::{Immutable, SmallDisk, set_immutable},
 };
 use quarterdeck_protocol::{
     record::{ExitStatus, Gap, GapCause, RecordKind},
@@ -154,5 +154,71 @@ async fn a_read_only_state_directory_is_said_to_be_so() {
     assert!(matches!(info.state, SessionState::Exited { .. }), "{info:?}");
     assert_eq!(WholeLog::read(&directory).output().1, b"bye");
     let mut canary = Canary::start(&way).await;
+    canary.sings().await;
+}
+
+#[tokio::test]
+async fn a_file_system_that_fails_stalls_the_log_and_the_program_is_driven_and_ended_all_the_same()
+{
+    let instance = Instance::new();
+    let Some(disk) = SmallDisk::mount_device(&instance.state(), 32 * MIB) else { return };
+    let relay = instance.start_relay(&[]).await;
+    let way = Way::unix(&instance);
+    let mut canary = Canary::start(&way).await;
+    let session = start(&way, &["print:ready", "wait"]).await;
+    let other = start(&way, &["raw", "print:ready", "echo", "wait"]).await;
+    let mut owner = way.connect("owner").await.attach(&recording(&session.to_string(), None)).await;
+    owner.until_text("ready").await;
+    let name = other.to_string();
+    let mut typist = way.connect("typist").await.attach(&recording(&name, None)).await;
+    typist.until_text("ready").await;
+    let mut overview = Overview::start(&way).await;
+
+    disk.break_down();
+    type_and_see(&mut typist, 10_000).await;
+    let read_only =
+        |info: &SessionInfo| info.state == SessionState::Stalled { why: "read_only".to_owned() };
+    overview.until(other, "it is stalled", read_only).await;
+    canary.sings().await;
+    // the terminal's own keys still work: the program of this one ends by them
+    owner.try_type(b"\x03").await.expect("is connected");
+    let ended = |info: &SessionInfo| !info.state.is_live();
+    // that it ended is seen; how, no log can be made to say
+    overview.until(session, "the interrupted one has ended", ended).await;
+    instance.qd(["stop", "--now", &name]).await.ok();
+    overview.until(other, "the stopped one has ended", ended).await;
+    canary.sings().await;
+    assert_eq!(relay.terminate().await.code(), Some(0));
+}
+
+fn stalls(info: &SessionInfo) -> bool {
+    matches!(info.state, SessionState::Stalled { .. })
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_for_a_while_goes_on_with_nothing_lost_uncounted() {
+    let instance = Instance::new();
+    let Some(_disk) = SmallDisk::mount_device(&instance.state(), 32 * MIB) else { return };
+    let _relay = instance.start_relay(&[]).await;
+    let way = Way::unix(&instance);
+    let mut canary = Canary::start(&way).await;
+    let session = start(&way, &["raw", "print:ready", "echo", "wait"]).await;
+    let (directory, name) = (instance.session_directory(session), session.to_string());
+    let mut owner = way.connect("owner").await.attach(&recording(&name, None)).await;
+    owner.until_text("ready").await;
+    let mut overview = Overview::start(&way).await;
+    let newest = segments(&directory).pop().expect("has a segment");
+    for (bytes, least) in [(10_000, 0), (400_000, 100_000)] {
+        set_immutable(&newest, Immutable::Yes);
+        type_and_see(&mut owner, bytes).await;
+        overview.until(session, "it is stalled", stalls).await;
+        canary.sings().await;
+        set_immutable(&newest, Immutable::No);
+        let runs = |info: &SessionInfo| info.state == SessionState::Running;
+        overview.until(session, "the stall ends", runs).await;
+        let lost = check_shown(&WholeLog::read(&directory), &owner.text);
+        assert!((least..=bytes as u64).contains(&lost), "the gap has its size: {lost}");
+    }
+    type_and_see(&mut owner, 10_000).await;
     canary.sings().await;
 }
