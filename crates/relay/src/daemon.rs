@@ -21,7 +21,6 @@ use quarterdeck_transport::{
     server::{BindError, ListenSecurity as BoundSecurity, Listener},
     tls::{ClientAuth, ServerIdentity, ServerTls},
 };
-use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -31,6 +30,7 @@ use crate::{
     context::{Context, Launcher},
     files,
     journal::{Event, Journal},
+    lock::{self, RelayRecord},
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     program,
@@ -44,15 +44,6 @@ use crate::{
 /// How long tasks may take to end before the relay ends without them.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// `relay.json`: a hint for people and for who meets the lock.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RelayRecord {
-    /// Pid of the relay.
-    pub pid: u32,
-    /// Its addresses.
-    pub listening: Vec<String>,
-}
-
 /// Serves an instance until `shutdown` is cancelled. `ready` is called once, when clients are
 /// accepted.
 ///
@@ -65,7 +56,7 @@ pub async fn run(
 ) -> Result<(), RelayError> {
     // the holders know their relay by this name; see `quarterdeck_holder`'s process table
     let _ = rustix::thread::set_name(c"qd-relay");
-    let lock = acquire_lock(&options)?;
+    let lock = lock::acquire(&options.directory).await?;
     let listeners = bind(&options).await?;
     let context = build_context(&options, &listeners, shutdown.clone())?;
     adopt_sessions(&context);
@@ -100,38 +91,6 @@ async fn stop(context: &Context) {
     // a leftover record is recognised by the free lock
     let _ = std::fs::remove_file(context.directory.record());
     let _ = std::fs::remove_file(context.directory.socket());
-}
-
-/// The instance's lock, for life.
-fn acquire_lock(options: &RelayOptions) -> Result<File, RelayError> {
-    let directory = &options.directory;
-    let path = directory.lock();
-    files::private_directory(directory.path())
-        .and_then(|()| files::private_directory(&directory.sessions()))
-        .map_err(|error| RelayError::Files(Box::new(error)))?;
-    let storage = |source| RelayError::Storage { path: path.clone(), source };
-    // it may have been made by hand, for a configuration
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    std::fs::set_permissions(directory.path(), private).map_err(storage)?;
-    let mut open = File::options();
-    open.create(true).truncate(false).read(true).write(true).mode(0o600);
-    let lock = open.open(&path).map_err(storage)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            let record = read_record(options);
-            Err(RelayError::AlreadyRunning {
-                instance: directory.name().clone(),
-                pid: record.as_ref().map(|record| record.pid),
-                listening: record.map(|record| record.listening).unwrap_or_default(),
-            })
-        }
-        Err(std::fs::TryLockError::Error(source)) => Err(storage(source)),
-    }
-}
-
-fn read_record(options: &RelayOptions) -> Option<RelayRecord> {
-    serde_json::from_slice(&std::fs::read(options.directory.record()).ok()?).ok()
 }
 
 fn write_record(context: &Context) {

@@ -3,7 +3,8 @@
 //! A relay can be killed at any moment: the truth is in the sessions' logs, which their holders
 //! write. It owns no PTY and no child but the holders' zygote. In the order in which a request goes:
 //!
-//! - [`daemon`]: a relay's life; [`options`], [`config`], [`instance`]: what it is given;
+//! - [`daemon`]: a relay's life; [`lock`]: one per instance; [`options`], [`config`], [`instance`]: what
+//!   it is given;
 //! - [`web`]: listeners, HTTP, who is let in; [`tokens`], [`peer`], [`caller`]: how that is proved;
 //! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
 //! - [`registry`]: all sessions and the number of their view;
@@ -25,6 +26,7 @@ pub mod error;
 pub mod files;
 pub mod instance;
 pub mod journal;
+mod lock;
 pub mod metrics;
 pub mod options;
 pub mod peer;
@@ -36,6 +38,7 @@ pub mod ssh_agent;
 pub mod tokens;
 mod web;
 
-pub use daemon::{RelayRecord, run};
+pub use daemon::run;
 pub use error::RelayError;
+pub use lock::RelayRecord;
 pub use options::RelayOptions;

@@ -11,6 +11,7 @@ use quarterdeck_e2e::{
     },
     streams::mix,
 };
+use quarterdeck_protocol::method::{CreateParams, SessionCreate};
 use rustix::process::Signal;
 
 /// What is killed in a round.
@@ -85,4 +86,25 @@ async fn refuses_a_second(instance: &Instance, first: &Relay) {
     assert_eq!(refused.code(), Some(8), "{refused:?}");
     assert!(refused.stderr.contains(&first.pid().to_string()), "names the pid: {refused:?}");
     assert!(refused.stderr.contains("hint"), "says what to do: {refused:?}");
+}
+
+#[tokio::test]
+async fn a_relay_killed_while_it_starts_processes_is_followed_at_once_by_the_next() {
+    let instance = Instance::new();
+    let mut relay = instance.start_relay(&[]).await;
+    let way = Way::unix(&instance);
+    for round in 0..ordinary_or_long(20, 200) {
+        let (mut starter, sure) = (way.connect("starter").await, mix(round) % 3);
+        for _ in 0..sure {
+            starter.create(["/bin/true"]).await;
+        }
+        // one more is being started when it dies
+        let argv = vec!["/bin/cat".to_owned()];
+        let create = CreateParams { argv, ..CreateParams::default() };
+        let starting = starter.client.call::<SessionCreate>(&create);
+        let kill = killed_and_restarted(&instance, relay);
+        (relay, _) = tokio::join!(kill, starting);
+        while starter.events.next().await.is_some() {}
+    }
+    assert!(relay.terminate().await.success());
 }
