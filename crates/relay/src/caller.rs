@@ -8,7 +8,7 @@ use quarterdeck_protocol::{
     scope::Scope,
 };
 
-use crate::tokens::Grant;
+use crate::{peer::Origin, tokens::Grant};
 
 /// An authenticated peer.
 #[derive(Debug, Clone)]
@@ -24,8 +24,8 @@ pub(crate) struct Caller {
 pub(crate) enum Via {
     /// By the Unix socket, as the relay's own user.
     Local {
-        /// Set when the process runs inside this session.
-        inside: Option<SessionId>,
+        /// Where the process runs.
+        origin: Origin,
     },
     /// Over the network with a bearer token.
     Network,
@@ -73,18 +73,67 @@ impl Caller {
         matches!(self.via, Via::Local { .. })
     }
 
-    /// The session inside which it runs.
+    /// The session inside which it runs, as far as that is certain.
     #[must_use]
     pub(crate) const fn inside(&self) -> Option<SessionId> {
         match self.via {
-            Via::Local { inside } => inside,
-            Via::Network => None,
+            Via::Local { origin: Origin::Inside(session) } => Some(session),
+            Via::Local { origin: Origin::Outside | Origin::Unknown } | Via::Network => None,
         }
+    }
+
+    /// Checks that an attachment would not feed a session to itself. A process that nobody could look at
+    /// may run in any session.
+    ///
+    /// # Errors
+    /// `own_session`, when it would or might.
+    pub(crate) fn require_outside(&self, session: SessionId) -> Result<(), RpcError> {
+        let (message, hint) = match self.via {
+            Via::Local { origin: Origin::Inside(own) } if own == session => (
+                "this would attach a session to itself",
+                "attach from a terminal outside the session",
+            ),
+            Via::Local { origin: Origin::Unknown } => (
+                "this may attach a session to itself: the calling process could not be looked at",
+                "attach from a process of this machine that lives as long as its connection",
+            ),
+            Via::Local { origin: Origin::Inside(_) | Origin::Outside } | Via::Network => {
+                return Ok(());
+            }
+        };
+        Err(RpcError::new(ErrorCode::OwnSession, message).hint(hint))
     }
 
     fn forbidden(&self, needed: Scope) -> RpcError {
         let name = self.principal().name();
         let message = format!("this needs the scope \"{needed}\", which {name}'s credential lacks");
         RpcError::new(ErrorCode::Forbidden, message).with(ErrorDetail::Scope { needed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S1: SessionId = SessionId::from_bytes([1; 10]);
+    const S2: SessionId = SessionId::from_bytes([2; 10]);
+
+    fn check(via: Via, session: SessionId, expected: Option<ErrorCode>) {
+        let principal = Principal::new("r_00", "ada").expect("is a principal");
+        let caller = Caller { grant: Grant::unlimited("unix", principal), via };
+        let refused = caller.require_outside(session).err().map(|error| error.code());
+        assert_eq!(refused, expected, "{caller:?}");
+    }
+
+    #[test]
+    fn who_may_run_in_a_session_is_not_attached_to_it() {
+        let refused = Some(ErrorCode::OwnSession);
+        check(Via::Local { origin: Origin::Inside(S1) }, S1, refused);
+        check(Via::Local { origin: Origin::Inside(S1) }, S2, None);
+        check(Via::Local { origin: Origin::Outside }, S1, None);
+        check(Via::Network, S1, None);
+        // it ended before it was looked at: it may have run anywhere
+        check(Via::Local { origin: Origin::Unknown }, S1, refused);
+        check(Via::Local { origin: Origin::Unknown }, S2, refused);
     }
 }

@@ -55,7 +55,10 @@ pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener) {
             tracing::warn!("connection refused: too many");
             continue;
         }
-        context.tasks.spawn(serve(Arc::clone(&context), router.clone(), accepted));
+        // now, and not at the first request: its process may end in between, and its number be given away
+        let origin = origin(&context, accepted.peer);
+        let router = router.clone().layer(Extension(accepted.peer)).layer(Extension(origin));
+        context.tasks.spawn(serve(Arc::clone(&context), router, accepted));
     }
 }
 
@@ -67,9 +70,21 @@ fn router(context: &Arc<Context>) -> Router {
         .with_state(Arc::clone(context))
 }
 
+/// Where a caller of this machine runs; one from the network runs in no session.
+fn origin(context: &Context, peer: Peer) -> Origin {
+    match peer {
+        Peer::Unix { pid, .. } => {
+            let pid = pid.and_then(|pid| u32::try_from(pid).ok());
+            let holders = context.registry.holders();
+            pid.map_or(Origin::Unknown, |pid| peer::origin(pid, &holders))
+        }
+        Peer::Tcp { .. } => Origin::Outside,
+    }
+}
+
 async fn serve(context: Arc<Context>, router: Router, accepted: Accepted) {
-    let Accepted { stream, peer } = accepted;
-    let service = TowerToHyperService::new(router.layer(Extension(peer)));
+    let Accepted { stream, peer: _ } = accepted;
+    let service = TowerToHyperService::new(router);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(hyper_util::rt::TokioTimer::new());
     let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
@@ -129,7 +144,10 @@ impl FromRequestParts<Arc<Context>> for Authenticated {
         context: &Arc<Context>,
     ) -> Result<Self, Response> {
         match parts.extensions.get::<Peer>().copied() {
-            Some(Peer::Unix { uid, pid }) => local(context, uid, pid).map(Self),
+            Some(Peer::Unix { uid, pid }) => {
+                let origin = parts.extensions.get().copied().unwrap_or(Origin::Unknown);
+                local(context, uid, pid, origin).map(Self)
+            }
             Some(Peer::Tcp { address, .. }) => {
                 by_token(context, address.ip(), &parts.headers).await.map(Self)
             }
@@ -140,24 +158,32 @@ impl FromRequestParts<Arc<Context>> for Authenticated {
 
 /// A process of this machine: the relay's own user, from inside a session or not.
 #[expect(clippy::result_large_err, reason = "made once per connection")]
-fn local(context: &Context, uid: u32, pid: Option<i32>) -> Result<Caller, Response> {
+fn local(
+    context: &Context,
+    uid: u32,
+    pid: Option<i32>,
+    origin: Origin,
+) -> Result<Caller, Response> {
     let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
     if let Err(foreign) = (peer::Peer { pid, uid }).check_user() {
         let peer = "unix".into();
         context.record(&Event::LoginFailed { peer, token: None, why: foreign.to_string().into() });
         return Err((StatusCode::FORBIDDEN, format!("{foreign}\n")).into_response());
     }
-    let holders = context.registry.holders();
-    let inside = match peer::origin(pid, &holders) {
-        Origin::Outside | Origin::Unknown => None,
-        Origin::Inside(session) => Some(session),
+    let origin = match origin {
+        // its session's holder may not have been known yet
+        Origin::Outside => match peer::origin(pid, &context.registry.holders()) {
+            Origin::Inside(session) => Origin::Inside(session),
+            Origin::Outside | Origin::Unknown => Origin::Outside,
+        },
+        Origin::Inside(_) | Origin::Unknown => origin,
     };
     let principal = Principal::new(&context.relay_id.to_string(), &context.user);
     let principal = principal.map_err(|error| {
         tracing::error!(%error, user = context.user, "user name is no principal");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })?;
-    Ok(Caller { grant: Grant::unlimited("unix", principal), via: Via::Local { inside } })
+    Ok(Caller { grant: Grant::unlimited("unix", principal), via: Via::Local { origin } })
 }
 
 async fn by_token(

@@ -76,10 +76,7 @@ pub(super) async fn attach(
 ) -> Result<Answer, RpcError> {
     let p: AttachParams = rpc::parse_params(params)?;
     let session = find(c, &p.session)?;
-    if c.caller.inside() == Some(session.id) {
-        let error = RpcError::new(ErrorCode::OwnSession, "this would attach a session to itself");
-        return Err(error.hint("attach from a terminal outside the session"));
-    }
+    c.caller.require_outside(session.id)?;
     if c.open_channels() >= MAX_CHANNELS_PER_CONNECTION {
         return Err(RpcError::new(ErrorCode::Overloaded, "too many attachments on one connection"));
     }
