@@ -7,12 +7,16 @@ use crate::output::escape::shortened;
 
 /// The bytes that draw `text` in reverse video on the last row.
 pub(crate) fn draw(text: &str, local: TerminalSize) -> Vec<u8> {
-    let width = usize::from(local.cols).saturating_sub(2).max(8);
-    let text = shortened(text, width);
+    let text = shortened(text, columns(local));
     // the row is counted from the top, whatever the margins are: origin mode is part of what DECSC
     // saves and DECRC brings back
     format!("\x1b7\x1b[?6l\x1b[{row};1H\x1b[0;7m {text} \x1b[0m\x1b[K\x1b8", row = local.rows)
         .into_bytes()
+}
+
+/// The columns that a notice has for its words.
+pub(crate) fn columns(local: TerminalSize) -> usize {
+    usize::from(local.cols).saturating_sub(2).max(8)
 }
 
 #[cfg(test)]

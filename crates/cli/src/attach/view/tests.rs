@@ -193,7 +193,7 @@ fn the_session_follows_its_owners_screen_when_it_fitted_or_when_nobody_else_look
     let smaller = TerminalSize { cols: 60, ..SIZE };
     insta::assert_snapshot!(shown(&crowded.handle_local_size(smaller)), @r"
     !Redraw
-    the session is 120×40, your screen 60×24 · Ctrl-] f fits it
+    session 120×40, screen 60×24 · Ctrl-] f fits it
     ");
     // it did not fit, but nobody else looks
     crowded.handle_info(&session(held(me())));
@@ -228,7 +228,22 @@ fn the_headline_says_whose_it_is_and_how_to_leave() {
     insta::assert_snapshot!(headline(&view(held(me()))), @"you own build · Ctrl-] d detaches, Ctrl-] ? helps");
     let mut follower = view(held(bob()));
     follower.handle_local_size(LARGE);
-    insta::assert_snapshot!(headline(&follower), @"build: you follow; bob (phone) owns this session · Ctrl-] d detaches, Ctrl-] ? helps · the session is 80×24, your screen 120×40");
+    insta::assert_snapshot!(headline(&follower), @"build: you follow; bob (phone) owns this session · Ctrl-] d detaches, Ctrl-] ? helps · session 80×24, screen 120×40");
+}
+
+#[test]
+fn on_a_narrow_screen_the_headline_keeps_the_sizes_and_the_key_that_fits_them() {
+    let narrow = |cols| {
+        let mut owner = view(held(me()));
+        owner.handle_size(LARGE);
+        owner.local = TerminalSize { cols, ..SIZE };
+        headline(&owner)
+    };
+    insta::assert_snapshot!(narrow(60), @"you own build · Ctrl-] ? helps · 120×40 · Ctrl-] f fits it");
+    insta::assert_snapshot!(narrow(50), @"you own build · 120×40 · Ctrl-] f fits it");
+    let mut follower = view(held(bob()));
+    follower.local = TerminalSize { cols: 60, ..SIZE };
+    insta::assert_snapshot!(headline(&follower), @"following build · Ctrl-] ? helps · 80×24");
 }
 
 #[test]

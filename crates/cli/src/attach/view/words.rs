@@ -5,7 +5,10 @@ use quarterdeck_protocol::{
     record::{ExitStatus, TerminalSize},
 };
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{Action, Notice, View, same_cells};
+use crate::attach::notice;
 
 impl View {
     /// What to say about two sizes that differ.
@@ -15,17 +18,46 @@ impl View {
     }
 
     fn size_words(&self) -> Option<String> {
+        let words = [Sizes::Long, Sizes::Middle, Sizes::Short].map(|sizes| self.sizes(sizes));
+        let words = words.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(self.widest(words))
+    }
+
+    /// That two sizes differ, in more or fewer words.
+    fn sizes(&self, words: Sizes) -> Option<String> {
         if same_cells(self.size, self.local) {
             return None;
         }
-        let sizes =
-            format!("the session is {}, your screen {}", cells(self.size), cells(self.local));
+        let (session, screen) = (cells(self.size), cells(self.local));
+        let sizes = match words {
+            Sizes::Long => format!("the session is {session}, your screen {screen}"),
+            Sizes::Middle => format!("session {session}, screen {screen}"),
+            Sizes::Short => session,
+        };
         let prefix = self.identity.prefix;
         Some(match self.role() {
             Role::Owner => format!("{sizes} \u{b7} {prefix} f fits it"),
             Role::Follower => sizes,
         })
     }
+
+    /// The first of some wordings that is not cut on this screen; the last when all are.
+    fn widest(&self, wordings: Vec<String>) -> String {
+        let columns = notice::columns(self.local);
+        let fits = |words: &String| UnicodeWidthStr::width(words.as_str()) <= columns;
+        let found = wordings.iter().position(fits);
+        let index = found.unwrap_or(wordings.len().saturating_sub(1));
+        wordings.into_iter().nth(index).unwrap_or_default()
+    }
+}
+
+/// How many words are made about two sizes that differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    Long,
+    Middle,
+    /// Only the session's.
+    Short,
 }
 
 impl View {
@@ -39,18 +71,32 @@ impl View {
     }
 }
 
-/// The line before the first screen: what this is, whose it is, how to leave.
+/// The line before the first screen: what this is, whose it is, how to leave. On a narrow screen the keys
+/// that the help names go first, then who else is there.
 pub(crate) fn headline(view: &View) -> String {
     let (label, prefix) = (&view.label, view.identity.prefix);
-    let role = match view.role() {
-        Role::Owner => format!("you own {label}"),
+    let (role, short_role) = match view.role() {
+        Role::Owner => (format!("you own {label}"), format!("you own {label}")),
         Role::Follower => {
             let words = view.follower_words();
-            format!("{label}: {words}")
+            (format!("{label}: {words}"), format!("following {label}"))
         }
     };
-    let size = view.size_words().map_or_else(String::new, |words| format!(" \u{b7} {words}"));
-    format!("{role} \u{b7} {prefix} d detaches, {prefix} ? helps{size}")
+    let help = format!("{prefix} ? helps");
+    let keys = format!("{prefix} d detaches, {help}");
+    let wordings = [
+        (&role, Some(&keys), Sizes::Long),
+        (&role, Some(&keys), Sizes::Middle),
+        (&role, Some(&help), Sizes::Middle),
+        (&short_role, Some(&help), Sizes::Middle),
+        (&short_role, Some(&help), Sizes::Short),
+        (&short_role, None, Sizes::Short),
+    ];
+    let wordings = wordings.map(|(role, keys, sizes)| {
+        let parts = [Some(role.clone()), keys.cloned(), view.sizes(sizes)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} ")
+    });
+    view.widest(wordings.into())
 }
 
 /// How a program ended, for people.
