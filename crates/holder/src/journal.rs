@@ -72,6 +72,8 @@ pub(crate) mod fake {
         pub(crate) blocked: bool,
         /// Old segments that could be dropped.
         pub(crate) old_segments: u32,
+        /// The next record comes behind one that begins a segment.
+        pub(crate) segment_is_full: bool,
         next: Position,
     }
 
@@ -86,6 +88,7 @@ pub(crate) mod fake {
                 records: Vec::new(),
                 blocked: false,
                 old_segments: 0,
+                segment_is_full: false,
                 next: Position::default(),
             };
             Self(Arc::new((Mutex::new(disk), Condvar::new())))
@@ -125,6 +128,9 @@ pub(crate) mod fake {
                 Condition::Full if entry.class == Class::Vital => {}
                 Condition::Full | Condition::BrimFull => return Ok(Append::DiskFull),
                 Condition::ReadOnly => return Err(WriteError::ReadOnly),
+            }
+            if std::mem::take(&mut disk.segment_is_full) {
+                disk.next.seq = disk.next.seq.next();
             }
             let at = disk.next;
             let header = RecordHeader { kind: entry.kind, flags: 0, time_micros: 0, at };

@@ -13,7 +13,6 @@ use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     holder::{Stalled, op},
     ids::{Out, Seq},
-    limits::SEGMENT_BYTES,
     record::{Exit, Fact, RecordKind},
 };
 
@@ -77,15 +76,13 @@ pub(crate) struct Recorder<J> {
     shared: Arc<Shared>,
     overflow: Overflow,
     retention: Retention,
-    /// Bytes appended since retention was last looked at.
-    unchecked_bytes: u64,
     stalled: Option<NotRecorded>,
 }
 
 impl<J: Journal> Recorder<J> {
     pub(crate) fn new(journal: J, shared: Arc<Shared>, retention: Retention) -> Self {
         let overflow = Overflow::default();
-        Self { journal, shared, overflow, retention, unchecked_bytes: 0, stalled: None }
+        Self { journal, shared, overflow, retention, stalled: None }
     }
 
     /// Records what the program wrote, or keeps it until there is room.
@@ -154,7 +151,6 @@ impl<J: Journal> Recorder<J> {
     /// Sets what is kept and drops the rest.
     pub(crate) fn retain(&mut self, retention: Retention) -> Result<(), NotRecorded> {
         self.retention = retention;
-        self.unchecked_bytes = 0;
         self.journal.trim(retention.keep_bytes, retention.pinned_from)?;
         Ok(())
     }
@@ -225,11 +221,16 @@ impl<J: Journal> Recorder<J> {
             self.journal.remember_input(entry.client, entry.n);
         }
         let entry = Entry { kind, payload, class };
-        while self.journal.append(entry, now_micros())? == Append::DiskFull {
-            self.drop_oldest_segment()?;
-        }
-        self.unchecked_bytes += payload.len() as u64;
-        if self.unchecked_bytes >= SEGMENT_BYTES {
+        let expected = self.head().seq;
+        let at = loop {
+            match self.journal.append(entry, now_micros())? {
+                Append::Done(at) => break at,
+                Append::DiskFull => self.drop_oldest_segment()?,
+            }
+        };
+        // A record stands before it that begins a segment. Trimmed before the head is told, so that who
+        // reads that record finds the oldest segment there is.
+        if at.seq != expected {
             // a file that cannot be removed now is tried again a segment later
             let _ = self.retain(self.retention);
         }

@@ -18,7 +18,7 @@ use quarterdeck_protocol::{
         AttachRole, GcParams, GcResult, RelayGc, ScrollbackParams, ScrollbackResult,
         SessionScrollback,
     },
-    session::{Detached, notify},
+    session::{Detached, SessionInfo, notify},
 };
 
 use super::start;
@@ -58,9 +58,12 @@ async fn retention_passes_an_owner_and_a_slow_viewer_and_says_what_it_took() {
     owner.until("all output", |it| it.out.0 >= TOTAL).await;
     canary.sings().await;
     let mut overview = Overview::start(&way).await;
-    let moved = |info: &quarterdeck_protocol::session::SessionInfo| info.base.0 > TOTAL / 2;
+    let moved = |info: &SessionInfo| info.base.0 > TOTAL / 2;
     let info = overview.until(session, "the base moves", moved).await;
     assert!(info.base.0 < TOTAL, "the newest stays");
+    let oldest = WholeLog::read(&instance.session_directory(session)).records[0].header.at.out;
+    let told = |info: &SessionInfo| info.base == oldest;
+    overview.until(session, "the base is that of the oldest segment", told).await;
     owner.type_applied(b"still the owner").await;
     owner.until_text("still the owner").await;
     assert_eq!(owner.epoch, epoch, "nothing happened to the lease");
