@@ -243,7 +243,7 @@ fn on_a_narrow_screen_the_headline_keeps_the_sizes_and_the_key_that_fits_them() 
     insta::assert_snapshot!(narrow(50), @"you own build · 120×40 · Ctrl-] f fits it");
     let mut follower = view(held(bob()));
     follower.local = TerminalSize { cols: 60, ..SIZE };
-    insta::assert_snapshot!(headline(&follower), @"following build · Ctrl-] ? helps · 80×24");
+    insta::assert_snapshot!(headline(&follower), @"you follow build · Ctrl-] ? helps · 80×24");
 }
 
 #[test]

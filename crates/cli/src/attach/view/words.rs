@@ -79,7 +79,7 @@ pub(crate) fn headline(view: &View) -> String {
         Role::Owner => (format!("you own {label}"), format!("you own {label}")),
         Role::Follower => {
             let words = view.follower_words();
-            (format!("{label}: {words}"), format!("following {label}"))
+            (format!("{label}: {words}"), format!("you follow {label}"))
         }
     };
     let help = format!("{prefix} ? helps");

@@ -99,7 +99,7 @@ async fn a_session_keeps_its_size_until_its_owner_fits_it() {
     detach(&mut wide).await;
     detach(&mut small).await;
     let mut small = Terminal::qd_sized(&instance, &["attach", "sized"], (60, 20));
-    small.until_text("here").await;
+    small.until_text("100\u{d7}30 \u{b7} Ctrl-] f fits it").await;
     let kept = std::fs::read(&sizes).expect("is readable");
     assert_eq!(kept, b"100 30\n", "attaching changes no size");
     small.type_keys(b"\x1df").await;
