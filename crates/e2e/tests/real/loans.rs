@@ -101,7 +101,7 @@ fn is_lent(attachment: &Attachment) -> bool {
 }
 
 /// Types lines as an owner does whose lease is lent now and then: what crossed a loan is sent again, under
-/// the same number and the epoch with which the lease came back. Gives how many crossed one.
+/// a new number and the epoch with which the lease came back. Gives how many crossed one.
 async fn type_through_loans(owner: &mut Attachment, lines: &[String]) -> usize {
     let mut open = Vec::new();
     for line in lines {
@@ -124,9 +124,8 @@ async fn type_through_loans(owner: &mut Attachment, lines: &[String]) -> usize {
         }
         // a loan that has not been heard of yet is met again at the next rejection
         owner.until("the lease comes back", |it| !is_lent(it)).await;
-        for (n, bytes) in &open {
-            owner.inputs.remove(n);
-            owner.send_input(*n, bytes).await.expect("is connected");
+        for (n, bytes) in &mut open {
+            *n = owner.try_type(bytes).await.expect("is connected");
         }
     }
 }
