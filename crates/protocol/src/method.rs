@@ -7,6 +7,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    dialect::Dialect,
     holder::SignalTarget,
     ids::{
         Channel, ClientId, Generation, Incarnation, InputNumber, Label, LogId, Out, Principal,
@@ -599,6 +600,9 @@ pub struct TokenCreateParams {
     /// Seconds until it expires; none = never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_s: Option<u64>,
+    /// The only wire that it opens; none = `quarterdeck.v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
 }
 
 /// [`TokenRotate`].
@@ -654,6 +658,9 @@ pub struct TokenInfo {
     pub scopes: Scopes,
     /// Only these sessions; empty = all.
     pub sessions: Vec<SessionId>,
+    /// The only wire that it opens; none = `quarterdeck.v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
     /// When it was made, in seconds since 1970.
     pub created_at: u64,
     /// When it expires.

@@ -59,6 +59,11 @@ pub(crate) async fn prepare(
     Ok(Program { launch, env, agent })
 }
 
+/// The login shell of the user that programs run as.
+pub(crate) async fn login_shell(context: &Context) -> String {
+    home(context).await.account.shell.to_string_lossy().into_owned()
+}
+
 /// Asks the login shell before anyone waits for it.
 pub(crate) async fn warm_up(context: Arc<Context>) {
     home(&context).await;
