@@ -18,7 +18,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use quarterdeck_protocol::dialect::Dialect;
+use quarterdeck_protocol::dialect::{self as wire, Dialect};
 use quarterdeck_transport::server::Peer;
 
 use crate::{caller::Caller, context::Context, web};
@@ -67,7 +67,7 @@ async fn serve(dialect: Dialect, context: Arc<Context>, caller: Caller, socket: 
 
 const fn max_message_bytes(dialect: Dialect) -> usize {
     match dialect {
-        Dialect::Agor => agor::MAX_MESSAGE_BYTES,
+        Dialect::Agor => wire::agor::MAX_MESSAGE_BYTES,
     }
 }
 

@@ -9,13 +9,14 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{
-        Error, Message,
+        Error, Message, Utf8Bytes,
         client::IntoClientRequest,
         http::{StatusCode, header::AUTHORIZATION},
     },
 };
 
 use super::{
+    PATIENCE,
     instance::{Instance, Relay},
     within,
 };
@@ -101,6 +102,12 @@ impl Controller {
     pub async fn say(&mut self, text: &str) {
         within("a message is sent", self.socket.send(Message::text(text))).await.expect("is open");
     }
+    /// Sends a text that the relay does not take.
+    pub async fn say_in_vain(&mut self, text: &str) {
+        let sent = within("a message is sent", self.socket.send(Message::text(text))).await;
+        // how much of it leaves before the connection ends is of no interest
+        drop(sent);
+    }
     /// Sends a binary message.
     ///
     /// # Panics
@@ -149,13 +156,20 @@ impl Controller {
     /// # Panics
     /// When it is no JSON object with the members that events have.
     pub async fn try_next(&mut self) -> Option<Value> {
+        let Ok(text) = tokio::time::timeout(PATIENCE, self.next_text()).await else {
+            let (events, output) = (&self.events, &self.output);
+            panic!("no event for {PATIENCE:?}, after {events:?}, output {output:?}");
+        };
+        let event: Value = serde_json::from_str(&text?).expect("is JSON");
+        self.take(&event);
+        Some(event)
+    }
+
+    /// The relay's pings are no event, so they do not count.
+    async fn next_text(&mut self) -> Option<Utf8Bytes> {
         loop {
-            match within("an event", self.socket.next()).await {
-                Some(Ok(Message::Text(text))) => {
-                    let event: Value = serde_json::from_str(&text).expect("is JSON");
-                    self.take(&event);
-                    return Some(event);
-                }
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return Some(text),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Binary(_))) => panic!("events are text"),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,

@@ -15,5 +15,8 @@ pub use command::{
 };
 pub use event::{Event, PtyEnd, StateSync};
 
+/// Bytes of a message that is read at all. One above `limits::MAX_TEXT_FRAME_BYTES` is refused by its id,
+/// one above this ends the connection: a controller that pastes too much should hear of it.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 /// Characters of a command's id: a UUID and room. Replies repeat it.
 pub const MAX_COMMAND_ID_CHARS: usize = 128;

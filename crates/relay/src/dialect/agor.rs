@@ -33,7 +33,6 @@ use quarterdeck_protocol::{
     dialect::agor::Event,
     error::{ErrorCode, RpcError},
     ids::{Channel, ClientId, SessionId},
-    limits::MAX_TEXT_FRAME_BYTES,
     record::Owner,
     session::LeaseView,
 };
@@ -52,9 +51,6 @@ use ledger::Ledger;
 use terminal::{Terminal, Told};
 use typing::Typing;
 
-/// Bytes of a message that is still answered; a larger one ends the connection. Commands are bounded as
-/// those of native clients are, and what is above gets an error that names its command.
-pub(super) const MAX_MESSAGE_BYTES: usize = 4 * MAX_TEXT_FRAME_BYTES;
 /// Replies that may wait for a controller to read them; one that does not is closed.
 const MAX_WAITING_REPLIES: usize = 4096;
 

@@ -123,8 +123,8 @@ async fn after_a_killed_relay_the_controller_finds_its_terminals_alive() {
     let two = peer.create(&["/bin/cat"]).await;
     peer.ask("pty_close", json!({ "id": gone })).await;
     peer.until_exit(&gone).await;
-    peer.type_text(&one, "life one\r").await;
-    peer.until_text(&one, "life one\r\nlife one").await;
+    peer.type_text(&one, "life-one\r").await;
+    peer.until_text(&one, "life-one\r\nlife-one").await;
     stage.restart().await;
     while peer.try_next().await.is_some() {}
     let mut peer = Controller::try_connect(agor::address(&stage.relay), &stage.token)
@@ -133,11 +133,11 @@ async fn after_a_killed_relay_the_controller_finds_its_terminals_alive() {
     assert_eq!(peer.next().await, json!({ "type": "ready" }));
     let alive = json!({ "activeSessions": [], "activePtys": [one, two] });
     assert_eq!(peer.next().await, json!({ "type": "state_sync", "payload": alive }));
-    peer.until_text(&one, "life one").await;
-    peer.type_text(&one, "life two\r").await;
-    peer.until_text(&one, "life two\r\nlife two").await;
-    peer.type_text(&two, "me too\r").await;
-    peer.until_text(&two, "me too\r\nme too").await;
+    peer.until_text(&one, "life-one").await;
+    peer.type_text(&one, "life-two\r").await;
+    peer.until_text(&one, "life-two\r\nlife-two").await;
+    peer.type_text(&two, "me-too\r").await;
+    peer.until_text(&two, "me-too\r\nme-too").await;
     let resized = peer.ask("pty_resize", json!({ "id": one, "cols": 70, "rows": 20 })).await;
     assert_eq!(resized["type"], "ack", "{resized}");
 }
@@ -194,6 +194,8 @@ async fn a_controller_works_beside_native_clients_for_as_long_as_it_is_asked_to(
         owner.until_text(&echoed("native")).await;
         peer.type_text(&session, &line("both")).await;
         owner.until_text(&echoed("both")).await;
+        // an input that crosses the borrowed lease would have to be sent again
+        owner.until("the lease is back", |it| it.events.iter().any(is_returned)).await;
         assert!(peer.events.iter().all(|event| event["type"] != "error"), "{:?}", peer.events);
         assert_eq!(peer.ask("ping", json!({})).await["type"], "pong");
         // what was seen is not kept for an hour

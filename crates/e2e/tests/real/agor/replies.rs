@@ -128,16 +128,15 @@ async fn a_message_that_is_too_large_is_refused_by_its_id_and_a_huge_one_ends_th
         let payload = json!({ "id": pty, "data": "x".repeat(bytes) });
         json!({ "id": id, "type": "pty_write", "payload": payload }).to_string()
     };
-    peer.say(&large("large", 2 << 20)).await;
+    peer.say(&large("large", 8 << 20)).await;
     let reply = peer.reply("large").await;
     assert_eq!(reply["payload"]["code"], "invalid_request", "{reply}");
     peer.say(&large("much", 300 << 10)).await;
     let reply = peer.reply("much").await;
     assert_eq!(reply["payload"]["code"], "input_full", "{reply}");
-    peer.say(&large("huge", 5 << 20)).await;
+    // the relay does not wait for the end of what it will not read
+    peer.say_in_vain(&large("huge", 17 << 20)).await;
     while peer.try_next().await.is_some() {}
-    let last = peer.events.last().expect("there was one");
-    assert_eq!((&last["type"], &last["payload"]["commandId"]), (&json!("error"), &json!("")));
     // the terminal does not notice
     let mut again = stage.controller().await;
     again.type_text(&pty, "still here\r").await;

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
 use super::MAX_COMMAND_ID_CHARS;
-use crate::error::{ErrorCode, RpcError};
+use crate::{
+    error::{ErrorCode, RpcError},
+    limits::MAX_TEXT_FRAME_BYTES,
+};
 
 /// One message of a controller, as far as it can be understood. Whatever it is, it gets one reply.
 #[derive(Debug)]
@@ -180,6 +183,10 @@ impl Request {
         if id.chars().count() > MAX_COMMAND_ID_CHARS {
             let text = format!("a command's id has at most {MAX_COMMAND_ID_CHARS} characters");
             return Self::refused(ErrorCode::InvalidRequest, &text);
+        }
+        if text.len() > MAX_TEXT_FRAME_BYTES {
+            let text = format!("a message has at most {MAX_TEXT_FRAME_BYTES} bytes");
+            return Self { id, command: Err(RpcError::new(ErrorCode::InvalidRequest, text)) };
         }
         let command = match envelope.kind.and_then(string) {
             Some(kind) => Command::parse(&kind, envelope.payload),

@@ -133,6 +133,8 @@ fn what_is_no_command_becomes_the_error_to_reply_with() {
         let text = format!(r#"{{"id":"c-1","type":"pty_resize","payload":{payload}}}"#);
         check(&text, "c-1", ErrorCode::InvalidParams);
     }
+    let large = format!(r#"{{"id":"c-1","type":"ping","payload":"{}"}}"#, "x".repeat(1 << 20));
+    check(&large, "c-1", ErrorCode::InvalidRequest);
     let deep = format!(r#"{{"id":"c-1","type":"agent_query","payload":{}"#, "[".repeat(100_000));
     check(&deep, "", ErrorCode::ParseError);
 }

@@ -7,7 +7,7 @@ use quarterdeck_protocol::{
     dialect::agor::{Command, Event, PtyCreate, PtyName, PtyResize, Request, StateSync},
     error::{ErrorCode, RpcError},
     ids::SessionId,
-    limits::{MAX_REQUESTS_IN_FLIGHT, MAX_TEXT_FRAME_BYTES},
+    limits::{MAX_REQUESTS_IN_FLIGHT, MAX_TEXT_FIELD_BYTES},
     method::{CreateParams, MethodName},
     record::{LeaseState, SessionKind, TerminalSize},
     scope::Scope,
@@ -45,11 +45,6 @@ impl Controller {
             }
         }
         match command {
-            Ok(_) if text.len() > MAX_TEXT_FRAME_BYTES => {
-                let text = format!("a message has at most {MAX_TEXT_FRAME_BYTES} bytes");
-                self.refuse(&id, None, RpcError::new(ErrorCode::InvalidRequest, text));
-                None
-            }
             Ok(command) => self.begin(id, command, under_way),
             Err(error) => {
                 self.refuse(&id, None, error);
@@ -62,13 +57,13 @@ impl Controller {
         let this = Arc::clone(self);
         let work = match command {
             Command::Ping => {
-                let command_id = Some(id.clone()).filter(|id| !id.is_empty());
-                self.reply(&id, &Event::Pong { command_id });
+                self.ledger().forget(&id);
+                self.say(&Event::Pong { command_id: Some(id).filter(|id| !id.is_empty()) });
                 return None;
             }
             Command::StateSync => {
-                let command_id = Some(id.clone());
-                self.reply(&id, &Event::StateSync { sync: self.state(), command_id });
+                self.ledger().forget(&id);
+                self.say(&Event::StateSync { sync: self.state(), command_id: Some(id) });
                 return None;
             }
             Command::AgentQuery(_) | Command::AgentStop(_) | Command::SidecarRestart => {
@@ -219,8 +214,11 @@ impl Controller {
     }
 
     /// The reply to a command that is not carried out.
-    pub(super) fn refuse(&self, id: &str, session: Option<SessionId>, error: RpcError) {
+    pub(super) fn refuse(&self, id: &str, session: Option<SessionId>, mut error: RpcError) {
         self.context.metrics.count_rpc_error(error.code());
+        // it is remembered with its command, and read by a person
+        let end = error.message.floor_char_boundary(MAX_TEXT_FIELD_BYTES);
+        error.message.truncate(end);
         self.reply(id, &Event::Error { session, command_id: id.to_owned(), error });
     }
 

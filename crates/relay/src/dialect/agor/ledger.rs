@@ -68,6 +68,11 @@ impl Ledger {
         }
     }
 
+    /// A command was answered that may as well be carried out again, with a reply as new as can be.
+    pub(super) fn forget(&mut self, id: &str) {
+        self.commands.retain(|(known, _)| known != id);
+    }
+
     fn find(&mut self, id: &str) -> Option<&mut Outcome> {
         // newest first: a repetition follows soon
         let found = self.commands.iter_mut().rev().find(|(known, _)| known == id);
@@ -87,6 +92,15 @@ mod tests {
         assert_eq!(ledger.answer("a", "yes"), 2);
         assert_eq!(ledger.begin("a"), Heard::Again("yes".into()));
         assert_eq!(ledger.begin("b"), Heard::Fresh);
+    }
+
+    #[test]
+    fn a_question_is_asked_again() {
+        let mut ledger = Ledger::default();
+        for _ in 0..2 {
+            assert_eq!(ledger.begin("a"), Heard::Fresh);
+            ledger.forget("a");
+        }
     }
 
     #[test]

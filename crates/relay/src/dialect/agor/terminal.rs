@@ -14,7 +14,7 @@ use quarterdeck_protocol::{
     frame::{Body, Flags, Frame},
     ids::{Channel, ClientId, Out, SessionId},
     limits::MAX_SHARED_FRAME_BYTES,
-    record::{Exit, ExitStatus, LeaseRecord, LeaseState, Lost},
+    record::{Exit, ExitStatus, LeaseCause, LeaseRecord, LeaseState, Lost},
     rpc::Message,
     session::SessionEvent,
 };
@@ -166,8 +166,10 @@ impl Terminal {
         };
         match event.as_str() {
             "lease" => {
-                if let Ok(LeaseRecord { state, .. }) = serde_json::from_str(body.get()) {
-                    self.owns = self.is_mine(&state);
+                match serde_json::from_str(body.get()) {
+                    // who types once is not who answers the program's questions
+                    Ok(LeaseRecord { why: LeaseCause::Borrow, .. }) | Err(_) => {}
+                    Ok(LeaseRecord { state, .. }) => self.owns = self.is_mine(&state),
                 }
                 Told::Events(Vec::new())
             }
