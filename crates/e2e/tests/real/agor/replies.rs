@@ -139,8 +139,8 @@ async fn a_message_that_is_too_large_is_refused_by_its_id_and_a_huge_one_ends_th
     while peer.try_next().await.is_some() {}
     // the terminal does not notice
     let mut again = stage.controller().await;
-    again.type_text(&pty, "still here\r").await;
-    again.until_text(&pty, "still here").await;
+    again.type_text(&pty, "still-here\r").await;
+    again.until_text(&pty, "still-here").await;
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ impl Controller {
         self.settle(&id, &p.id, outcome);
     }
 
-    /// The terminal of this id, if the caller may do this to it.
+    /// The terminal of this id, if it runs and the caller may do this to it.
     pub(super) fn find(
         &self,
         id: &str,
@@ -187,9 +187,13 @@ impl Controller {
         allowed?;
         let visible = |session: &SessionId| self.caller.sees(*session);
         let session = id.parse().ok().filter(visible);
-        session
+        let session = session
             .and_then(|session| self.context.registry.session(session))
-            .ok_or_else(|| RpcError::new(ErrorCode::NotFound, "there is no such terminal"))
+            .ok_or_else(|| RpcError::new(ErrorCode::NotFound, "there is no such terminal"))?;
+        if session.published().state.is_live() {
+            return Ok(session);
+        }
+        Err(RpcError::new(ErrorCode::Ended, "the terminal's program has ended"))
     }
 
     /// Owns a terminal that nobody owns: who uses it is new to it.
