@@ -16,8 +16,18 @@ pub struct RelayConfig {
     pub logs: LogLimits,
     /// How connections are treated.
     pub network: NetworkConfig,
-    /// Where other programs' protocols are served; none = nowhere. A flag for the same one wins.
-    pub dialects: BTreeMap<Dialect, SocketAddr>,
+    /// Other programs' protocols.
+    pub dialects: BTreeMap<Dialect, DialectConfig>,
+}
+
+/// How another program's protocol is served.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DialectConfig {
+    /// Where, unless a flag says; none = nowhere.
+    pub listen: Option<SocketAddr>,
+    /// What its clients may start, of what everyone may.
+    pub ceiling: Option<Ceiling>,
 }
 
 /// What sessions may be, whoever asks.

@@ -29,6 +29,7 @@ use crate::{
     RelayError, RelayOptions, api,
     ceiling::CheckedCeiling,
     clock, collector,
+    config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
     files,
     journal::{Event, Journal},
@@ -275,8 +276,15 @@ fn build_context(
     let relay_id = RelayId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.tokens(), relay_id)
         .map_err(|error| RelayError::Tokens(Box::new(error)))?;
-    let ceiling = CheckedCeiling::new(&options.config.ceiling)
-        .map_err(|error| RelayError::Config(error.to_string()))?;
+    let check = |ceiling: &Ceiling| {
+        CheckedCeiling::new(ceiling).map_err(|error| RelayError::Config(error.to_string()))
+    };
+    let ceiling = check(&options.config.ceiling)?;
+    let own = |(dialect, config): (&Dialect, &DialectConfig)| {
+        config.ceiling.as_ref().map(|ceiling| check(ceiling).map(|checked| (*dialect, checked)))
+    };
+    let dialect_ceilings =
+        options.config.dialects.iter().filter_map(own).collect::<Result<_, RelayError>>()?;
     let screens = Screens::start()
         .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
     Ok(Arc::new(Context {
@@ -299,6 +307,7 @@ fn build_context(
         journal: Journal::new(&directory.journal()),
         metrics: Metrics::default(),
         ceiling,
+        dialect_ceilings,
         home: tokio::sync::OnceCell::new(),
         launcher: Launcher::new(options.zygote.clone()),
         tasks: TaskTracker::new(),

@@ -13,6 +13,7 @@ use quarterdeck_protocol::{
 };
 use quarterdeck_relay::{
     RelayError, RelayOptions,
+    config::DialectConfig,
     options::{Listen, ListenSecurity, ZygoteCommand},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -222,12 +223,14 @@ impl FromStr for DialectAddress {
 /// programs may know no pins, so on loopback there is no TLS unless a certificate is named.
 fn dialects(
     flags: &[DialectAddress],
-    file: &BTreeMap<Dialect, SocketAddr>,
+    file: &BTreeMap<Dialect, DialectConfig>,
     security: &ListenSecurity,
 ) -> Vec<(Dialect, Listen)> {
     let flagged = |dialect: &Dialect| flags.iter().any(|flag| flag.dialect == *dialect);
     let filed = file.iter().filter(|(dialect, _)| !flagged(dialect));
-    let filed = filed.map(|(&dialect, &address)| DialectAddress { dialect, address });
+    let filed = filed.filter_map(|(&dialect, config)| {
+        config.listen.map(|address| DialectAddress { dialect, address })
+    });
     let all = flags.iter().copied().chain(filed);
     all.map(|DialectAddress { dialect, address }| {
         let own = matches!(security, ListenSecurity::OwnCertificate { client_ca: None });
@@ -336,7 +339,8 @@ mod tests {
 
     #[test]
     fn a_flag_replaces_the_file_and_only_loopback_is_plain() {
-        let file = BTreeMap::from([(Dialect::Agor, "127.0.0.1:1".parse().expect("an address"))]);
+        let listen = Some("127.0.0.1:1".parse().expect("an address"));
+        let file = BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ceiling: None })]);
         let own = ListenSecurity::OwnCertificate { client_ca: None };
         let check = |flags: &[&str], security: &ListenSecurity| {
             let flags: Vec<_> = flags.iter().map(|flag| parse(flag).expect("parses")).collect();

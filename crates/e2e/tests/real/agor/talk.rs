@@ -193,16 +193,25 @@ async fn only_the_dialects_own_tokens_open_it_and_they_open_nothing_else() {
 #[tokio::test]
 async fn a_revoked_token_ends_its_connection_and_the_ceiling_binds_the_dialect() {
     let instance = quarterdeck_e2e::harness::instance::Instance::new();
-    instance.configure("[ceiling]\ncommands = [\"cat\"]\n[dialects]\nagor = \"127.0.0.1:0\"\n");
+    instance.configure(
+        "[ceiling]\ncommands = [\"cat\", \"true\"]\n\
+         [dialects.agor]\nlisten = \"127.0.0.1:0\"\n\
+         [dialects.agor.ceiling]\ncommands = [\"cat\", \"sh\"]\n",
+    );
     let relay = instance.start_relay(&[]).await;
     let token = agor::token(&instance, "tower", None).await;
     let mut peer = Controller::connect(agor::address(&relay), &token).await;
-    let refused = peer.ask("pty_create", json!({ "shell": "/bin/sh" })).await;
-    assert_eq!(refused["payload"]["code"], "ceiling", "{refused}");
+    // what everyone may not, and what only a controller may not
+    for shell in ["sh", "true"] {
+        let refused = peer.ask("pty_create", json!({ "shell": shell })).await;
+        assert_eq!(refused["payload"]["code"], "ceiling", "{refused}");
+    }
+    instance.qd(["run", "--detach", "--", "true"]).await.ok();
     let pty = peer.create(&["/bin/cat"]).await;
     instance.qd(["token", "revoke", "tower"]).await.ok();
     while peer.try_next().await.is_some() {}
     let list: Value = instance.qd(["ls", "--json"]).await.ok().json();
-    assert_eq!(list["sessions"][0]["session"], pty.as_str());
-    assert_ne!(list["sessions"][0]["state"], "exited", "the terminal lives on: {list}");
+    let sessions = list["sessions"].as_array().expect("is a list");
+    let own = sessions.iter().find(|session| session["session"] == pty.as_str());
+    assert_ne!(own.expect("is listed")["state"], "exited", "the terminal lives on: {list}");
 }

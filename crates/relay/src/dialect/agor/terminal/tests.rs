@@ -76,12 +76,14 @@ impl Stage {
                 Told::NeedsSnapshot => (Vec::new(), true),
             };
             for event in events {
-                match event {
-                    Event::PtyData { text, .. } => match told.last_mut() {
-                        Some(last) if last.starts_with('"') => last.push_str(&text),
-                        Some(_) | None => told.push(format!("\"{text}")),
-                    },
-                    other => told.push(other.to_text().expect("serialises")),
+                let line = event.to_text().expect("serialises");
+                let Event::PtyData { text, .. } = event else {
+                    told.push(line);
+                    continue;
+                };
+                match told.last_mut() {
+                    Some(last) if last.starts_with('"') => last.push_str(&text),
+                    Some(_) | None => told.push(format!("\"{text}")),
                 }
             }
             if ended {
