@@ -68,10 +68,27 @@ impl Controller {
     /// # Panics
     /// When there is no relay.
     pub async fn try_connect(to: SocketAddr, token: &str) -> Result<Self, Refused> {
+        Self::try_connect_with(to, token, &[]).await
+    }
+    /// Connects with further headers.
+    ///
+    /// # Errors
+    /// When it is refused.
+    ///
+    /// # Panics
+    /// When there is no relay.
+    pub async fn try_connect_with(
+        to: SocketAddr,
+        token: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<Self, Refused> {
         let stream = TcpStream::connect(to).await.expect("the relay listens");
         let mut request = format!("ws://{to}/any/path?x=y").into_client_request().expect("is one");
         let bearer = format!("Bearer {token}").parse().expect("is a header value");
         request.headers_mut().insert(AUTHORIZATION, bearer);
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("is a header value"));
+        }
         match within("the upgrade", client_async(request, stream)).await {
             Ok((socket, _)) => {
                 let (events, output) = (Vec::new(), BTreeMap::new());

@@ -5,7 +5,7 @@ use std::fs;
 use quarterdeck_e2e::harness::{
     agor::{self, Controller},
     client::{ConnectError, Way},
-    instance::program_binary,
+    instance::{Instance, program_binary},
 };
 use quarterdeck_protocol::method::HelloParams;
 use serde_json::{Value, json};
@@ -31,11 +31,10 @@ async fn every_command_and_event_is_spelt_as_controllers_expect_it_and_comes_in_
     let pong = peer.ask("ping", json!({})).await;
     assert_eq!(pong, json!({ "type": "pong", "payload": { "commandId": "command-1" } }));
 
-    let sizes = stage.instance.path("sizes");
-    let sizes = format!("sizes:{}", sizes.display());
-    let args = ["noecho", "print:hello ", sizes.as_str(), "line", "print:bye", "exit:3"];
+    let script = "stty -echo; stty size; printf 'hello '; read x; stty size; printf bye; exit 3";
     let home = stage.instance.home().display().to_string();
-    let create = json!({ "shell": program(), "args": args, "cwd": home, "cols": 100, "rows": 30 });
+    let create =
+        json!({ "shell": "/bin/sh", "args": ["-c", script], "cwd": home, "cols": 100, "rows": 30 });
     let created = peer.ask("pty_create", create).await;
     let pty = created["sessionId"].as_str().expect("is text").to_owned();
     let about = json!({ "commandId": "command-2" });
@@ -60,10 +59,8 @@ async fn every_command_and_event_is_spelt_as_controllers_expect_it_and_comes_in_
     assert_eq!(written, json!({ "type": "ack", "sessionId": pty, "payload": about }));
     let ended = peer.until_exit(&pty).await;
     assert_eq!(ended, json!({ "exitCode": 3, "signal": null }));
-    assert!(peer.printed(&pty).ends_with("bye"), "{:?}", peer.printed(&pty));
+    assert_eq!(peer.printed(&pty), "30 100\r\nhello 20 90\r\nbye");
     assert_eq!(peer.events.last().map(|event| &event["type"]), Some(&json!("pty_exit")));
-    let sizes = fs::read_to_string(stage.instance.path("sizes")).expect("was written");
-    assert_eq!(sizes.lines().collect::<Vec<_>>(), ["100 30", "90 20"]);
 }
 
 #[tokio::test]
@@ -192,7 +189,7 @@ async fn only_the_dialects_own_tokens_open_it_and_they_open_nothing_else() {
 
 #[tokio::test]
 async fn a_revoked_token_ends_its_connection_and_the_ceiling_binds_the_dialect() {
-    let instance = quarterdeck_e2e::harness::instance::Instance::new();
+    let instance = Instance::new();
     instance.configure(
         "[ceiling]\ncommands = [\"cat\", \"true\"]\n\
          [dialects.agor]\nlisten = \"127.0.0.1:0\"\n\
@@ -214,4 +211,19 @@ async fn a_revoked_token_ends_its_connection_and_the_ceiling_binds_the_dialect()
     let sessions = list["sessions"].as_array().expect("is a list");
     let own = sessions.iter().find(|session| session["session"] == pty.as_str());
     assert_ne!(own.expect("is listed")["state"], "exited", "the terminal lives on: {list}");
+}
+
+#[tokio::test]
+async fn off_loopback_a_dialect_is_served_with_tls_and_to_no_web_page_anywhere() {
+    let instance = Instance::new();
+    let words = ["--dialect", "agor=0.0.0.0:0", "--dialect", "agor=127.0.0.1:0"];
+    let relay = instance.start_relay(&words).await;
+    let listening = &relay.status.listening;
+    assert!(listening.iter().any(|name| name.starts_with("agor+wss://0.0.0.0:")), "{listening:?}");
+    assert!(listening.iter().all(|name| !name.contains("ws://0.0.0.0")), "{listening:?}");
+    assert!(relay.status.pin.is_some(), "who goes there can know it");
+    let token = agor::token(&instance, "tower", None).await;
+    let page = [("Origin", "https://example.org")];
+    let refused = Controller::try_connect_with(agor::address(&relay), &token, &page).await;
+    assert_eq!(refused.expect_err("is a page").status.as_u16(), 403);
 }

@@ -198,7 +198,9 @@ impl Controller {
 
     /// Owns a terminal that nobody owns: who uses it is new to it.
     pub(super) async fn claim(&self, session: &SessionHandle) {
-        if Self::lease_of(session).state != LeaseState::Free {
+        // a lease without an attachment would outlive the connection without a grace
+        let attached = self.followed().contains_key(&session.id);
+        if !attached || Self::lease_of(session).state != LeaseState::Free {
             return;
         }
         let (caller, change) = (self.lease_caller(), LeaseChange::Take { reason: None });
