@@ -82,6 +82,18 @@ async fn a_closed_terminal_ends_and_says_so_once() {
 }
 
 #[tokio::test]
+async fn a_terminal_that_ends_at_once_still_says_everything() {
+    let stage = Stage::set().await;
+    let mut peer = stage.controller().await;
+    for round in 0..20 {
+        let pty = peer.create(&["/bin/sh", "-c", &format!("echo round {round}")]).await;
+        let ended = peer.until_exit(&pty).await;
+        assert_eq!(ended, json!({ "exitCode": 0, "signal": null }));
+        assert_eq!(peer.printed(&pty), format!("round {round}\r\n"));
+    }
+}
+
+#[tokio::test]
 async fn without_a_program_a_terminal_runs_the_login_shell() {
     let stage = Stage::set().await;
     let mut peer = stage.controller().await;
