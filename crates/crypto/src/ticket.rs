@@ -13,6 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::text;
 
 const TICKET_DOMAIN: &[u8] = b"quarterdeck client ticket v1\0";
+const FIXED_DOMAIN: &[u8] = b"quarterdeck fixed client v1\0";
 /// Characters of a ticket: 32 of the client id, a dot, 43 of the MAC.
 pub const TICKET_CHARS: usize = 32 + 1 + 43;
 
@@ -38,6 +39,17 @@ impl TicketKey {
     pub fn verify(&self, ticket: &ClientTicket, principal: &str) -> Option<[u8; 16]> {
         let right = self.mac(ticket.client_id, principal);
         bool::from(right.ct_eq(&ticket.mac)).then_some(ticket.client_id)
+    }
+
+    /// The id of a client that cannot keep a ticket: the same for the same `name` after every restart,
+    /// and nobody else's, as nobody else has the key.
+    #[must_use]
+    pub fn fixed_client(&self, name: &str) -> [u8; 16] {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.0);
+        let mac = mac.expect("HMAC takes keys of any length");
+        let bytes: [u8; 32] =
+            mac.chain_update(FIXED_DOMAIN).chain_update(name).finalize().into_bytes().into();
+        core::array::from_fn(|i| bytes[i])
     }
 
     /// The id has a fixed length and the principal comes last, so no two inputs make the same bytes.
@@ -135,6 +147,15 @@ mod tests {
         let forged = KNOWN.replacen("00", "01", 1);
         let forged = ClientTicket::parse(&forged).expect("parses");
         assert_eq!(known_key().verify(&forged, "r_1/alice"), None);
+    }
+
+    #[test]
+    fn a_client_without_a_ticket_has_the_id_of_its_name_on_this_relay() {
+        let other = RelayKey::from_seed(&Seed::from_bytes([9; 32])).ticket_key();
+        let id = known_key().fixed_client("agor tower r_1/alice");
+        assert_eq!(id, known_key().fixed_client("agor tower r_1/alice"));
+        assert_ne!(id, known_key().fixed_client("agor tower r_1/bob"));
+        assert_ne!(id, other.fixed_client("agor tower r_1/alice"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! - [`instance`]: the temporary home, the `qd` binary, its relay; nothing is left when it is dropped;
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
+//! - [`agor`]: a controller that speaks the dialect agor, as its users' programs do;
 //! - [`canary`]: a second session that must go on while the first one suffers;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
@@ -13,6 +14,7 @@
 //!
 //! A wait in a test is for an event, and [`within`] is what ends it when the event does not come.
 
+pub mod agor;
 pub mod canary;
 pub mod client;
 pub mod files;

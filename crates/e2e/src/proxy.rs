@@ -160,8 +160,8 @@ impl FaultProxy {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
+        let door = Door::open()?;
+        let address = door.address;
         let shared = Arc::new(Shared {
             target: Mutex::new(target),
             up: Lane::new(1),
@@ -173,7 +173,7 @@ impl FaultProxy {
         // one order at a time: whoever gives one waits for it
         let (orders, inbox) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(Door::Listening { listener, slams: false }, Arc::clone(&shared), inbox));
+        tasks.spawn(accept(door, Arc::clone(&shared), inbox));
         Ok(Self { address, shared, orders, _tasks: tasks })
     }
 
@@ -211,7 +211,7 @@ impl FaultProxy {
     /// Says what meets new connections from now on. Returns when that is in force.
     ///
     /// # Errors
-    /// When the port went to another process in the moment in which nobody held it.
+    /// When the port cannot be listened on.
     pub async fn set_gate(&self, gate: Gate) -> io::Result<()> {
         let gone = || io::Error::other("the proxy's accepting task is gone");
         let (done, answer) = oneshot::channel();
@@ -248,67 +248,64 @@ impl Shared {
     }
 }
 
-/// The proxy's port.
-enum Door {
-    /// Connections are accepted.
-    Listening { listener: TcpListener, slams: bool },
-    /// Bound and not listened on: `connect` is refused and nobody else gets the port.
-    Reserved { socket: TcpSocket },
-    /// The port could not be bound again.
-    Lost,
+/// The proxy's port, which nobody else gets although it is not always listened on.
+struct Door {
+    address: SocketAddr,
+    /// Bound as long as the proxy lives.
+    _port: TcpSocket,
+    /// None: `connect` is refused.
+    listener: Option<TcpListener>,
+    slams: bool,
 }
 
 impl Door {
+    fn open() -> io::Result<Self> {
+        let port = Self::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = port.local_addr()?;
+        let mut door = Self { address, _port: port, listener: None, slams: false };
+        door.turn(Gate::Open)?;
+        Ok(door)
+    }
+    /// A socket that shares the port with the others of this process.
+    fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    }
     async fn accept(&self) -> io::Result<TcpStream> {
-        match self {
-            Self::Listening { listener, .. } => listener.accept().await.map(|(stream, _)| stream),
-            Self::Reserved { .. } | Self::Lost => std::future::pending().await,
+        match &self.listener {
+            Some(listener) => listener.accept().await.map(|(stream, _)| stream),
+            None => std::future::pending().await,
         }
     }
-    const fn slams(&self) -> bool {
-        matches!(self, Self::Listening { slams: true, .. })
-    }
-    fn turn(self, gate: Gate, address: SocketAddr) -> io::Result<Self> {
-        match (self, gate) {
-            (Self::Listening { listener, .. }, Gate::Open | Gate::Slam) => {
-                Ok(Self::Listening { listener, slams: gate == Gate::Slam })
-            }
-            (Self::Reserved { socket }, Gate::Open | Gate::Slam) => {
-                Ok(Self::Listening { listener: socket.listen(128)?, slams: gate == Gate::Slam })
-            }
-            (Self::Listening { listener, .. }, Gate::Refuse) => {
-                drop(listener);
-                let socket = TcpSocket::new_v4()?;
-                socket.set_reuseaddr(true)?;
-                socket.bind(address)?;
-                Ok(Self::Reserved { socket })
-            }
-            (Self::Reserved { socket }, Gate::Refuse) => Ok(Self::Reserved { socket }),
-            (Self::Lost, Gate::Open | Gate::Slam | Gate::Refuse) => {
-                Err(io::Error::other("the proxy has lost its port"))
+    fn turn(&mut self, gate: Gate) -> io::Result<()> {
+        match (gate, &self.listener) {
+            (Gate::Refuse, _) => self.listener = None,
+            (Gate::Open | Gate::Slam, Some(_)) => {}
+            (Gate::Open | Gate::Slam, None) => {
+                self.listener = Some(Self::bind(self.address)?.listen(128)?);
             }
         }
+        self.slams = gate == Gate::Slam;
+        Ok(())
     }
 }
 
 async fn accept(mut door: Door, shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) {
-    let address = match &door {
-        Door::Listening { listener, .. } => listener.local_addr(),
-        Door::Reserved { .. } | Door::Lost => return,
-    };
-    let Ok(address) = address else { return };
     let mut links = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             order = orders.recv() => {
                 let Some(Order { gate, done }) = order else { return };
-                let turned = std::mem::replace(&mut door, Door::Lost).turn(gate, address);
-                let _ = done.send(turned.map(|turned| door = turned));
+                // whoever asked may have stopped to wait
+                let _ = done.send(door.turn(gate));
             }
             Some(_) = links.join_next() => {}
             Ok(client) = door.accept() => {
-                if door.slams() {
+                if door.slams {
                     link::reset(&client);
                 } else {
                     shared.links.fetch_add(1, Ordering::Relaxed);

@@ -6,6 +6,7 @@
 //! - [`record`]: the records of a session's log;
 //! - [`holder`]: the socket between a holder and its relay;
 //! - [`frame`], [`rpc`] and [`error`]: binary frames, JSON-RPC and its errors between relay and client;
+//! - [`dialect`]: the protocols of other programs, which a relay speaks too;
 //! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked.
 //!
 //! Deliberately not here: what a peer *does* with a message (`quarterdeck-core` decides, the relay
@@ -16,6 +17,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod dialect;
 pub mod error;
 pub mod frame;
 pub mod holder;

@@ -70,6 +70,15 @@ enum Callers {
 }
 
 impl EnvFilter {
+    /// What passes both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let callers = match (self.callers, other.callers) {
+            (Callers::RunAnything, Callers::RunAnything) => Callers::RunAnything,
+            (Callers::RunListed, _) | (_, Callers::RunListed) => Callers::RunListed,
+        };
+        Self { deny: [&self.deny[..], &other.deny[..]].concat(), callers }
+    }
     /// Whether the variable may reach a program at all.
     #[must_use]
     pub fn allows(&self, name: &str) -> bool {

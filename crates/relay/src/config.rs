@@ -1,9 +1,9 @@
 //! What the relay's owner allows and keeps: the ceiling that binds every client, and the limits.
 //! The command line reads the file; this is its shape and its defaults.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use quarterdeck_protocol::limits;
+use quarterdeck_protocol::{dialect::Dialect, limits};
 use serde::Deserialize;
 
 /// `config.toml` of an instance. Unknown keys are an error: a misspelt ceiling must not be none.
@@ -16,6 +16,18 @@ pub struct RelayConfig {
     pub logs: LogLimits,
     /// How connections are treated.
     pub network: NetworkConfig,
+    /// Other programs' protocols.
+    pub dialects: BTreeMap<Dialect, DialectConfig>,
+}
+
+/// How another program's protocol is served.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DialectConfig {
+    /// Where, unless a flag says; none = nowhere.
+    pub listen: Option<SocketAddr>,
+    /// What its clients may start, of what everyone may.
+    pub ceiling: Option<Ceiling>,
 }
 
 /// What sessions may be, whoever asks.

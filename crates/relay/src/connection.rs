@@ -3,6 +3,7 @@
 //!
 //! Reading never waits for writing. A channel sends at most 16 KiB while another one waits.
 
+pub(crate) mod alive;
 pub(crate) mod channel;
 pub(crate) mod outbox;
 pub(crate) mod requests;
@@ -37,21 +38,16 @@ use quarterdeck_protocol::{
 
 use crate::{
     caller::Caller,
-    clock,
     context::Context,
     session::{Command, InputCommand, SessionHandle},
 };
 use channel::{ChannelStream, Pulled};
 use outbox::{Control, Outbox, Turn};
 
-/// A server pings so often.
-const PING_INTERVAL: Duration = Duration::from_secs(15);
-/// So many pings without any sign of life, while nothing can be sent either, end the connection.
-const MISSED_PINGS: u32 = 2;
 /// How long a peer may take to accept the close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Frames written before a flush, so that a flood does not hold back a keystroke's echo in a buffer.
-const FRAMES_PER_FLUSH: usize = 4;
+pub(crate) const FRAMES_PER_FLUSH: usize = 4;
 
 /// What the parts of a connection share. Locks are short and never held across an await.
 pub(crate) struct Connection {
@@ -92,11 +88,12 @@ enum End {
 }
 
 /// Close codes of RFC 6455.
-mod close {
-    pub(super) const GOING_AWAY: u16 = 1001;
-    pub(super) const PROTOCOL: u16 = 1002;
-    pub(super) const INVALID: u16 = 1007;
-    pub(super) const POLICY: u16 = 1008;
+pub(crate) mod close {
+    pub(crate) const GOING_AWAY: u16 = 1001;
+    pub(crate) const PROTOCOL: u16 = 1002;
+    pub(crate) const INVALID: u16 = 1007;
+    pub(crate) const POLICY: u16 = 1008;
+    pub(crate) const TOO_LARGE: u16 = 1009;
 }
 
 /// Serves a connection until it ends.
@@ -122,8 +119,8 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
         () = shutdown.cancelled() => End::Shutdown,
         end = connection.read(stream) => end,
         end = connection.write(&mut sink) => end,
-        () = connection.keep_alive() => End::Dead,
-        () = connection.credential_ended() => {
+        () = alive::keep_alive(&connection.moved, &connection.outbox) => End::Dead,
+        () = alive::credential_ended(&connection.context, &connection.caller) => {
             End::Violation(close::POLICY, "the credential has ended")
         }
     };
@@ -319,38 +316,6 @@ impl Connection {
             }
         }
         self.outbox.wake_channel(channel);
-    }
-
-    /// Pings, and returns when the peer is dead: no sign of life for [`MISSED_PINGS`] intervals in
-    /// which nothing could be sent either.
-    async fn keep_alive(&self) {
-        let mut missed = 0;
-        let mut before = self.moved.load(Ordering::Relaxed);
-        loop {
-            tokio::time::sleep(PING_INTERVAL).await;
-            let now = self.moved.load(Ordering::Relaxed);
-            missed = if now == before { missed + 1 } else { 0 };
-            before = now;
-            if missed >= MISSED_PINGS {
-                return;
-            }
-            self.outbox.push(Control::Ping);
-        }
-    }
-
-    /// Returns when the caller's credential was revoked, replaced or has expired.
-    async fn credential_ended(&self) {
-        let mut changed = self.context.credentials.subscribe();
-        let remaining =
-            || self.context.tokens.remaining_s(&self.caller.grant, clock::wall_seconds());
-        while let Some(left) = remaining() {
-            // not all at once: the clock may be set meanwhile
-            let pause = PING_INTERVAL.min(Duration::from_secs(left));
-            tokio::select! {
-                _ = changed.changed() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
     }
 
     /// Sends the answers that are waiting, then the close.

@@ -1,6 +1,7 @@
 //! What every task of a relay shares.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -8,7 +9,10 @@ use std::{
 use quarterdeck_core::lockout::Lockout;
 use quarterdeck_crypto::TicketKey;
 use quarterdeck_holder::zygote::Zygote;
-use quarterdeck_protocol::ids::{Generation, RelayId};
+use quarterdeck_protocol::{
+    dialect::Dialect,
+    ids::{Generation, RelayId},
+};
 use rustix::process::{Pid, Resource, Rlimit};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -67,6 +71,8 @@ pub(crate) struct Context {
     pub metrics: Metrics,
     /// What sessions may be.
     pub ceiling: CheckedCeiling,
+    /// What clients of a dialect may start besides; none = no less than everyone.
+    pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
     /// The user that programs run as, found out at first need.
     pub home: tokio::sync::OnceCell<Arc<Home>>,
     /// Starts holders.

@@ -14,6 +14,7 @@ use std::{
 use quarterdeck_core::lockout::Lockout;
 use quarterdeck_crypto::{RelayKey, Seed};
 use quarterdeck_protocol::{
+    dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
     method::RelayStatusResult,
 };
@@ -27,6 +28,7 @@ use crate::{
     RelayError, RelayOptions, api,
     ceiling::CheckedCeiling,
     clock, collector,
+    config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
     files,
     journal::{Event, Journal},
@@ -61,8 +63,8 @@ pub async fn run(
     let context = build_context(&options, &listeners, shutdown.clone())?;
     adopt_sessions(&context);
     write_record(&context);
-    for listener in listeners.all {
-        context.tasks.spawn(web::accept(Arc::clone(&context), listener));
+    for (listener, wire) in listeners.all {
+        context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
@@ -147,7 +149,8 @@ fn load_key(options: &RelayOptions) -> Result<RelayKey, RelayError> {
 }
 
 struct Listeners {
-    all: Vec<Listener>,
+    /// Each with the wire that it speaks; none = `quarterdeck.v1`.
+    all: Vec<(Listener, Option<Dialect>)>,
     names: Vec<String>,
     pin: Option<String>,
 }
@@ -158,34 +161,51 @@ async fn bind(options: &RelayOptions) -> Result<Listeners, RelayError> {
         path: path.clone(),
         source: io::Error::other(error),
     })?;
-    let mut all = vec![unix];
-    let mut names = vec![format!("unix:{}", path.display())];
-    let mut pin = None;
-    if let Some(Listen { address, security }) = &options.listen {
+    let names = vec![format!("unix:{}", path.display())];
+    let mut listeners = Listeners { all: vec![(unix, None)], names, pin: None };
+    let native = options.listen.iter().map(|listen| (None, listen));
+    let dialects = options.dialects.iter().map(|(dialect, listen)| (Some(*dialect), listen));
+    for (wire, listen) in native.chain(dialects) {
+        listeners.bind_tcp(options, wire, listen).await?;
+    }
+    Ok(listeners)
+}
+
+impl Listeners {
+    async fn bind_tcp(
+        &mut self,
+        options: &RelayOptions,
+        wire: Option<Dialect>,
+        Listen { address, security }: &Listen,
+    ) -> Result<(), RelayError> {
         let (scheme, bound) = match tls(options, security)? {
             Some(tls) => {
-                pin = Some(tls.pin().to_string());
+                self.pin = Some(tls.pin().to_string());
                 ("wss", BoundSecurity::Tls(tls))
+            }
+            None if matches!(security, ListenSecurity::PlainLoopback) => {
+                ("ws", BoundSecurity::PlainLoopback)
             }
             None => ("ws", BoundSecurity::PlainInsecure),
         };
         let listener = Listener::bind_tcp(*address, &bound).await.map_err(|error| match error {
             BindError::Io(source) => RelayError::Listen { address: *address, source },
-            other @ (BindError::PlainOffLoopback(_)
-            | BindError::InTheWay(_)
-            | BindError::OpenDirectory(_)) => {
+            BindError::PlainOffLoopback(_) => RelayError::PlainOffLoopback(*address),
+            other @ (BindError::InTheWay(_) | BindError::OpenDirectory(_)) => {
                 RelayError::Listen { address: *address, source: io::Error::other(other) }
             }
         })?;
-        names.push(format!("{scheme}://{}", listener.local_address().unwrap_or(*address)));
-        all.push(listener);
+        let prefix = wire.map(|dialect| format!("{dialect}+")).unwrap_or_default();
+        let address = listener.local_address().unwrap_or(*address);
+        self.names.push(format!("{prefix}{scheme}://{address}"));
+        self.all.push((listener, wire));
+        Ok(())
     }
-    Ok(Listeners { all, names, pin })
 }
 
 fn tls(options: &RelayOptions, security: &ListenSecurity) -> Result<Option<ServerTls>, RelayError> {
     let (identity, client_ca) = match security {
-        ListenSecurity::Insecure => return Ok(None),
+        ListenSecurity::Insecure | ListenSecurity::PlainLoopback => return Ok(None),
         ListenSecurity::OwnCertificate { client_ca } => {
             let directory = options.directory.tls();
             files::private_directory(&directory)
@@ -215,8 +235,15 @@ fn build_context(
     let relay_id = RelayId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.tokens(), relay_id)
         .map_err(|error| RelayError::Tokens(Box::new(error)))?;
-    let ceiling = CheckedCeiling::new(&options.config.ceiling)
-        .map_err(|error| RelayError::Config(error.to_string()))?;
+    let check = |ceiling: &Ceiling| {
+        CheckedCeiling::new(ceiling).map_err(|error| RelayError::Config(error.to_string()))
+    };
+    let ceiling = check(&options.config.ceiling)?;
+    let own = |(dialect, config): (&Dialect, &DialectConfig)| {
+        config.ceiling.as_ref().map(|ceiling| check(ceiling).map(|checked| (*dialect, checked)))
+    };
+    let dialect_ceilings =
+        options.config.dialects.iter().filter_map(own).collect::<Result<_, RelayError>>()?;
     let screens = Screens::start()
         .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
     Ok(Arc::new(Context {
@@ -239,6 +266,7 @@ fn build_context(
         journal: Journal::new(&directory.journal()),
         metrics: Metrics::default(),
         ceiling,
+        dialect_ceilings,
         home: tokio::sync::OnceCell::new(),
         launcher: Launcher::new(options.zygote.clone()),
         tasks: TaskTracker::new(),

@@ -7,6 +7,7 @@
 //!   it is given;
 //! - [`web`]: listeners, HTTP, who is let in; [`tokens`], [`peer`], [`caller`]: how that is proved;
 //! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
+//! - [`dialect`]: other programs' protocols, on listeners of their own;
 //! - [`registry`]: all sessions and the number of their view;
 //! - [`session`]: the task of one session, its link to the holder, its tail;
 //! - [`screens`]: the terminal models, on a thread of their own;
@@ -21,6 +22,7 @@ pub mod config;
 mod connection;
 mod context;
 mod daemon;
+mod dialect;
 pub mod environment;
 pub mod error;
 pub mod files;

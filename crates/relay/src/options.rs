@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
+use quarterdeck_protocol::dialect::Dialect;
+
 use crate::{config::RelayConfig, instance::InstanceDir};
 
 /// Everything a relay needs to know from outside.
@@ -11,6 +13,8 @@ pub struct RelayOptions {
     pub directory: InstanceDir,
     /// Network address; none = only the Unix socket.
     pub listen: Option<Listen>,
+    /// Listeners for other programs' protocols.
+    pub dialects: Vec<(Dialect, Listen)>,
     /// Ceiling and limits.
     pub config: RelayConfig,
     /// The command that becomes the holders' zygote: this binary with its hidden subcommand.
@@ -43,6 +47,8 @@ pub enum ListenSecurity {
         /// Only clients with a certificate of these authorities (PEM file).
         client_ca: Option<PathBuf>,
     },
+    /// No TLS, and only for this machine: a dialect's clients may know no pins.
+    PlainLoopback,
     /// No TLS: said in so many words by `--insecure`.
     Insecure,
 }

@@ -10,7 +10,7 @@ use quarterdeck_protocol::{
 
 use crate::{
     caller::Caller,
-    ceiling::{self, Launch, Surroundings},
+    ceiling::{self, CheckedCeiling, Launch, Surroundings},
     context::Context,
     environment::{
         self, Account, BaseEnvironment, CAPTURE_LIMIT, Layers, SessionFacts, Variables,
@@ -54,9 +54,17 @@ pub(crate) async fn prepare(
     let agent_link = ssh_agent::link(&context.directory.session(session));
     let (instance, pwd) = (&context.directory, launch.pwd.as_str());
     let facts = SessionFacts { session, instance, pwd, agent_link: &agent_link };
-    let env = environment::compose(layers, facts, context.ceiling.filter());
+    let filter = context.ceiling.filter();
+    let filter =
+        own_ceiling(context, caller).map_or_else(|| filter.clone(), |own| filter.and(own.filter()));
+    let env = environment::compose(layers, facts, &filter);
     let agent = environment::known_agent(layers).map(PathBuf::from);
     Ok(Program { launch, env, agent })
+}
+
+/// The login shell of the user that programs run as.
+pub(crate) async fn login_shell(context: &Context) -> String {
+    home(context).await.account.shell.to_string_lossy().into_owned()
 }
 
 /// Asks the login shell before anyone waits for it.
@@ -77,6 +85,11 @@ async fn home(context: &Context) -> Arc<Home> {
     Arc::clone(found.await)
 }
 
+/// What a caller's dialect allows besides.
+fn own_ceiling<'a>(context: &'a Context, caller: &Caller) -> Option<&'a CheckedCeiling> {
+    caller.grant.dialect.and_then(|dialect| context.dialect_ceilings.get(&dialect))
+}
+
 /// Looks at the file system, so it runs where a dead mount may make it wait.
 async fn check(
     context: &Arc<Context>,
@@ -86,12 +99,18 @@ async fn check(
 ) -> Result<Launch, RpcError> {
     let sessions = context.registry.all();
     let live_sessions = sessions.iter().filter(|s| s.published().state.is_live()).count();
+    let dialect = caller.grant.dialect;
     let caller = if caller.is_local() { ceiling::Caller::Local } else { ceiling::Caller::Remote };
     let (context, params, home) = (Arc::clone(context), params.clone(), Arc::clone(home));
     let checked = tokio::task::spawn_blocking(move || {
         let (account, base) = (&home.account, &home.base.vars);
         let around = Surroundings { account, base, live_sessions, caller };
-        context.ceiling.check_terminal(&params, around)
+        let launch = context.ceiling.check_terminal(&params, around)?;
+        let own = dialect.and_then(|dialect| context.dialect_ceilings.get(&dialect));
+        match own {
+            Some(own) => own.check_terminal(&params, around),
+            None => Ok(launch),
+        }
     });
     match checked.await {
         Ok(outcome) => outcome.map_err(|refusal| refusal.to_rpc()),

@@ -18,6 +18,7 @@ use std::{
 
 use quarterdeck_crypto::{Token, TokenHash};
 use quarterdeck_protocol::{
+    dialect::Dialect,
     error::{ErrorCode, RpcError},
     ids::{ParseIdError, Principal, RelayId, SessionId},
     method::{TokenCreateParams, TokenInfo, TokenRotateParams, TokenSecret},
@@ -89,6 +90,8 @@ pub struct Grant {
     pub scopes: Scopes,
     /// Where it may do it.
     pub sessions: SessionLimit,
+    /// The only wire on which it counts; none = `quarterdeck.v1`.
+    pub dialect: Option<Dialect>,
     /// When it ends, in seconds since 1970.
     pub expires_at: Option<u64>,
     /// The secret that was presented; none for a grant that no token gave.
@@ -104,6 +107,7 @@ impl Grant {
             principal,
             scopes: Scopes::ALL,
             sessions: SessionLimit::All,
+            dialect: None,
             expires_at: None,
             secret: None,
         }
@@ -120,6 +124,9 @@ pub enum AuthFailure {
     /// No token has this secret.
     #[error("the token is wrong")]
     Wrong,
+    /// The secret is a token's for another wire.
+    #[error("the token is for another listener of this relay")]
+    OtherWire,
     /// The secret was right, and its time is over.
     #[error("the token has expired")]
     Expired {
@@ -263,11 +270,25 @@ impl TokenStore {
         Ok(Self { path: path.to_owned(), issuer, changing, live })
     }
 
-    /// Checks a presented secret. Every stored hash is compared, whatever the first ones say.
+    /// Checks a secret that was presented on the wire `quarterdeck.v1`. Every stored hash is compared,
+    /// whatever the first ones say.
     ///
     /// # Errors
-    /// When it is no token, or none that is valid at `now`.
+    /// When it is no token, or none that is valid at `now` on this wire.
     pub fn authenticate(&self, secret: &str, now: u64) -> Result<Grant, AuthFailure> {
+        self.authenticate_on(None, secret, now)
+    }
+
+    /// Checks a secret that was presented on a wire; none = `quarterdeck.v1`.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub fn authenticate_on(
+        &self,
+        wire: Option<Dialect>,
+        secret: &str,
+        now: u64,
+    ) -> Result<Grant, AuthFailure> {
         let hash = Token::parse(secret).map_err(|_| AuthFailure::Malformed)?.hash();
         let mut live = self.live();
         let now = live.observe(now);
@@ -276,6 +297,9 @@ impl TokenStore {
             return Err(AuthFailure::Expired { name: token.name.clone() });
         }
         let grant = token.grant(hash);
+        if grant.dialect != wire {
+            return Err(AuthFailure::OtherWire);
+        }
         live.used.insert(grant.name.clone(), now);
         Ok(grant)
     }
@@ -451,6 +475,7 @@ impl TokenStore {
             principal,
             scopes: params.scopes,
             sessions: params.sessions.clone(),
+            dialect: params.dialect,
             created_at: now,
             expires_at,
             last_used_at: None,

@@ -17,6 +17,7 @@ use axum::{
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use quarterdeck_core::lockout::WrongCredential;
 use quarterdeck_protocol::{
+    dialect::Dialect,
     ids::Principal,
     limits::{MAX_BINARY_FRAME_BYTES, MAX_CONNECTIONS, MAX_TEXT_FRAME_BYTES},
     scope::Scope,
@@ -27,6 +28,7 @@ use crate::{
     caller::{Caller, Via},
     clock, connection,
     context::Context,
+    dialect,
     journal::Event,
     metrics,
     peer::{self, Origin},
@@ -42,9 +44,12 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes that may wait in a WebSocket: one message above what is gathered.
 const MAX_WRITE_BUFFER_BYTES: usize = 4 * MAX_TEXT_FRAME_BYTES;
 
-/// Accepts connections until the relay stops.
-pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener) {
-    let router = router(&context);
+/// Accepts connections on a wire until the relay stops; none = `quarterdeck.v1`.
+pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener, wire: Option<Dialect>) {
+    let router = match wire {
+        None => router(&context),
+        Some(dialect) => dialect::router(&context, dialect),
+    };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -96,30 +101,39 @@ async fn serve(context: Arc<Context>, router: Router, accepted: Accepted) {
     }
 }
 
+/// What both kinds of listeners ask of a WebSocket.
+pub(crate) fn buffered(ws: WebSocketUpgrade) -> WebSocketUpgrade {
+    ws.read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+}
+
 async fn upgrade(
     State(context): State<Arc<Context>>,
     caller: Authenticated,
     headers: HeaderMap,
     ws: WebSocketUpgrade,
 ) -> Response {
-    // a browser sends an origin; this version serves no page that may connect
-    if headers.contains_key(header::ORIGIN) {
-        return (StatusCode::FORBIDDEN, "connections from web pages are not accepted\n")
-            .into_response();
+    if let Some(refused) = refuse_web_page(&headers) {
+        return refused;
     }
     let Authenticated(caller) = caller;
-    ws.protocols([SUBPROTOCOL])
+    buffered(ws)
+        .protocols([SUBPROTOCOL])
         .max_message_size(MAX_TEXT_FRAME_BYTES)
         .max_frame_size(MAX_TEXT_FRAME_BYTES.max(MAX_BINARY_FRAME_BYTES))
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .on_upgrade(move |socket| async move {
             // inside a task of its own: give it back to the tasks that the relay waits for
             let tracked = context.tasks.token();
             connection::serve(context, caller, socket).await;
             drop(tracked);
         })
+}
+
+/// A browser sends an origin; this version serves no page that may connect.
+pub(crate) fn refuse_web_page(headers: &HeaderMap) -> Option<Response> {
+    let refusal = (StatusCode::FORBIDDEN, "connections from web pages are not accepted\n");
+    headers.contains_key(header::ORIGIN).then(|| refusal.into_response())
 }
 
 async fn show_metrics(State(context): State<Arc<Context>>, caller: Authenticated) -> Response {
@@ -149,7 +163,7 @@ impl FromRequestParts<Arc<Context>> for Authenticated {
                 local(context, uid, pid, origin).map(Self)
             }
             Some(Peer::Tcp { address, .. }) => {
-                by_token(context, address.ip(), &parts.headers).await.map(Self)
+                by_token(context, None, address.ip(), &parts.headers).await.map(Self)
             }
             None => Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         }
@@ -186,8 +200,10 @@ fn local(
     Ok(Caller { grant: Grant::unlimited("unix", principal), via: Via::Local { origin } })
 }
 
-async fn by_token(
+/// Whoever presents a token that counts on this wire; none = `quarterdeck.v1`.
+pub(crate) async fn by_token(
     context: &Context,
+    wire: Option<Dialect>,
     address: IpAddr,
     headers: &HeaderMap,
 ) -> Result<Caller, Response> {
@@ -196,7 +212,7 @@ async fn by_token(
     };
     let secret = presented.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
     let outcome = secret.map_or(Err(AuthFailure::Malformed), |secret| {
-        context.tokens.authenticate(secret.trim(), clock::wall_seconds())
+        context.tokens.authenticate_on(wire, secret.trim(), clock::wall_seconds())
     });
     let peer = address.to_string();
     match outcome {
@@ -209,7 +225,7 @@ async fn by_token(
             context.metrics.auth_failures.increment();
             let token = match &failure {
                 AuthFailure::Expired { name } => Some(name.into()),
-                AuthFailure::Malformed | AuthFailure::Wrong => None,
+                AuthFailure::Malformed | AuthFailure::Wrong | AuthFailure::OtherWire => None,
             };
             let why = failure.to_string().into();
             context.record(&Event::LoginFailed { peer: peer.into(), token, why });

@@ -5,11 +5,15 @@ mod log;
 mod pipe;
 mod words;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr};
 
-use quarterdeck_protocol::method::{Empty, RelayStatus, RelayStatusResult};
+use quarterdeck_protocol::{
+    dialect::{Dialect, UnknownDialect},
+    method::{Empty, RelayStatus, RelayStatusResult},
+};
 use quarterdeck_relay::{
     RelayError, RelayOptions,
+    config::DialectConfig,
     options::{Listen, ListenSecurity, ZygoteCommand},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,18 +34,22 @@ pub(crate) const ZYGOTE_WORD: &str = "holder-zygote";
 
 /// Flags of `qd relay`.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("network").multiple(true))]
 pub(crate) struct RelayArgs {
     /// Serve this address too, with TLS: 127.0.0.1:7717, [::]:7717 (port 0 = a free one)
-    #[arg(long, value_name = "ADDR", conflicts_with = "stdio")]
+    #[arg(long, value_name = "ADDR", conflicts_with = "stdio", group = "network")]
     listen: Option<SocketAddr>,
+    /// Serve another program's protocol at an address of its own: agor=127.0.0.1:9750
+    #[arg(long, value_name = "DIALECT=ADDR", conflicts_with = "stdio", group = "network")]
+    dialect: Vec<DialectAddress>,
     /// Certificate chain for it (PEM) instead of the relay's own
-    #[arg(long, value_name = "FILE", requires = "key", requires = "listen")]
+    #[arg(long, value_name = "FILE", requires = "key", requires = "network")]
     cert: Option<PathBuf>,
     /// Private key of --cert (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
     /// Only clients with a certificate of these authorities (PEM)
-    #[arg(long, value_name = "FILE", requires = "listen")]
+    #[arg(long, value_name = "FILE", requires = "network")]
     client_ca: Option<PathBuf>,
     /// Be a pipe between the standard streams and the relay, which is started when none runs
     #[arg(long, conflicts_with = "background")]
@@ -90,7 +98,7 @@ pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, Cl
 async fn start(settings: &Settings, args: &RelayArgs) -> Result<Exit, CliError> {
     let status = match background::start(settings, &flags(settings, args)?).await? {
         Started::Ready(status) => *status,
-        Started::AlreadyRunning if args.listen.is_some() => {
+        Started::AlreadyRunning if args.listen.is_some() || !args.dialect.is_empty() => {
             return Err(already_running(settings));
         }
         Started::AlreadyRunning => {
@@ -107,6 +115,9 @@ fn flags(settings: &Settings, args: &RelayArgs) -> Result<Vec<String>, CliError>
     let mut flags = Vec::new();
     if let Some(listen) = args.listen {
         flags.extend(["--listen".to_owned(), listen.to_string()]);
+    }
+    for DialectAddress { dialect, address } in &args.dialect {
+        flags.extend(["--dialect".to_owned(), format!("{dialect}={address}")]);
     }
     let files = [("--cert", &args.cert), ("--key", &args.key), ("--client-ca", &args.client_ca)];
     for (flag, path) in files {
@@ -156,23 +167,81 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
     let program = std::env::current_exe().map_err(|error| {
         CliError::new(Kind::Failed, "this program's own file cannot be found").caused_by(&error)
     })?;
-    let RelayArgs { listen, cert, key, client_ca, .. } = args;
+    let RelayArgs { listen, dialect, cert, key, client_ca, .. } = args;
     let security = match (cert.zip(key), settings.insecure) {
         (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
         (None, true) => ListenSecurity::Insecure,
         (Some((cert, key)), false) => ListenSecurity::Certificate { cert, key, client_ca },
         (None, false) => ListenSecurity::OwnCertificate { client_ca },
     };
+    let config = relay_config(&settings.directory)?;
+    let dialects = dialects(&dialect, &config.dialects, &security);
     Ok(RelayOptions {
         directory: settings.directory.clone(),
         listen: listen.map(|address| Listen { address, security }),
-        config: relay_config(&settings.directory)?,
+        dialects,
+        config,
         zygote: ZygoteCommand {
             program,
             args: vec![ZYGOTE_WORD.into()],
             env: crate::config::holder_environment(),
         },
     })
+}
+
+/// A dialect and where it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct DialectAddress {
+    dialect: Dialect,
+    address: SocketAddr,
+}
+
+/// A text that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum BadDialectAddress {
+    /// No `=` in it.
+    #[error("it is written DIALECT=ADDR: agor=127.0.0.1:9750")]
+    Form,
+    /// What stands before the `=`.
+    #[error(transparent)]
+    Dialect(#[from] UnknownDialect),
+    /// What stands after it.
+    #[error("\"{0}\" is no address with a port: 127.0.0.1:9750, [::1]:9750")]
+    Address(String),
+}
+
+impl FromStr for DialectAddress {
+    type Err = BadDialectAddress;
+    fn from_str(text: &str) -> Result<Self, BadDialectAddress> {
+        let (dialect, address) = text.split_once('=').ok_or(BadDialectAddress::Form)?;
+        let no_address = |_| BadDialectAddress::Address(address.to_owned());
+        Ok(Self { dialect: dialect.parse()?, address: address.parse().map_err(no_address)? })
+    }
+}
+
+/// The dialects' listeners: those of the flags, and those of the file that no flag speaks of. Other
+/// programs may know no pins, so on loopback there is no TLS unless a certificate is named.
+fn dialects(
+    flags: &[DialectAddress],
+    file: &BTreeMap<Dialect, DialectConfig>,
+    security: &ListenSecurity,
+) -> Vec<(Dialect, Listen)> {
+    let flagged = |dialect: &Dialect| flags.iter().any(|flag| flag.dialect == *dialect);
+    let filed = file.iter().filter(|(dialect, _)| !flagged(dialect));
+    let filed = filed.filter_map(|(&dialect, config)| {
+        config.listen.map(|address| DialectAddress { dialect, address })
+    });
+    let all = flags.iter().copied().chain(filed);
+    all.map(|DialectAddress { dialect, address }| {
+        let own = matches!(security, ListenSecurity::OwnCertificate { client_ca: None });
+        let security = if own && address.ip().to_canonical().is_loopback() {
+            ListenSecurity::PlainLoopback
+        } else {
+            security.clone()
+        };
+        (dialect, Listen { address, security })
+    })
+    .collect()
 }
 
 /// Ends when somebody asks the process to end.
@@ -248,5 +317,45 @@ pub(crate) fn holder_zygote() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<DialectAddress, BadDialectAddress> {
+        text.parse()
+    }
+
+    #[test]
+    fn a_dialect_is_named_with_its_address() {
+        let (dialect, address) = (Dialect::Agor, "[::1]:9750".parse().expect("an address"));
+        assert_eq!(parse("agor=[::1]:9750"), Ok(DialectAddress { dialect, address }));
+        assert_eq!(parse("agor"), Err(BadDialectAddress::Form));
+        assert!(matches!(parse("klingon=127.0.0.1:1"), Err(BadDialectAddress::Dialect(_))));
+        assert_eq!(parse("agor=9750"), Err(BadDialectAddress::Address("9750".into())));
+    }
+
+    #[test]
+    fn a_flag_replaces_the_file_and_only_loopback_is_plain() {
+        let listen = Some("127.0.0.1:1".parse().expect("an address"));
+        let file = BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ceiling: None })]);
+        let own = ListenSecurity::OwnCertificate { client_ca: None };
+        let check = |flags: &[&str], security: &ListenSecurity| {
+            let flags: Vec<_> = flags.iter().map(|flag| parse(flag).expect("parses")).collect();
+            let listens = dialects(&flags, &file, security).into_iter().map(|(_, listen)| {
+                let plain = matches!(listen.security, ListenSecurity::PlainLoopback);
+                (listen.address.to_string(), plain)
+            });
+            listens.collect::<Vec<_>>()
+        };
+        let listen = |address: &str, plain| (address.to_owned(), plain);
+        assert_eq!(check(&[], &own), [listen("127.0.0.1:1", true)]);
+        let both = ["agor=[::1]:2", "agor=192.0.2.1:3"];
+        assert_eq!(check(&both, &own), [listen("[::1]:2", true), listen("192.0.2.1:3", false)]);
+        let (cert, key) = ("c".into(), "k".into());
+        let given = ListenSecurity::Certificate { cert, key, client_ca: None };
+        assert_eq!(check(&[], &given), [listen("127.0.0.1:1", false)]);
     }
 }

@@ -9,12 +9,13 @@ use std::{
 };
 
 use quarterdeck_protocol::{
+    dialect::Dialect,
     ids::SessionId,
     method::{
         Empty, TokenCreate, TokenCreateParams, TokenInfo, TokenList, TokenNameParams, TokenRevoke,
         TokenRotate, TokenRotateParams, TokenSecret,
     },
-    scope::{Scope, Scopes},
+    scope::Scope,
 };
 
 use crate::{
@@ -70,6 +71,9 @@ pub(crate) struct CreateArgs {
     /// Only these sessions, by id
     #[arg(long = "session", value_name = "ID")]
     sessions: Vec<SessionId>,
+    /// Only for this listener of `qd relay --dialect`: agor
+    #[arg(long, value_name = "DIALECT")]
+    dialect: Option<Dialect>,
     /// When it ends [default: never]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     expires: Option<Duration>,
@@ -88,7 +92,7 @@ pub(crate) async fn run(settings: &Settings, command: TokenCommand) -> Result<Ex
             let file = out.as_deref().map(new_file).transpose()?;
             let params = TokenRotateParams { name, overlap_s };
             let secret = connection.call::<TokenRotate>(&params, None).await?;
-            deliver(settings, &secret, file)
+            deliver(settings, &secret, None, file)
         }
         TokenCommand::Ls => {
             let listed = connection.call::<TokenList>(&Empty {}, None).await?;
@@ -109,7 +113,7 @@ async fn create(
     connection: &Connection,
     args: CreateArgs,
 ) -> Result<Exit, CliError> {
-    let CreateArgs { name, scopes, principal, sessions, expires, out } = args;
+    let CreateArgs { name, scopes, principal, sessions, dialect, expires, out } = args;
     // the file first: a secret that cannot be kept should not be made
     let file = out.as_deref().map(new_file).transpose()?;
     let params = TokenCreateParams {
@@ -118,9 +122,10 @@ async fn create(
         scopes: scopes.into_iter().collect(),
         sessions,
         expires_in_s: expires.map(|time| time.as_secs()),
+        dialect,
     };
     let secret = connection.call::<TokenCreate>(&params, None).await?;
-    deliver(settings, &secret, file)
+    deliver(settings, &secret, dialect, file)
 }
 
 struct SecretFile {
@@ -142,12 +147,16 @@ fn new_file(path: &Path) -> Result<SecretFile, CliError> {
 fn deliver(
     settings: &Settings,
     secret: &TokenSecret,
+    dialect: Option<Dialect>,
     file: Option<SecretFile>,
 ) -> Result<Exit, CliError> {
     let output = settings.output;
     let Some(SecretFile { path, mut file }) = file else {
         output.result(secret, |_| format!("{}\n", secret.token))?;
-        output.note("this is shown once; use it with --token-file FILE or QD_TOKEN");
+        output.note(match dialect {
+            None => "this is shown once; use it with --token-file FILE or QD_TOKEN",
+            Some(_) => "this is shown once; it goes into the other program's settings",
+        });
         return Ok(Exit::OK);
     };
     file.write_all(format!("{}\n", secret.token).as_bytes()).map_err(|error| {
@@ -170,7 +179,7 @@ fn table(tokens: &[TokenInfo], now: u64, styles: Styles) -> String {
         table.push([
             plain(&token.name).into(),
             plain(&token.principal.to_string()).into(),
-            scope_words(token.scopes).into(),
+            rights(token).into(),
             if sessions == 0 { "all".to_owned() } else { sessions.to_string() }.into(),
             token.expires_at.map_or_else(|| "never".to_owned(), utc).into(),
             token
@@ -182,8 +191,13 @@ fn table(tokens: &[TokenInfo], now: u64, styles: Styles) -> String {
     table.render(None, styles)
 }
 
-fn scope_words(scopes: Scopes) -> String {
-    scopes.iter().map(Scope::word).collect::<Vec<_>>().join(",")
+/// The scopes, and the one wire on which they count.
+fn rights(token: &TokenInfo) -> String {
+    let scopes = token.scopes.iter().map(Scope::word).collect::<Vec<_>>().join(",");
+    match token.dialect {
+        Some(dialect) => format!("{scopes} on {dialect}"),
+        None => scopes,
+    }
 }
 
 #[cfg(test)]
@@ -199,14 +213,18 @@ mod tests {
             principal: Principal::new("r_00", "ada").expect("valid"),
             scopes: [Scope::Read, Scope::Drive].into_iter().collect(),
             sessions: Vec::new(),
+            dialect: None,
             created_at: 0,
             expires_at: Some(1_800_000_000),
             last_used_at: Some(1_700_000_000),
             overlap_until: None,
         };
-        insta::assert_snapshot!(table(&[token], 1_700_000_300_000_000, Styles::PLAIN), @r"
-        NAME   PRINCIPAL  SCOPES      SESSIONS  EXPIRES               LAST USED
-        phone  r_00/ada   read,drive  all       2027-01-15 08:00:00Z  5m
+        let dialect = Some(Dialect::Agor);
+        let tower = TokenInfo { name: "tower".into(), dialect, ..token.clone() };
+        insta::assert_snapshot!(table(&[token, tower], 1_700_000_300_000_000, Styles::PLAIN), @r"
+        NAME   PRINCIPAL  SCOPES              SESSIONS  EXPIRES               LAST USED
+        phone  r_00/ada   read,drive          all       2027-01-15 08:00:00Z  5m
+        tower  r_00/ada   read,drive on agor  all       2027-01-15 08:00:00Z  5m
         ");
     }
 

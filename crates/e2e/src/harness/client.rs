@@ -173,6 +173,7 @@ impl Peer {
             scopes,
             sessions: Vec::new(),
             expires_in_s: None,
+            dialect: None,
         };
         self.call::<TokenCreate>(&params).await.token
     }

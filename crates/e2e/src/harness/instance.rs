@@ -239,6 +239,13 @@ impl Relay {
     pub fn signal(&self, signal: Signal) {
         processes::signal(self.pid(), signal).expect("the relay runs");
     }
+    /// Waits until it is gone, so that its locks are free.
+    ///
+    /// # Panics
+    /// When it does not go.
+    pub async fn until_gone(&mut self) {
+        within("the relay is gone", self.child.wait()).await.expect("is a child");
+    }
     /// Kills it and waits until it is gone, so that its locks are free.
     ///
     /// # Panics

@@ -138,6 +138,7 @@ impl Stage {
             scopes: [Scope::Read, Scope::Drive].into_iter().collect(),
             sessions: Vec::new(),
             expires_in_s,
+            dialect: None,
         };
         self.admin.call::<TokenCreate>(&params).await.token
     }

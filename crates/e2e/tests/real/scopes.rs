@@ -164,6 +164,7 @@ async fn a_credential_of_some_sessions_sees_no_others() {
         scopes: Scopes::ALL,
         sessions: vec![mine.session],
         expires_in_s: None,
+        dialect: None,
     };
     let token = admin.call::<TokenCreate>(&params).await.token;
     let peer = Way::ws(relay.address(), &token).connect("narrow").await;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 #[expect(unused_imports, reason = "the docs lead to them")]
 use super::{TokenCreate, TokenList, TokenRevoke, TokenRotate};
 use crate::{
+    dialect::Dialect,
     ids::{Principal, SessionId},
     scope::Scopes,
 };
@@ -28,6 +29,9 @@ pub struct TokenCreateParams {
     /// Seconds until it expires; none = never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_s: Option<u64>,
+    /// The only wire that it opens; none = `quarterdeck.v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
 }
 
 /// [`TokenRotate`].
@@ -83,6 +87,9 @@ pub struct TokenInfo {
     pub scopes: Scopes,
     /// Only these sessions; empty = all.
     pub sessions: Vec<SessionId>,
+    /// The only wire that it opens; none = `quarterdeck.v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
     /// When it was made, in seconds since 1970.
     pub created_at: u64,
     /// When it expires.

@@ -292,3 +292,20 @@ fn refusals_are_errors_with_a_code_and_a_hint_and_cannot_act_on_a_terminal() {
     assert!(matches!(nasty.detail(), Some(ErrorDetail::Hint { .. })));
     assert!(nasty.message.is_ascii() && !nasty.message.contains(char::is_control), "{nasty}");
 }
+
+#[test]
+fn a_variable_must_pass_both_of_two_ceilings() {
+    let ceiling = |commands: &[&str], deny: &[&str]| {
+        let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
+        let config =
+            Ceiling { commands: words(commands), env_deny: words(deny), ..Ceiling::default() };
+        CheckedCeiling::new(&config).expect("can be used").filter().clone()
+    };
+    let wide = ceiling(&[], &["AWS_*"]);
+    let narrow = ceiling(&["cat"], &["LANG"]);
+    for both in [wide.and(&narrow), narrow.and(&wide)] {
+        assert!(!both.allows("AWS_KEY") && !both.allows("LANG") && both.allows("PATH"));
+        assert!(!both.allows_from_callers("LD_PRELOAD"));
+    }
+    assert!(wide.and(&wide).allows_from_callers("LD_PRELOAD"));
+}

@@ -110,6 +110,15 @@ impl ChannelStream {
         self.viewer.handle_credit(out);
     }
 
+    /// Skips to the screen if more than this waits: for viewers that give no credit. Whether it does:
+    /// then a snapshot is to be handed in.
+    pub(crate) fn skip_if_behind(&mut self, limit_bytes: u64) -> bool {
+        let waiting = self.session.tail.head().out.0.saturating_sub(self.viewer.sent().0);
+        let skips = waiting > limit_bytes && !self.awaits_snapshot && self.drawing.is_none();
+        self.awaits_snapshot |= skips;
+        skips
+    }
+
     /// The screen that was asked for: a gap up to it, then the screen.
     pub(crate) fn handle_snapshot(&mut self, snapshot: SnapshotAt) {
         self.awaits_snapshot = false;

@@ -111,6 +111,11 @@ impl Outbox {
         self.wake.notify_one();
     }
 
+    /// Messages that wait, channels and the view not counted.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().control.len()
+    }
+
     /// What to send next; `None` when there is nothing.
     pub(crate) fn next_turn(&self) -> Option<Turn> {
         let mut inner = self.lock();

@@ -11,7 +11,7 @@ use quarterdeck_protocol::{
 use serde_json::value::RawValue;
 
 use super::{Connection, channel::ChannelStream, outbox::Control};
-use crate::{api, journal::Event};
+use crate::{api, caller::Caller, context::Context, journal::Event};
 
 /// What a method leads to.
 pub(crate) enum Answer {
@@ -64,18 +64,9 @@ impl Connection {
             Err(error) => Err(error),
         };
         if let Err(error) = &outcome {
-            self.record_refusal(method, error);
+            record_refusal(&self.context, &self.caller, method, error);
         }
         outcome
-    }
-
-    /// What a scope, the ceiling or the caller's place forbids is for the journal.
-    fn record_refusal(&self, method: MethodName, error: &RpcError) {
-        if matches!(error.code(), ErrorCode::Forbidden | ErrorCode::Ceiling | ErrorCode::OwnSession)
-        {
-            let (by, why) = (self.caller.principal().clone(), (&error.message).into());
-            self.context.record(&Event::Refused { by, method, why });
-        }
     }
 
     /// Answers a request that one too many.
@@ -92,6 +83,19 @@ impl Connection {
     fn refuse(&self, id: Option<&RequestId>, error: &RpcError) {
         self.context.metrics.count_rpc_error(error.code());
         self.outbox.push(Control::Text(rpc::error_response(id, error)));
+    }
+}
+
+/// What a scope, the ceiling or the caller's place forbids is for the journal.
+pub(crate) fn record_refusal(
+    context: &Context,
+    caller: &Caller,
+    method: MethodName,
+    error: &RpcError,
+) {
+    if matches!(error.code(), ErrorCode::Forbidden | ErrorCode::Ceiling | ErrorCode::OwnSession) {
+        let (by, why) = (caller.principal().clone(), (&error.message).into());
+        context.record(&Event::Refused { by, method, why });
     }
 }
 

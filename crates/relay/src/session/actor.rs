@@ -281,10 +281,7 @@ impl Session {
     /// The link is gone: the lock says whether the holder is.
     pub(super) fn handle_holder_gone(&mut self) {
         self.read_log(None);
-        let error = match self.log.facts().ended {
-            Some(_) => ended(),
-            None => holder_silent(),
-        };
+        let error = self.why_gone();
         for (_, request) in std::mem::take(&mut self.pending) {
             request.then.fail(&error);
         }
@@ -476,8 +473,8 @@ impl Session {
             }
             Err(error) => {
                 tracing::debug!(session = %self.handle.id, %error, "link to the holder ended");
-                then.fail(&holder_silent());
                 self.handle_holder_gone();
+                then.fail(&self.why_gone());
             }
         }
     }
@@ -486,8 +483,16 @@ impl Session {
         match self.holder {
             HolderState::Ended => ended(),
             HolderState::Linked(_) | HolderState::Retry(_) | HolderState::Connecting(_) => {
-                holder_silent()
+                self.why_gone()
             }
+        }
+    }
+
+    /// Why a holder without a link does not answer: it ends as soon as its program's end is recorded.
+    fn why_gone(&self) -> RpcError {
+        match self.log.facts().ended {
+            Some(_) => ended(),
+            None => holder_silent(),
         }
     }
 }

@@ -15,6 +15,7 @@ use std::{
 
 use quarterdeck_crypto::{Token, TokenHash};
 use quarterdeck_protocol::{
+    dialect::Dialect,
     ids::{Principal, SessionId},
     method::{TokenInfo, TokenSecret},
     scope::Scopes,
@@ -25,8 +26,10 @@ use serde_json::{Map, Value};
 use super::{Grant, SessionLimit, TokenError};
 use crate::files::{self, FileError};
 
-/// Version of the file that this program reads and writes.
-pub(super) const VERSION: u64 = 1;
+/// Newest version of the file that this program reads and writes.
+pub(super) const VERSION: u64 = 2;
+/// Version that is written while no token is for a dialect: earlier programs read it too.
+const VERSION_WITHOUT_DIALECTS: u64 = 1;
 /// Bytes of the file: all tokens with all their sessions, and room for members of newer versions.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Files that were set aside and still stand; more is not an accident.
@@ -50,6 +53,9 @@ pub(super) struct StoredToken {
     pub(super) scopes: Scopes,
     /// Empty = all.
     pub(super) sessions: Vec<SessionId>,
+    /// An earlier program would take such a token for one of the native wire: hence a version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dialect: Option<Dialect>,
     pub(super) created_at: u64,
     pub(super) expires_at: Option<u64>,
     pub(super) last_used_at: Option<u64>,
@@ -77,7 +83,7 @@ struct Versioned {
 
 impl TokenFile {
     fn empty() -> Self {
-        Self { version: VERSION, tokens: Vec::new(), unknown: Map::new() }
+        Self { version: VERSION_WITHOUT_DIALECTS, tokens: Vec::new(), unknown: Map::new() }
     }
 
     pub(super) fn load(path: &Path) -> Result<Self, TokenError> {
@@ -93,7 +99,10 @@ impl TokenFile {
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<(), TokenError> {
-        let mut bytes = serde_json::to_vec_pretty(self)
+        let dialects = self.tokens.iter().any(|token| token.dialect.is_some());
+        let version = if dialects { VERSION } else { VERSION_WITHOUT_DIALECTS };
+        let file = Self { version, ..self.clone() };
+        let mut bytes = serde_json::to_vec_pretty(&file)
             .map_err(|source| TokenError::Corrupt { path: path.to_owned(), source })?;
         bytes.push(b'\n');
         Ok(files::write_private(path, &bytes)?)
@@ -131,6 +140,7 @@ impl StoredToken {
             principal: self.principal.clone(),
             scopes: self.scopes,
             sessions: SessionLimit::from_list(&self.sessions),
+            dialect: self.dialect,
             expires_at: self.expires_at,
             secret: Some(secret),
         }
@@ -143,6 +153,7 @@ impl StoredToken {
             principal: self.principal.clone(),
             scopes: self.scopes,
             sessions: self.sessions.clone(),
+            dialect: self.dialect,
             created_at: self.created_at,
             expires_at: self.expires_at,
             last_used_at: self.last_used_at.max(used_at),

@@ -47,6 +47,7 @@ fn asked(name: &str) -> TokenCreateParams {
         scopes: [Scope::Read, Scope::Drive].into_iter().collect(),
         sessions: Vec::new(),
         expires_in_s: None,
+        dialect: None,
     }
 }
 
@@ -252,12 +253,41 @@ fn members_of_another_version_are_kept() {
 }
 
 #[test]
+fn a_token_opens_only_the_wire_that_it_was_made_for() {
+    let mut fixture = Fixture::new();
+    let agor = Some(Dialect::Agor);
+    let foreign =
+        fixture.create(&TokenCreateParams { dialect: agor, ..asked("tower") }).expect("creates");
+    let native = fixture.create(&asked("phone")).expect("creates");
+    for _ in 0..2 {
+        let on = |wire, secret: &str| fixture.store.authenticate_on(wire, secret, NOW);
+        assert_eq!(on(agor, &foreign).expect("is right").dialect, agor);
+        assert_eq!(on(None, &foreign), Err(AuthFailure::OtherWire));
+        assert_eq!(on(None, &native).expect("is right").dialect, None);
+        assert_eq!(on(agor, &native), Err(AuthFailure::OtherWire));
+        fixture.reopen();
+    }
+}
+
+#[test]
+fn a_file_with_tokens_for_dialects_is_too_new_for_programs_that_know_none() {
+    let fixture = Fixture::new();
+    fixture.create(&asked("phone")).expect("creates");
+    assert!(fixture.text().contains("\"version\": 1"), "{}", fixture.text());
+    let params = TokenCreateParams { dialect: Some(Dialect::Agor), ..asked("tower") };
+    fixture.create(&params).expect("creates");
+    assert!(fixture.text().contains("\"version\": 2"), "{}", fixture.text());
+    fixture.store.revoke("tower", NOW).expect("revokes");
+    assert!(fixture.text().contains("\"version\": 1"), "{}", fixture.text());
+}
+
+#[test]
 fn a_newer_file_is_refused_and_left_as_it_is() {
     let fixture = Fixture::new();
-    let newer = br#"{"version": 2, "tokens": "in another form"}"#;
+    let newer = br#"{"version": 3, "tokens": "in another form"}"#;
     files::write_private(&fixture.path(), newer).expect("writes");
     let refused = TokenStore::open(&fixture.path(), ISSUER).expect_err("is newer");
-    assert!(matches!(refused, TokenError::NewerVersion { found: 2, .. }), "{refused}");
+    assert!(matches!(refused, TokenError::NewerVersion { found: 3, .. }), "{refused}");
     assert_eq!(fs::read(fixture.path()).expect("reads"), newer);
 }
 

@@ -87,7 +87,8 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use std::net::Ipv4Addr;
+    use tokio::net::{TcpListener, TcpSocket};
 
     fn address(text: &str) -> SocketAddr {
         text.parse().expect("an address")
@@ -104,9 +105,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_refuses_does_not_hide_the_one_that_answers() {
-        let closed = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        // bound and not listened on
+        let closed = TcpSocket::new_v4().expect("a socket");
+        closed.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("binds");
         let refuses = closed.local_addr().expect("bound");
-        drop(closed);
         let open = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let answers = open.local_addr().expect("bound");
         let stream = race(vec![refuses, answers]).await.expect("connects");

@@ -9,10 +9,16 @@ use crate::{
 use proptest::prelude::*;
 use quarterdeck_crypto::{Pin, PinSet};
 use rcgen::ExtendedKeyUsagePurpose as Usage;
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::Arc,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     task::JoinSet,
 };
 
@@ -362,9 +368,10 @@ async fn a_websocket_server_of_another_kind_is_another_version() {
 
 #[tokio::test]
 async fn nothing_that_listens_is_told_apart_from_no_answer() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-    let address = listener.local_addr().expect("bound");
-    drop(listener);
+    // bound and not listened on
+    let closed = TcpSocket::new_v4().expect("a socket");
+    closed.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("binds");
+    let address = closed.local_addr().expect("bound");
     for nowhere in [format!("ws://{address}"), "unix:/nonexistent/relay.sock".to_owned()] {
         let nowhere = endpoint(&nowhere);
         let refused = dial(&nowhere, &DialOptions::default()).await;

@@ -1,6 +1,6 @@
 //! What a relay says when it serves: where, and what to type elsewhere to reach it.
 
-use quarterdeck_protocol::method::RelayStatusResult;
+use quarterdeck_protocol::{dialect::Dialect, method::RelayStatusResult};
 
 use crate::output::{
     escape::plain,
@@ -17,6 +17,14 @@ pub(super) fn serving(status: &RelayStatusResult, styles: Styles) -> String {
     );
     for address in &status.listening {
         text += &format!("  {}\n", plain(address));
+    }
+    for (dialect, word) in Dialect::ALL.map(|dialect| (dialect, format!("{dialect}+ws"))) {
+        if status.listening.iter().any(|address| address.starts_with(&word)) {
+            text += &format!(
+                "the token of a controller that speaks {dialect}:\n  \
+                 qd token create NAME --dialect {dialect} --scope read,create,drive\n"
+            );
+        }
     }
     let network = status.listening.iter().find(|address| address.starts_with("ws"));
     let Some(address) = network else { return text };
@@ -65,6 +73,18 @@ mod tests {
         insta::assert_snapshot!(serving(&status, Styles::PLAIN), @r"
         serving instance default on desk
           unix:/run/relay.sock
+        ");
+    }
+
+    #[test]
+    fn a_dialect_says_where_its_token_comes_from() {
+        let mut status = sample();
+        (status.listening, status.pin) = (vec!["agor+ws://127.0.0.1:9750".into()], None);
+        insta::assert_snapshot!(serving(&status, Styles::PLAIN), @r"
+        serving instance default on desk
+          agor+ws://127.0.0.1:9750
+        the token of a controller that speaks agor:
+          qd token create NAME --dialect agor --scope read,create,drive
         ");
     }
 

@@ -1,0 +1,312 @@
+//! BTerminal's and agor's controllers: their commands become what any client could ask, the streams of
+//! their terminals become their events. The spelling stands in `quarterdeck_protocol::dialect::agor`.
+//!
+//! - [`commands`]: what is asked, one reply for each; [`ledger`]: so that none is carried out twice;
+//! - [`typing`]: input, in order and bounded;
+//! - [`following`]: which terminals are shown; [`terminal`]: how a stream becomes events.
+//!
+//! A controller has no way to come back as who it was, so all connections with one token are one
+//! client: its lease survives a lost link, and its terminals are shown again after it returns.
+
+mod commands;
+mod following;
+mod ledger;
+mod terminal;
+mod typing;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use bytes::Bytes;
+use futures_util::{
+    FutureExt as _, SinkExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{FuturesUnordered, SplitSink, SplitStream},
+};
+use quarterdeck_protocol::{
+    dialect::agor::Event,
+    error::{ErrorCode, RpcError},
+    ids::{Channel, ClientId, SessionId},
+    record::Owner,
+    session::LeaseView,
+};
+
+use crate::{
+    caller::Caller,
+    connection::{
+        CLOSE_TIMEOUT, FRAMES_PER_FLUSH, alive, close,
+        outbox::{Control, Outbox, Turn},
+    },
+    context::Context,
+    session::{LeaseCaller, SessionHandle},
+};
+use following::Followed;
+use ledger::Ledger;
+use terminal::{Terminal, Told};
+use typing::Typing;
+
+/// Replies that may wait for a controller to read them; one that does not is closed.
+const MAX_WAITING_REPLIES: usize = 4096;
+
+/// Something that was begun and is carried on beside the reading.
+type Work = BoxFuture<'static, ()>;
+
+/// What the parts of a connection share. Locks are short and never held across an await.
+struct Controller {
+    context: Arc<Context>,
+    caller: Caller,
+    /// The client that it is: always the same for its token.
+    me: Owner,
+    outbox: Arc<Outbox>,
+    terminals: Mutex<BTreeMap<Channel, Terminal>>,
+    followed: Mutex<BTreeMap<SessionId, Followed>>,
+    typing: Mutex<BTreeMap<SessionId, Typing>>,
+    ledger: Mutex<Ledger>,
+    last_channel: AtomicU32,
+    /// Messages received and sent: signs that the link moves.
+    moved: AtomicU64,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+enum End {
+    /// The peer closed it, or the link broke.
+    Peer,
+    /// The close code and its reason.
+    Closed(u16, &'static str),
+    /// No sign of life.
+    Dead,
+}
+
+/// Serves a controller until its connection ends.
+pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
+    let controller = Arc::new(Controller::new(context, caller));
+    let (mut sink, stream) = socket.split();
+    let shutdown = controller.context.shutdown.clone();
+    let end = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => End::Closed(close::GOING_AWAY, "the relay stops"),
+        end = controller.read(stream) => end,
+        end = controller.write(&mut sink) => end,
+        () = alive::keep_alive(&controller.moved, &controller.outbox) => End::Dead,
+        () = alive::credential_ended(&controller.context, &controller.caller) => {
+            End::Closed(close::POLICY, "the credential has ended")
+        }
+    };
+    tracing::debug!(?end, "controller's connection ended");
+    controller.unfollow_all().await;
+    if let End::Closed(code, reason) = end {
+        let frame = CloseFrame { code, reason: reason.into() };
+        // the peer may be gone already
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, controller.close(&mut sink, frame)).await;
+    }
+}
+
+impl Controller {
+    fn new(context: Arc<Context>, caller: Caller) -> Self {
+        let (token, principal) = (&caller.grant.name, caller.principal().clone());
+        let client = context.ticket_key.fixed_client(&format!("agor {token} {principal}"));
+        let name = format!("agor {token}");
+        let me = Owner { client: ClientId::from_bytes(client), principal, name };
+        Self {
+            context,
+            caller,
+            me,
+            outbox: Arc::default(),
+            terminals: Mutex::default(),
+            followed: Mutex::default(),
+            typing: Mutex::default(),
+            ledger: Mutex::default(),
+            last_channel: AtomicU32::new(0),
+            moved: AtomicU64::new(0),
+        }
+    }
+
+    async fn read(self: &Arc<Self>, mut stream: SplitStream<WebSocket>) -> End {
+        self.say(&Event::Ready);
+        self.say(&Event::StateSync { sync: self.state(), command_id: None });
+        let mut under_way = FuturesUnordered::new();
+        under_way.push(Arc::clone(self).follow_own().boxed());
+        loop {
+            tokio::select! {
+                biased;
+                message = stream.next() => {
+                    let message = match message {
+                        Some(Ok(message)) => message,
+                        Some(Err(error)) => {
+                            tracing::debug!(%error, "unreadable message");
+                            let text = "the message is malformed or too large";
+                            self.refuse("", None, RpcError::new(ErrorCode::ParseError, text));
+                            return End::Closed(close::TOO_LARGE, text);
+                        }
+                        None => return End::Peer,
+                    };
+                    self.moved.fetch_add(1, Ordering::Relaxed);
+                    match message {
+                        Message::Text(text) => {
+                            under_way.extend(self.handle_text(&text, under_way.len()));
+                        }
+                        Message::Binary(_) => {
+                            let text = "a command is a text message";
+                            self.refuse("", None, RpcError::new(ErrorCode::ParseError, text));
+                        }
+                        Message::Ping(_) | Message::Pong(_) => {}
+                        Message::Close(_) => return End::Peer,
+                    }
+                    if self.outbox.waiting() > MAX_WAITING_REPLIES {
+                        return End::Closed(close::POLICY, "replies are not read");
+                    }
+                }
+                Some(()) = under_way.next() => {}
+            }
+        }
+    }
+
+    async fn write(self: &Arc<Self>, sink: &mut SplitSink<WebSocket, Message>) -> End {
+        let mut snapshots = FuturesUnordered::new();
+        loop {
+            let mut unflushed = 0;
+            while let Some(turn) = self.outbox.next_turn() {
+                for message in self.messages_of(turn, &mut snapshots) {
+                    // a ping that is only buffered proves nothing
+                    let moves = !matches!(message, Message::Ping(_));
+                    if sink.feed(message).await.is_err() {
+                        return End::Peer;
+                    }
+                    self.moved.fetch_add(u64::from(moves), Ordering::Relaxed);
+                    unflushed += 1;
+                }
+                if unflushed >= FRAMES_PER_FLUSH {
+                    break;
+                }
+            }
+            if unflushed > 0 {
+                if sink.flush().await.is_err() {
+                    return End::Peer;
+                }
+                // let the reader and the sessions have their turn
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                () = self.outbox.changed() => {}
+                Some(()) = snapshots.next() => {}
+            }
+        }
+    }
+
+    fn messages_of(
+        self: &Arc<Self>,
+        turn: Turn,
+        snapshots: &mut FuturesUnordered<Work>,
+    ) -> Vec<Message> {
+        match turn {
+            Turn::Control(Control::Text(text)) => vec![Message::Text(text.into())],
+            Turn::Control(Control::Ping) => vec![Message::Ping(Bytes::new())],
+            Turn::Control(Control::Detached { channel, why }) => {
+                let gone = self.terminals().remove(&channel);
+                texts(&gone.map(|terminal| terminal.end_without_exit(why)).unwrap_or_default())
+            }
+            // input is typed without a channel, so none is acknowledged on one
+            Turn::Control(Control::Ack { .. }) | Turn::View => Vec::new(),
+            Turn::Channel { channel, .. } => {
+                let told = self.terminals().get_mut(&channel).map(Terminal::pull);
+                match told {
+                    Some(Told::Events(events)) => {
+                        self.count(&events);
+                        self.outbox.wake_channel(channel);
+                        texts(&events)
+                    }
+                    Some(Told::Ended(events)) => {
+                        self.unfollow(channel);
+                        texts(&events)
+                    }
+                    Some(Told::NeedsSnapshot) => {
+                        snapshots.push(Arc::clone(self).redraw(channel).boxed());
+                        Vec::new()
+                    }
+                    Some(Told::Nothing) | None => Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn count(&self, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::PtyData { text, .. } => {
+                    self.context.metrics.output_bytes.add(text.len() as u64);
+                }
+                Event::PtyGap { .. } => self.context.metrics.gaps.increment(),
+                Event::Ready
+                | Event::Pong { .. }
+                | Event::PtyCreated { .. }
+                | Event::PtyExit { .. }
+                | Event::SidecarMessage { .. }
+                | Event::SidecarExited { .. }
+                | Event::StateSync { .. }
+                | Event::Ack { .. }
+                | Event::Error { .. } => {}
+            }
+        }
+    }
+
+    /// Sends what waits, then the close.
+    async fn close(&self, sink: &mut SplitSink<WebSocket, Message>, frame: CloseFrame) {
+        while let Some(turn) = self.outbox.next_turn() {
+            if let Turn::Control(Control::Text(text)) = turn
+                && sink.feed(Message::Text(text.into())).await.is_err()
+            {
+                return;
+            }
+        }
+        // the peer may be gone already
+        let _ = sink.send(Message::Close(Some(frame))).await;
+    }
+
+    /// Queues an event.
+    fn say(&self, event: &Event) {
+        if let Some(text) = text_of(event) {
+            self.outbox.push(Control::Text(text));
+        }
+    }
+
+    fn lease_caller(&self) -> LeaseCaller {
+        LeaseCaller { client: self.me.clone(), standing: self.caller.standing() }
+    }
+
+    fn lease_of(session: &SessionHandle) -> LeaseView {
+        session.published().lease.clone()
+    }
+
+    fn allocate_channel(&self) -> Channel {
+        Channel(self.last_channel.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn terminals(&self) -> MutexGuard<'_, BTreeMap<Channel, Terminal>> {
+        self.terminals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn followed(&self) -> MutexGuard<'_, BTreeMap<SessionId, Followed>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn typing(&self) -> MutexGuard<'_, BTreeMap<SessionId, Typing>> {
+        self.typing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn texts(events: &[Event]) -> Vec<Message> {
+    events.iter().filter_map(text_of).map(|text| Message::Text(text.into())).collect()
+}
+
+fn text_of(event: &Event) -> Option<String> {
+    event.to_text().inspect_err(|error| tracing::error!(%error, "event does not serialise")).ok()
+}
