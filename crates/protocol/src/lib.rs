@@ -6,7 +6,8 @@
 //! - [`record`]: the records of a session's log;
 //! - [`holder`]: the socket between a holder and its relay;
 //! - [`frame`], [`rpc`] and [`error`]: binary frames, JSON-RPC and its errors between relay and client;
-//! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked.
+//! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked;
+//! - [`agent`]: the events, prompts and commands of coding agents.
 //!
 //! Deliberately not here: what a peer *does* with a message (`quarterdeck-core` decides, the relay
 //! and the holder act).
@@ -16,6 +17,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod agent;
 pub mod error;
 pub mod frame;
 pub mod holder;
