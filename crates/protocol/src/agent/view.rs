@@ -22,6 +22,8 @@ pub enum AgentState {
     Waiting,
     /// It has nothing to do.
     Idle,
+    /// It runs but could not open its conversation; an error event told why.
+    Stalled,
     /// Its program has ended.
     Exited,
     /// A state of a newer version.
