@@ -55,12 +55,20 @@ pub(crate) struct Claude {
     asked_init: bool,
     ready: bool,
     turn: Option<Turn>,
-    /// Messages that were written during a turn and did not begin one yet.
-    pending: Vec<String>,
+    /// Messages that were written during a turn and were neither taken into it nor began one yet.
+    pending: Vec<Pending>,
     /// Requests of the agent that we have no means for, until they are refused.
     to_refuse: BTreeSet<String>,
     /// Modes and models that were asked for, by our request's id.
     wanted: Vec<(String, String)>,
+}
+
+/// A message that the agent has and did not take up yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Pending {
+    wire_id: String,
+    /// The agent tells of its life, so the end of its waiting will be known.
+    tracked: bool,
 }
 
 /// A running turn.
@@ -134,7 +142,8 @@ impl Protocol for Claude {
     }
 
     fn is_ready(&self) -> bool {
-        self.ready
+        // a steered message that no turn took in begins the next one: another must not overtake it
+        self.ready && !self.pending.iter().any(|pending| pending.tracked)
     }
 
     fn features(&self) -> Features {
@@ -192,7 +201,7 @@ impl Claude {
             return;
         }
         if let Some(id) = &message {
-            self.pending.retain(|pending| pending != id);
+            self.pending.retain(|pending| pending.wire_id != *id);
         }
         self.turn = Some(Turn { message: message.clone(), started: false, tracked: false });
         steps.push(Step::TurnStarted { wire_id: message });
@@ -205,8 +214,8 @@ impl Claude {
         steps.push(Step::Taken { wire_id: wire_id.clone() });
         if self.turn.is_none() {
             self.begin(Some(wire_id), steps);
-        } else if !self.pending.contains(&wire_id) && self.pending.len() < MAX_TABLE {
-            self.pending.push(wire_id);
+        } else if self.pending.len() < MAX_TABLE {
+            self.pending.push(Pending { wire_id, tracked: false });
         }
     }
 
@@ -316,8 +325,14 @@ impl Claude {
                 }
             }
             (Some("queued"), Some(turn)) => turn.tracked = true,
+            (Some("queued"), None) => {
+                let pending = self.pending.iter_mut().find(|pending| pending.wire_id == id);
+                if let Some(pending) = pending {
+                    pending.tracked = true;
+                }
+            }
             (Some("started" | "completed" | "cancelled"), None) => {
-                self.pending.retain(|pending| pending != id);
+                self.pending.retain(|pending| pending.wire_id != id);
             }
             (Some(_) | None, _) => {}
         }

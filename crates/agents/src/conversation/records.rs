@@ -153,8 +153,9 @@ impl Conversation {
         let answered = Answered { by, from, at_micros, answer_id, answer };
         let Some(taken) = self.ledger.answer(prompt, answered) else { return };
         self.tell(Update::PromptUpdate { prompt, state: taken.state });
-        if let Some(id) = taken.tool_call_id {
-            self.tools.answered(&id, taken.is_rejection);
+        let Some(id) = taken.tool_call_id else { return };
+        if let Some(status) = self.tools.answered(&id, taken.is_rejection) {
+            self.tell_tool_status(&id, status);
         }
     }
 

@@ -78,12 +78,13 @@ impl Tools {
         Some((oldest, status))
     }
 
-    /// The question about a call was answered.
-    pub(super) fn answered(&mut self, id: &str, is_rejection: bool) {
-        if let Some(open) = self.open.get_mut(id) {
-            open.waits = false;
-            open.rejected |= is_rejection;
-        }
+    /// The question about a call was answered; what that makes of the call.
+    pub(super) fn answered(&mut self, id: &str, is_rejection: bool) -> Option<ToolStatus> {
+        let open = self.open.get_mut(id)?;
+        open.waits = false;
+        open.rejected |= is_rejection;
+        // that it was declined is the agent's to tell: it may add why
+        (!is_rejection).then_some(ToolStatus::InProgress)
     }
 
     pub(super) fn learn_task(&mut self, task: &TaskInfo) {

@@ -182,7 +182,12 @@ fn a_permission_is_asked_answered_and_applied() {
     session.out(result());
     assert_eq!(
         session.statuses("t1"),
-        [ToolStatus::InProgress, ToolStatus::Waiting, ToolStatus::Completed]
+        [
+            ToolStatus::InProgress,
+            ToolStatus::Waiting,
+            ToolStatus::InProgress,
+            ToolStatus::Completed,
+        ]
     );
     session.check();
 }
@@ -398,6 +403,24 @@ fn a_steered_message_joins_the_turn_or_begins_the_next_one() {
     let started =
         |it: &Update| matches!(it, Update::TurnStarted { message_id: Some(id), .. } if id == "k4");
     assert_eq!(session.count(started), 1);
+    session.check();
+}
+
+#[test]
+fn a_steered_message_that_was_not_taken_in_goes_before_those_that_wait() {
+    let mut session = ready();
+    session.prompt("first");
+    session.prompt("waits");
+    let lines = session.command(&say("steered", Delivery::Steer)).expect("is taken");
+    let uuid = lines[0]["uuid"].clone();
+    let life = |state| json!({ "type": "command_lifecycle", "command_uuid": uuid, "state": state });
+    session.out(life("queued"));
+    session
+        .out(json!({ "type": "result", "is_error": true, "terminal_reason": "aborted_streaming" }));
+    assert!(session.settle().is_empty(), "the agent begins the steered one by itself");
+    session.out(life("started"));
+    session.out(result());
+    assert_eq!(session.settle()[0]["message"]["content"][0]["text"], "waits");
     session.check();
 }
 
