@@ -177,7 +177,7 @@ impl Conversation {
         command: &AgentCommand,
     ) -> Result<Vec<Value>, CommandRefusal> {
         let protocol = self.adapter.protocol();
-        let wire_id = wire_id(key);
+        let wire_id = wire_id(self.session, key);
         match command {
             AgentCommand::Prompt { content, delivery } => {
                 self.prompt_lines(&Message { wire_id: &wire_id, content }, *delivery)

@@ -5,7 +5,7 @@ use alloc::{borrow::ToOwned as _, collections::VecDeque, string::String, vec::Ve
 use quarterdeck_protocol::agent::{ContentBlock, Delivery, Origin, QueuedMessage};
 use serde::{Deserialize, Serialize};
 
-use crate::{adapter::Message, limits::MAX_TABLE, plain, wire_id::wire_id};
+use crate::{adapter::Message, limits::MAX_TABLE, plain};
 
 /// Messages that wait, and those that were written but did not begin their turn yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,12 +20,13 @@ pub(super) struct Messages {
     keys: VecDeque<String>,
 }
 
+/// A message that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Waiting {
-    key: String,
-    wire_id: String,
-    origin: Origin,
-    content: Vec<ContentBlock>,
+pub(super) struct Waiting {
+    pub(super) key: String,
+    pub(super) wire_id: String,
+    pub(super) origin: Origin,
+    pub(super) content: Vec<ContentBlock>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,14 +77,7 @@ impl Messages {
     }
 
     /// Adds a message; whether it waits.
-    pub(super) fn add(
-        &mut self,
-        key: &str,
-        origin: Origin,
-        content: Vec<ContentBlock>,
-        delivery: Delivery,
-    ) -> bool {
-        let message = Waiting { key: key.to_owned(), wire_id: wire_id(key), origin, content };
+    pub(super) fn add(&mut self, message: Waiting, delivery: Delivery) -> bool {
         match delivery {
             Delivery::Queue => self.queue.push_back(message),
             Delivery::Interrupt => self.queue.push_front(message),

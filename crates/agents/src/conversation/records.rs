@@ -15,12 +15,13 @@ use quarterdeck_protocol::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Conversation, Reading};
+use super::{Conversation, Reading, messages::Waiting};
 use crate::{
     errors,
     limits::{MAX_LINE_BYTES, MAX_RAW_BYTES},
     plain,
     step::Steps,
+    wire_id::wire_id,
 };
 
 /// Which way a vendor's line went.
@@ -189,7 +190,9 @@ impl Conversation {
         }
         match command {
             AgentCommand::Prompt { content, delivery } => {
-                let waits = self.messages.add(&key, origin, content, delivery);
+                let wire_id = wire_id(self.session, &key);
+                let message = Waiting { key: key.clone(), wire_id, origin, content };
+                let waits = self.messages.add(message, delivery);
                 if waits && delivery != Delivery::Steer {
                     let state = MessageState::Queued;
                     self.tell(Update::MessageUpdate { message_id: key, state });
