@@ -52,6 +52,8 @@ pub struct Conversation {
     start: Option<AgentStart>,
     turn: Option<Turn>,
     turns: u64,
+    /// Operations that were due and are recorded.
+    dues: u64,
     ledger: Ledger,
     messages: Messages,
     tools: Tools,
@@ -109,6 +111,7 @@ impl Conversation {
             start: None,
             turn: None,
             turns: 0,
+            dues: 0,
             ledger: Ledger::default(),
             messages: Messages::default(),
             tools: Tools::default(),

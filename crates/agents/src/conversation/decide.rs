@@ -130,18 +130,17 @@ impl Conversation {
     pub fn poll_due(&self) -> Option<Operation> {
         let start = self.start.as_ref().filter(|_| self.alive)?;
         let protocol = self.adapter.protocol();
-        let incarnation = self.incarnation;
-        if let Some(due) = protocol.poll_due(start) {
-            let key = format!("due:{incarnation}:{}", due.key);
-            return Some(operation(key.clone(), note(topic::DUE, &DueRecord { key })?, &due.lines));
-        }
-        if self.turn.is_some() || !protocol.is_ready() {
-            return None;
-        }
-        let (key, message) = self.messages.front()?;
-        let lines = protocol.message(&message, start);
-        // a key of its own in each life of the program: what one did not take, the next one gets
-        let key = format!("message:{incarnation}:{key}");
+        let (what, lines) = match protocol.poll_due(start) {
+            Some(due) => (due.key, due.lines),
+            None if self.turn.is_some() || !protocol.is_ready() => return None,
+            None => {
+                let (key, message) = self.messages.front()?;
+                (format!("message:{key}"), protocol.message(&message, start))
+            }
+        };
+        // the number makes it a new operation when the same is due once more, as when an agent uses
+        // the id of a refused request again
+        let key = format!("due:{}:{what}", self.dues);
         Some(operation(key.clone(), note(topic::DUE, &DueRecord { key })?, &lines))
     }
 

@@ -172,6 +172,7 @@ impl Conversation {
                     self.handle_command(record);
                 }
             }
+            topic::DUE => self.dues += 1,
             topic::EXPIRED => {
                 if let Ok(ExpiredRecord { prompt }) = note.body.read()
                     && self.ledger.expire(prompt)

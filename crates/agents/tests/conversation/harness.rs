@@ -154,7 +154,9 @@ impl Session {
     /// Everything that is due, performed. The lines that were written.
     pub(crate) fn settle(&mut self) -> Vec<Value> {
         let mut lines = Vec::new();
-        while let Some(operation) = self.fold.poll_due() {
+        for round in 0.. {
+            let Some(operation) = self.fold.poll_due() else { break };
+            assert!(round < 100, "it is due for ever: {}", operation.key);
             assert!(!self.keys.contains(&operation.key), "due twice: {}", operation.key);
             lines.extend(self.perform(&operation));
         }
