@@ -4,6 +4,7 @@
 //! - `seeds`, inputs to begin with, made by the code that makes such bytes for real;
 //! - `words`, pieces that a mutation cannot guess.
 
+pub mod conversation;
 pub mod corpus;
 pub mod frame;
 pub mod holder_message;

@@ -459,7 +459,7 @@ fn failure(error: &Value) -> quarterdeck_protocol::agent::AgentError {
     if failure.class == ErrorClass::Other {
         failure.class = match code {
             Some(-32000) => ErrorClass::NoKey,
-            Some(-32601 | -32600 | -32602) => ErrorClass::Protocol,
+            Some(-32602..=-32600) => ErrorClass::Protocol,
             Some(-32002) => ErrorClass::SessionNotFound,
             Some(_) | None => ErrorClass::Other,
         };

@@ -5,6 +5,7 @@
 //! request to the model, or begins a turn of its own when none comes: `command_lifecycle` says which.
 
 mod ask;
+mod failures;
 pub(crate) mod stream;
 mod tools;
 

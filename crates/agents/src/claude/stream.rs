@@ -1,25 +1,17 @@
 //! The output frames of Claude's stream-json, control messages excepted. A sidecar's `agent_event`s
 //! are the same frames.
 
-use alloc::{
-    borrow::ToOwned,
-    collections::BTreeMap,
-    format,
-    string::{String, ToString as _},
-    vec,
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, collections::BTreeMap, format, string::String, vec, vec::Vec};
 
 use quarterdeck_protocol::agent::{
-    ContentBlock, Cost, ErrorClass, PlanEntry, PlanPriority, PlanStatus, RateWindow, Retry,
-    StopReason, TaskInfo, TaskStatus, TokenUsage, ToolCall, ToolStatus, Update,
+    ContentBlock, Cost, PlanEntry, PlanPriority, PlanStatus, RateWindow, TaskInfo, TaskStatus,
+    TokenUsage, ToolCall, ToolStatus, Update,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::tools;
+use super::{failures, tools};
 use crate::{
-    errors,
     json::{Json as _, micros},
     limits::MAX_TABLE,
     plain,
@@ -272,7 +264,7 @@ impl Stream {
         }
         self.blocks.clear();
         let failure = self.failure.take();
-        let (stop_reason, error) = ending(frame, failure.as_deref());
+        let (stop_reason, error) = failures::ending(frame, failure.as_deref());
         steps.push(Step::TurnEnded { stop_reason, error });
     }
 
@@ -283,7 +275,7 @@ impl Stream {
         }
         match subtype {
             "init" => self.handle_init(frame, steps),
-            "api_retry" => steps.update(Update::Retry(retry(frame))),
+            "api_retry" => steps.update(Update::Retry(failures::retry(frame))),
             "task_started" | "task_progress" | "task_updated" | "task_notification" => {
                 steps.push(Step::Update(Update::TaskUpdate(task(subtype, frame))));
             }
@@ -367,35 +359,6 @@ fn todos(input: &Value) -> Vec<PlanEntry> {
     input.list("todos").iter().take(crate::limits::MAX_LIST).filter_map(entry).collect()
 }
 
-/// Why a turn ended. Failures come as `success` with `is_error`, so the subtype alone says nothing.
-fn ending(
-    frame: &Value,
-    failure: Option<&str>,
-) -> (StopReason, Option<quarterdeck_protocol::agent::AgentError>) {
-    let terminal = frame.str_at("terminal_reason").unwrap_or_default();
-    if terminal.starts_with("aborted") {
-        return (StopReason::Cancelled, None);
-    }
-    match frame.str_at("subtype") {
-        Some("error_max_turns" | "error_max_budget_usd") => {
-            return (StopReason::MaxTurnRequests, None);
-        }
-        Some(_) | None => {}
-    }
-    if !frame.is("is_error") {
-        return match frame.str_at("stop_reason") {
-            Some("max_tokens") => (StopReason::MaxTokens, None),
-            Some("refusal") => (StopReason::Refusal, None),
-            Some(_) | None => (StopReason::EndTurn, None),
-        };
-    }
-    let status = frame.u64_at("api_error_status").and_then(|status| u16::try_from(status).ok());
-    let first = frame.list("errors").first().and_then(Value::as_str);
-    let message = frame.str_at("result").or(first).unwrap_or("the turn failed");
-    let word = frame.str_at("api_error").or(failure);
-    (StopReason::Error, Some(errors::classify(word, status, message)))
-}
-
 /// Tokens as the Messages API counts them.
 pub(super) fn tokens(usage: &Value) -> TokenUsage {
     let count = |key| usage.u64_at(key).unwrap_or(0);
@@ -405,26 +368,6 @@ pub(super) fn tokens(usage: &Value) -> TokenUsage {
         cached_read: count("cache_read_input_tokens"),
         cached_write: count("cache_creation_input_tokens"),
         thought: usage.at("output_tokens_details").u64_at("thinking_tokens").unwrap_or(0),
-    }
-}
-
-fn retry(frame: &Value) -> Retry {
-    let number = |key| frame.u64_at(key).and_then(|n| u32::try_from(n).ok());
-    let status = frame.u64_at("error_status").and_then(|status| u16::try_from(status).ok());
-    let word = frame.str_at("error");
-    let message = match status {
-        Some(status) => format!("the service answered {status}"),
-        None => "the service could not be reached".to_string(),
-    };
-    let mut error = errors::classify(word, status, &message);
-    if status.is_none() && error.class == ErrorClass::Other {
-        error.class = ErrorClass::Network;
-    }
-    Retry {
-        attempt: number("attempt"),
-        max_attempts: number("max_retries"),
-        delay_ms: frame.u64_at("retry_delay_ms"),
-        error,
     }
 }
 

@@ -51,7 +51,7 @@ fn command(id: String, params: &Value) -> Question {
     } else {
         with_decline(offered)
     };
-    approval(id, params, ToolKind::Execute, title, decisions)
+    approval(id, params, ToolKind::Execute, title, &decisions)
 }
 
 /// Codex takes `decline` always but does not list it; without it nobody could say no and go on.
@@ -70,7 +70,7 @@ fn file_change(id: String, params: &Value) -> Question {
         Some(root) => plain::title(&format!("edit files under {root}")),
         None => "edit files".to_owned(),
     };
-    approval(id, params, ToolKind::Edit, title, decisions)
+    approval(id, params, ToolKind::Edit, title, &decisions)
 }
 
 fn approval(
@@ -78,7 +78,7 @@ fn approval(
     params: &Value,
     kind: ToolKind,
     title: String,
-    decisions: Vec<Value>,
+    decisions: &[Value],
 ) -> Question {
     let hidden = any_text(params.at("command"), &|text| !plain::is_plain(text));
     Question {

@@ -3,8 +3,8 @@
 use alloc::{borrow::ToOwned as _, format, string::String, vec::Vec};
 
 use quarterdeck_protocol::agent::{
-    AgentError, PlanEntry, PlanPriority, PlanStatus, RateWindow, Retry, StopReason, TokenUsage,
-    ToolCall, Update,
+    AgentError, ErrorClass, PlanEntry, PlanPriority, PlanStatus, RateWindow, Retry, StopReason,
+    TokenUsage, ToolCall, Update,
 };
 use serde_json::Value;
 
@@ -86,26 +86,7 @@ impl Codex {
                 self.to_refuse.remove(&vendor_id);
                 steps.push(Step::Resolved { vendor_id, how: Resolution::Confirmed });
             }
-            "thread/name/updated" => steps.update(Update::SessionInfoUpdate {
-                vendor_session: None,
-                cwd: None,
-                title: params.str_at("threadName").or(params.str_at("name")).map(plain::title),
-                features: None,
-            }),
-            "error" => handle_error(params, steps),
-            "warning" | "guardianWarning" | "configWarning" | "deprecationNotice" => {
-                let text = params.str_at("summary").or_else(|| params.str_at("message"));
-                steps.update(Update::Notice { text: plain::text(text.unwrap_or(method)) });
-            }
-            "thread/compacted" => {
-                steps.update(Update::Notice { text: "the conversation was compacted".into() });
-            }
-            "model/rerouted" => {
-                let model = params.str_at("toModel").unwrap_or_default();
-                let text = plain::text(&format!("the vendor answers with the model {model}"));
-                steps.update(Update::Notice { text });
-            }
-            silent => return SILENT.contains(&silent),
+            other => return tell_notice(other, params, steps),
         }
         true
     }
@@ -164,6 +145,33 @@ impl Codex {
         let used = last.u64_at("totalTokens");
         steps.push(Step::Context { used, size: usage.u64_at("modelContextWindow") });
     }
+}
+
+/// Notifications that are told as they are; `false` for one that is unknown.
+fn tell_notice(method: &str, params: &Value, steps: &mut Steps) -> bool {
+    match method {
+        "thread/name/updated" => steps.update(Update::SessionInfoUpdate {
+            vendor_session: None,
+            cwd: None,
+            title: params.str_at("threadName").or(params.str_at("name")).map(plain::title),
+            features: None,
+        }),
+        "error" => handle_error(params, steps),
+        "warning" | "guardianWarning" | "configWarning" | "deprecationNotice" => {
+            let text = params.str_at("summary").or_else(|| params.str_at("message"));
+            steps.update(Update::Notice { text: plain::text(text.unwrap_or(method)) });
+        }
+        "thread/compacted" => {
+            steps.update(Update::Notice { text: "the conversation was compacted".into() });
+        }
+        "model/rerouted" => {
+            let model = params.str_at("toModel").unwrap_or_default();
+            let text = plain::text(&format!("the vendor answers with the model {model}"));
+            steps.update(Update::Notice { text });
+        }
+        silent => return SILENT.contains(&silent),
+    }
+    true
 }
 
 fn tokens(usage: &Value) -> TokenUsage {
@@ -237,13 +245,8 @@ fn failure(error: &Value) -> AgentError {
                 | "responseStreamDisconnected"
         )
     );
-    if is_connection && status.is_none() && failure.http_status.is_none() {
-        failure.class = match failure.class {
-            quarterdeck_protocol::agent::ErrorClass::Other => {
-                quarterdeck_protocol::agent::ErrorClass::Network
-            }
-            known => known,
-        };
+    if is_connection && failure.class == ErrorClass::Other {
+        failure.class = ErrorClass::Network;
     }
     failure
 }
