@@ -5,6 +5,7 @@
 //! in what they offer and in what they leave out, so everything is read leniently and nothing is
 //! assumed: options are known by their `kind`, modes by either of two ways to tell them.
 
+mod abilities;
 mod ask;
 mod updates;
 
@@ -18,15 +19,17 @@ use alloc::{
 };
 
 use quarterdeck_protocol::agent::{
-    AgentStart, ContentBlock, ErrorClass, Features, Resume, StopReason, TokenUsage, Update,
+    AgentStart, ContentBlock, Features, Resume, StopReason, TokenUsage, Update,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use self::updates::Telling;
+use self::{
+    abilities::{Abilities, Setting, failure, introduction},
+    updates::Telling,
+};
 use crate::{
     adapter::{Due, Message, Protocol, Reply},
-    errors,
     json::Json as _,
     limits::MAX_TABLE,
     rpc::{self, Rpc},
@@ -59,28 +62,6 @@ enum Phase {
     Opening,
     Ready,
     Failed,
-}
-
-/// What the agent said it can do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Abilities {
-    load: bool,
-    resume: bool,
-    fork: bool,
-    images: bool,
-    /// How the mode is set.
-    mode: Option<Setting>,
-    /// How the model is set.
-    model: Option<Setting>,
-}
-
-/// One of the two ways to set something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Setting {
-    /// A method of its own.
-    Method,
-    /// A config option with this id.
-    Option { id: String },
 }
 
 /// What a request of ours was for.
@@ -327,18 +308,7 @@ impl Acp {
     }
 
     fn handle_introduction(&mut self, result: &Value, steps: &mut Steps) {
-        let abilities = result.at("agentCapabilities");
-        let session = abilities.at("sessionCapabilities");
-        // an ability is an object, empty or not
-        let has = |key| session.some(key).is_some_and(|it| it != &Value::Bool(false));
-        self.abilities = Abilities {
-            load: abilities.is("loadSession"),
-            resume: has("resume"),
-            fork: has("fork"),
-            images: abilities.at("promptCapabilities").is("image"),
-            mode: None,
-            model: None,
-        };
+        self.abilities = Abilities::read(result);
         steps.update(Update::SessionInfoUpdate {
             vendor_session: None,
             cwd: None,
@@ -350,17 +320,7 @@ impl Acp {
     fn handle_opened(&mut self, result: &Value, steps: &mut Steps) {
         self.session = result.text_at("sessionId").or(self.session.take());
         self.telling.end_opening(steps);
-        let option = |category: &str| {
-            let options = result.list("configOptions");
-            let found = options.iter().find(|it| {
-                it.str_at("category") == Some(category) || it.str_at("id") == Some(category)
-            });
-            found.and_then(|it| it.text_at("id")).map(|id| Setting::Option { id })
-        };
-        self.abilities.mode =
-            result.some("modes").map(|_| Setting::Method).or_else(|| option("mode"));
-        self.abilities.model =
-            option("model").or_else(|| result.some("models").map(|_| Setting::Method));
+        self.abilities.learn_settings(result);
         steps.update(Update::SessionInfoUpdate {
             vendor_session: self.session.clone(),
             cwd: None,
@@ -418,23 +378,6 @@ impl Acp {
     }
 }
 
-/// No file system and no terminal are offered: the agent has its own.
-fn introduction() -> Value {
-    json!({
-        "protocolVersion": 1,
-        "clientCapabilities": {
-            "fs": { "readTextFile": false, "writeTextFile": false },
-            "terminal": false,
-            "elicitation": { "form": {}, "url": {} },
-        },
-        "clientInfo": {
-            "name": "quarterdeck",
-            "title": "Quarterdeck",
-            "version": env!("CARGO_PKG_VERSION"),
-        },
-    })
-}
-
 fn block(content: &ContentBlock) -> Option<Value> {
     Some(match content {
         ContentBlock::Text { text } => json!({ "type": "text", "text": text }),
@@ -446,23 +389,4 @@ fn block(content: &ContentBlock) -> Option<Value> {
         }
         ContentBlock::Unknown => return None,
     })
-}
-
-fn failure(error: &Value) -> quarterdeck_protocol::agent::AgentError {
-    let message = error.str_at("message").unwrap_or("the agent refused");
-    let data = error.at("data");
-    let word = data.str_at("errorKind").or_else(|| data.str_at("errorName"));
-    let code = error.at("code").as_i64();
-    // some agents give the status of the service as the code
-    let status = code.and_then(|code| u16::try_from(code).ok()).filter(|it| *it >= 400);
-    let mut failure = errors::classify(word, status, message);
-    if failure.class == ErrorClass::Other {
-        failure.class = match code {
-            Some(-32000) => ErrorClass::NoKey,
-            Some(-32602..=-32600) => ErrorClass::Protocol,
-            Some(-32002) => ErrorClass::SessionNotFound,
-            Some(_) | None => ErrorClass::Other,
-        };
-    }
-    failure
 }
