@@ -204,6 +204,10 @@ impl Claude {
         if let Some(id) = &message {
             self.pending.retain(|pending| pending.wire_id != *id);
         }
+        if let Some(wire_id) = message.clone() {
+            // it never refuses one
+            steps.push(Step::Taken { wire_id });
+        }
         self.turn = Some(Turn { message: message.clone(), started: false, tracked: false });
         steps.push(Step::TurnStarted { wire_id: message });
     }
@@ -211,8 +215,6 @@ impl Claude {
     fn handle_message_in(&mut self, message: &Value, steps: &mut Steps) {
         let Some(wire_id) = message.text_at("uuid") else { return };
         steps.push(Step::Sent { wire_id: wire_id.clone() });
-        // it never refuses one: what cannot be steered begins the next turn
-        steps.push(Step::Taken { wire_id: wire_id.clone() });
         if self.turn.is_none() {
             self.begin(Some(wire_id), steps);
         } else if self.pending.len() < MAX_TABLE {
@@ -333,7 +335,7 @@ impl Claude {
                 }
             }
             (Some("started" | "completed" | "cancelled"), None) => {
-                self.pending.retain(|pending| pending.wire_id != id);
+                self.take_pending(|pending| pending.wire_id == id, steps);
             }
             (Some(_) | None, _) => {}
         }
@@ -349,8 +351,20 @@ impl Claude {
             ended.0.retain(|step| !matches!(step, Step::TurnEnded { .. }));
         } else {
             self.turn = None;
+            // nothing more will be heard of those whose life is not told
+            self.take_pending(|pending| !pending.tracked, steps);
         }
         steps.0.append(&mut ended.0);
+    }
+
+    /// Messages that no longer wait in the agent.
+    fn take_pending(&mut self, which: impl Fn(&Pending) -> bool, steps: &mut Steps) {
+        let all = core::mem::take(&mut self.pending).into_iter();
+        let (taken, left): (Vec<Pending>, Vec<Pending>) = all.partition(which);
+        self.pending = left;
+        for Pending { wire_id, tracked: _ } in taken {
+            steps.push(Step::Taken { wire_id });
+        }
     }
 }
 

@@ -108,3 +108,55 @@ fn claude(start: &AgentStart) -> Vec<String> {
     }
     argv.into_iter().map(ToOwned::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(vendor: Vendor, resume: Resume) -> AgentStart {
+        AgentStart {
+            vendor,
+            cwd: "/work".into(),
+            model: Some("big".into()),
+            mode: None,
+            resume,
+            vendor_session: Some("new".into()),
+            provider: None,
+        }
+    }
+
+    fn argv(start: &AgentStart, command: &[&str]) -> String {
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        launch(start, &command).argv.join(" ")
+    }
+
+    #[test]
+    fn claude_is_supervised_by_default_and_resumed_or_forked_by_its_id() {
+        let old = || "old".to_owned();
+        for (resume, words) in [
+            (Resume::New, "--session-id new"),
+            (Resume::Resume { vendor_session: old() }, "--resume old"),
+            (Resume::Fork { vendor_session: old() }, "--resume old --fork-session"),
+        ] {
+            let argv = argv(&start(Vendor::Claude, resume), &["claude"]);
+            assert!(argv.ends_with(&["--model big ", words].concat()), "{argv}");
+            assert!(argv.contains("--permission-mode default"), "{argv}");
+        }
+    }
+
+    #[test]
+    fn the_other_vendors_are_started_as_they_are_told() {
+        let new = || Resume::New;
+        assert_eq!(argv(&start(Vendor::Codex, new()), &["codex"]), "codex app-server");
+        let acp = argv(&start(Vendor::Acp, new()), &["opencode", "acp"]);
+        assert_eq!(acp, "opencode acp");
+    }
+
+    #[test]
+    fn secrets_are_named_and_never_on_the_command_line() {
+        let launch = launch(&start(Vendor::Claude, Resume::New), &["claude".to_owned()]);
+        assert!(launch.env_names.contains(&"ANTHROPIC_API_KEY"));
+        assert!(launch.env.iter().all(|(name, _)| !launch.env_names.contains(name)));
+        assert!(!launch.argv.iter().any(|word| word.contains("KEY")));
+    }
+}

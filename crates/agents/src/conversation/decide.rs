@@ -164,10 +164,29 @@ impl Conversation {
             return Err(CommandRefusal::NotRunning);
         }
         let lines = self.command_lines(key, command)?;
-        let record =
-            CommandRecord { key: key.into(), origin: origin.clone(), command: command.clone() };
+        let record = CommandRecord {
+            key: key.into(),
+            origin: origin.clone(),
+            command: self.effective(command),
+        };
         let fact = note(topic::COMMAND, &record).ok_or(CommandRefusal::Unsupported)?;
         Ok(operation(format!("command:{key}"), fact, &lines))
+    }
+
+    /// The command as it is carried out: without a turn, nothing can be steered or interrupted, and a
+    /// message that cannot be written yet waits like any other.
+    fn effective(&self, command: &AgentCommand) -> AgentCommand {
+        match command {
+            AgentCommand::Prompt { content, delivery: _ } if self.turn.is_none() => {
+                AgentCommand::Prompt { content: content.clone(), delivery: Delivery::Queue }
+            }
+            AgentCommand::Prompt { .. }
+            | AgentCommand::Interrupt
+            | AgentCommand::SetMode { .. }
+            | AgentCommand::SetModel { .. }
+            | AgentCommand::Withdraw { .. }
+            | AgentCommand::Unknown => command.clone(),
+        }
     }
 
     fn command_lines(

@@ -4,8 +4,8 @@ mod prompts;
 
 use quarterdeck_agents::{AnswerRefusal, CommandRefusal};
 use quarterdeck_protocol::agent::{
-    AgentCommand, AgentState, Delivery, ErrorClass, MessageState, Origin, PromptState, StopReason,
-    ToolContent, ToolStatus, Update, Vendor,
+    AgentCommand, AgentState, ContentBlock, Delivery, ErrorClass, MessageState, Origin,
+    PromptState, StopReason, ToolContent, ToolStatus, Update, Vendor,
 };
 use serde_json::{Value, json};
 
@@ -523,5 +523,46 @@ fn a_message_is_taken_once_and_its_line_is_recognised_by_its_id() {
     assert_eq!(repeated.err(), Some(CommandRefusal::Repeated));
     let delivered = |it: &Update| matches!(it, Update::MessageUpdate { message_id, state: MessageState::Delivered } if message_id == "k");
     assert_eq!(session.count(delivered), 1);
+    session.check();
+}
+
+#[test]
+fn a_message_that_comes_before_the_agent_is_ready_waits_whatever_its_delivery() {
+    let mut session = Session::started(Vendor::Claude);
+    let lines = session.settle();
+    for delivery in [Delivery::Steer, Delivery::Interrupt, Delivery::Queue] {
+        assert_eq!(session.command(&say("early", delivery)), Ok(Vec::new()));
+    }
+    assert_eq!(session.view().queue.len(), 3);
+    session.out(response(&lines[0]["request_id"], json!({})));
+    assert_eq!(session.settle().len(), 1);
+    assert_eq!(session.message_state("k1"), Some(MessageState::Delivered));
+    session.check();
+}
+
+#[test]
+fn a_steered_message_that_the_agent_died_with_is_indeterminate() {
+    let mut session = ready();
+    session.prompt("first");
+    session.command(&say("steered", Delivery::Steer)).expect("is taken");
+    session.lost();
+    assert_eq!(session.message_state("k1"), Some(MessageState::Delivered));
+    assert_eq!(session.message_state("k2"), Some(MessageState::Indeterminate));
+    session.check();
+}
+
+#[test]
+fn images_reach_the_agent_and_not_the_events() {
+    let mut session = ready();
+    let data = "aGVsbG8=".to_owned();
+    let image = ContentBlock::Image { mime_type: "image/png".into(), data: data.clone() };
+    let command = AgentCommand::Prompt { content: vec![image], delivery: Delivery::Queue };
+    let lines = session.command(&command).expect("is taken");
+    assert_eq!(lines[0]["message"]["content"][0]["source"]["data"], data.as_str());
+    let shown = session.events.iter().find_map(|event| match &event.update {
+        Update::UserMessageChunk { content: ContentBlock::Image { data, .. }, .. } => Some(data),
+        _ => None,
+    });
+    assert_eq!(shown, Some(&String::new()));
     session.check();
 }

@@ -4,8 +4,8 @@ use proptest::{collection::vec, prelude::*};
 use quarterdeck_agents::{Conversation, limits::MAX_LINE_BYTES};
 use quarterdeck_protocol::{
     agent::{
-        AgentCommand, AgentState, Delivery, ErrorClass, PromptState, StopReason, Update, Vendor,
-        topic,
+        AgentCommand, AgentState, Delivery, ErrorClass, MessageState, PromptState, StopReason,
+        Update, Vendor, topic,
     },
     ids::{Incarnation, LogId},
     record::{Checkpoint, Fact, Lease, Note, RawJson, SessionKind, TerminalSize},
@@ -146,6 +146,14 @@ proptest! {
         let settled = session
             .count(|it| matches!(it, Update::PromptUpdate { state, .. } if state.is_final()));
         prop_assert_eq!(settled, opened);
+        // no message is lost: it waits, or it is told that it was written
+        let queue: Vec<String> =
+            session.view().queue.into_iter().map(|message| message.message_id).collect();
+        for key in &session.messages {
+            let state = session.message_state(key);
+            let told = matches!(state, Some(MessageState::Delivered | MessageState::Indeterminate));
+            prop_assert!(told != queue.contains(key), "{}: {:?}", key, state);
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use quarterdeck_agents::{
 use quarterdeck_protocol::{
     agent::{
         AgentCommand, AgentEvent, AgentStart, AgentState, ContentBlock, ConversationView, Delivery,
-        Origin, Prompt, PromptAnswer, PromptId, PromptState, Resume, StopReason, ToolStatus,
-        Update, Vendor, topic,
+        MessageState, Origin, Prompt, PromptAnswer, PromptId, PromptState, Resume, StopReason,
+        ToolStatus, Update, Vendor, topic,
     },
     ids::{ClientId, Incarnation, Out, Principal, Seq, SessionId},
     record::{
@@ -30,6 +30,8 @@ pub(crate) struct Session {
     keys: BTreeSet<String>,
     incarnation: u32,
     commands: u32,
+    /// Keys of messages that were taken.
+    pub(crate) messages: Vec<String>,
 }
 
 pub(crate) fn session_id() -> SessionId {
@@ -79,6 +81,7 @@ impl Session {
             keys: BTreeSet::new(),
             incarnation: 0,
             commands: 0,
+            messages: Vec::new(),
         };
         session.start(start(vendor));
         session
@@ -167,7 +170,19 @@ impl Session {
         self.commands += 1;
         let key = format!("k{}", self.commands);
         let operation = self.fold.command(&key, command, &person("ada"))?;
+        if matches!(command, AgentCommand::Prompt { .. }) {
+            self.messages.push(key);
+        }
         Ok(self.perform(&operation))
+    }
+
+    /// What was told of a message last.
+    pub(crate) fn message_state(&self, key: &str) -> Option<MessageState> {
+        let state = |event: &AgentEvent| match &event.update {
+            Update::MessageUpdate { message_id, state } if message_id == key => Some(*state),
+            _ => None,
+        };
+        self.events.iter().rev().find_map(state)
     }
 
     /// A message that begins a turn.
