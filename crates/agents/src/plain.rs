@@ -61,6 +61,21 @@ pub fn is_plain(text: &str) -> bool {
     !text.chars().any(|c| is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
+/// Whether [`plain`] would leave out something that matters: line ends of another system do not.
+#[must_use]
+pub fn hides(text: &str) -> bool {
+    if is_plain(text) {
+        return false;
+    }
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if is_hidden(c) && !(c == '\r' && chars.peek() == Some(&'\n')) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Characters that are not shown, or that change how others are shown.
 fn is_hidden(c: char) -> bool {
     match c {
@@ -157,6 +172,14 @@ mod tests {
             assert_eq!(plain(text), expected, "{text:?}");
             assert_eq!(is_plain(text), plain(text) == text, "{text:?}");
         }
+    }
+
+    #[test]
+    fn foreign_line_ends_hide_nothing_and_a_lone_return_does() {
+        assert!(!hides("a\r\nb\r\n"));
+        assert!(hides("rm -rf /\rls     "));
+        assert!(hides("a\u{202e}b"));
+        assert!(!hides("plain é"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn permission(id: &str, params: &Value) -> Question {
     tool_call.status = None;
     let options: Vec<PermissionOption> =
         params.list("options").iter().take(MAX_LIST).filter_map(option).collect();
-    let hidden = any_text(call.at("rawInput"), &|text| !plain::is_plain(text));
+    let hidden = any_text(call.at("rawInput"), &plain::hides);
     let title = tool_call.title.clone().unwrap_or_else(|| "use a tool".to_owned());
     let ask = if tool_call.kind == Some(ToolKind::SwitchMode) {
         Ask::Plan {

@@ -89,7 +89,7 @@ fn cautions(request: &Value) -> Vec<Caution> {
     if request.is("default_to_no") {
         cautions.push(Caution::DefaultIsNo);
     }
-    if any_text(request.at("input"), &|text| !plain::is_plain(text)) {
+    if any_text(request.at("input"), &plain::hides) {
         cautions.push(Caution::HiddenCharacters);
     }
     cautions

@@ -80,7 +80,7 @@ fn approval(
     title: String,
     decisions: &[Value],
 ) -> Question {
-    let hidden = any_text(params.at("command"), &|text| !plain::is_plain(text));
+    let hidden = any_text(params.at("command"), &plain::hides);
     Question {
         vendor_id,
         reason: params.str_at("reason").map(plain::text),
