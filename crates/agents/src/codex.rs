@@ -56,6 +56,8 @@ pub(crate) struct Codex {
     asked: BTreeMap<String, Asked>,
     mode: Option<String>,
     model: Option<String>,
+    /// File changes that have not ended, by item.
+    changes: BTreeMap<String, Value>,
     /// Items whose text was told as chunks.
     streamed: BTreeSet<String>,
     /// Requests of the agent that we have no means for, until they are refused.
@@ -102,7 +104,8 @@ impl Protocol for Codex {
         match Rpc::read(message) {
             Some(Rpc::Request { id, method, params }) => {
                 let id = rpc::id_text(id);
-                match ask::question(id.clone(), method, params) {
+                let change = self.changes.get(params.str_at("itemId").unwrap_or_default());
+                match ask::question(id.clone(), method, params, change) {
                     Some(question) => steps.push(Step::Asked(question)),
                     None if self.to_refuse.len() < MAX_TABLE => {
                         self.to_refuse.insert(id);
@@ -333,6 +336,7 @@ impl Codex {
         self.turn = None;
         self.in_turn = false;
         self.streamed.clear();
+        self.changes.clear();
     }
 
     /// The request that opens the conversation.

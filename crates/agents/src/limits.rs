@@ -20,6 +20,8 @@ pub const MAX_SETTLED_PROMPTS: usize = 64;
 pub const MAX_OPEN_PROMPTS: usize = 64;
 /// Tool calls that run at once; beyond it the oldest is closed with an unknown outcome.
 pub const MAX_OPEN_TOOLS: usize = 256;
+/// File changes of one agent that are kept until they end, whole diffs included.
+pub const MAX_OPEN_CHANGES: usize = 16;
 /// Requests to a vendor whose answers are awaited, ids that are remembered, and the like.
 pub const MAX_TABLE: usize = 256;
 /// Commands, modes, models, options, fields, plan entries of one list.

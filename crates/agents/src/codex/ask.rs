@@ -15,6 +15,7 @@ use quarterdeck_protocol::agent::{
 };
 use serde_json::{Map, Value, json};
 
+use super::items;
 use crate::{
     adapter::Reply,
     form,
@@ -25,11 +26,19 @@ use crate::{
 };
 
 /// A question from a request of the server; `None` for a request that we have no answer to. `id` is
-/// the text of the request's id.
-pub(super) fn question(id: String, method: &str, params: &Value) -> Option<Box<Question>> {
+/// the text of the request's id, `change` the file change that it may be about: the request does not
+/// repeat it.
+pub(super) fn question(
+    id: String,
+    method: &str,
+    params: &Value,
+    change: Option<&Value>,
+) -> Option<Box<Question>> {
     Some(Box::new(match method {
         "item/commandExecution/requestApproval" => command(id, params),
-        "item/fileChange/requestApproval" => file_change(id, params),
+        "item/fileChange/requestApproval" => {
+            file_change(id, params, change.unwrap_or(&Value::Null))
+        }
         "item/permissions/requestApproval" => permissions(id, params),
         "item/tool/requestUserInput" => user_input(id, params),
         "mcpServer/elicitation/request" => elicitation(id, params),
@@ -64,13 +73,22 @@ fn with_decline(offered: &[Value]) -> Vec<Value> {
     decisions
 }
 
-fn file_change(id: String, params: &Value) -> Question {
+fn file_change(id: String, params: &Value, change: &Value) -> Question {
     let decisions = ["accept", "acceptForSession", "decline", "cancel"].map(Value::from).to_vec();
+    let files = items::change_title(change);
     let title = match params.str_at("grantRoot") {
-        Some(root) => plain::title(&format!("edit files under {root}")),
-        None => "edit files".to_owned(),
+        Some(root) => plain::title(&format!("{files} and anything under {root}")),
+        None => plain::title(&files),
     };
-    approval(id, params, ToolKind::Edit, title, &decisions)
+    let mut question = approval(id, params, ToolKind::Edit, title, &decisions);
+    if let Ask::Permission { tool_call, .. } = &mut question.ask {
+        tool_call.content = items::changes(change);
+        tool_call.locations = items::locations(change, "fileChange");
+    }
+    if any_text(change.at("changes"), &plain::hides) {
+        question.cautions.push(Caution::HiddenCharacters);
+    }
+    question
 }
 
 fn approval(

@@ -131,9 +131,10 @@ fn status(status: Option<&str>) -> ToolStatus {
     }
 }
 
-fn change_title(item: &Value) -> String {
+/// What a file change is about.
+pub(super) fn change_title(item: &Value) -> String {
     let paths: Vec<&str> = item.list("changes").iter().filter_map(|it| it.str_at("path")).collect();
-    format!("edit {}", paths.join(", "))
+    if paths.is_empty() { "edit files".into() } else { format!("edit {}", paths.join(", ")) }
 }
 
 fn content(item: &Value, kind: &str) -> Vec<ToolContent> {
@@ -167,7 +168,8 @@ pub(super) fn changes(item: &Value) -> Vec<ToolContent> {
     item.list("changes").iter().take(MAX_LIST).filter_map(change).collect()
 }
 
-fn locations(item: &Value, kind: &str) -> Vec<Location> {
+/// Files that an item touches, or where it runs.
+pub(super) fn locations(item: &Value, kind: &str) -> Vec<Location> {
     let location = |path: &str| Location { path: plain::title(path), line: None };
     match kind {
         "fileChange" => {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     errors,
     json::Json as _,
-    limits::{MAX_LIST, MAX_TABLE},
+    limits::{MAX_LIST, MAX_OPEN_CHANGES, MAX_TABLE},
     plain, rpc,
     step::{Resolution, Step, Steps},
 };
@@ -47,9 +47,14 @@ impl Codex {
         match method {
             "turn/started" => self.handle_turn_started(params, steps),
             "turn/completed" => self.handle_turn_completed(params, steps),
-            "item/started" => return items::tell(params.at("item"), Phase::Started, false, steps),
+            "item/started" => {
+                let item = params.at("item");
+                self.remember_change(item);
+                return items::tell(item, Phase::Started, false, steps);
+            }
             "item/completed" => {
                 let item = params.at("item");
+                self.changes.remove(item.str_at("id").unwrap_or_default());
                 let streamed = item.str_at("id").is_some_and(|id| self.streamed.remove(id));
                 return items::tell(item, Phase::Completed, streamed, steps);
             }
@@ -89,6 +94,18 @@ impl Codex {
             other => return tell_notice(other, params, steps),
         }
         true
+    }
+
+    /// Keeps a file change until it has ended: what asks about it does not repeat it.
+    fn remember_change(&mut self, item: &Value) {
+        let Some(id) = item.str_at("id").filter(|_| item.str_at("type") == Some("fileChange"))
+        else {
+            return;
+        };
+        if self.changes.len() >= MAX_OPEN_CHANGES {
+            self.changes.pop_first();
+        }
+        self.changes.insert(id.to_owned(), item.clone());
     }
 
     /// The turn that was asked for has its id; one that nobody asked for began by itself.

@@ -226,8 +226,11 @@ fn a_file_change_shows_its_diff_and_asks() {
         matches!(&shown[0], ToolContent::Diff { old_text: None, new_text, .. } if new_text == "one\n")
     );
     assert!(matches!(&shown[1], ToolContent::Patch { unified, .. } if unified.contains("+b")));
-    let id = session.open_prompt().id;
-    let lines = session.answer(id, &option("acceptForSession"), "ada").expect("is taken");
+    let prompt = session.open_prompt();
+    assert_eq!(prompt.title, "edit /work/new, /work/old");
+    let Ask::Permission { tool_call, .. } = &prompt.ask else { panic!("{prompt:?}") };
+    assert_eq!(tool_call.content, shown, "the question shows what it is about");
+    let lines = session.answer(prompt.id, &option("acceptForSession"), "ada").expect("is taken");
     assert_eq!(
         (&lines[0]["id"], &lines[0]["result"]["decision"]),
         (&json!("x"), &json!("acceptForSession"))

@@ -118,3 +118,14 @@ fn once_options_and_denials_need_answer_and_everything_lasting_needs_drive() {
         PromptAnswer::EditedInput { option_id: "once".into(), input: serde_json::json!({}) };
     assert_eq!(edited.needed_scope(&ask), Scope::Drive);
 }
+
+#[cfg(feature = "schema")]
+#[test]
+fn the_schema_tells_events_by_their_tag() {
+    let schema = serde_json::to_string(&schemars::schema_for!(AgentEvent)).expect("is JSON");
+    for word in ["\"prompt_opened\"", "\"turn_ended\"", "\"at_micros\"", "\"allow_always\""] {
+        assert!(schema.contains(word), "{word}");
+    }
+    let view = serde_json::to_string(&schemars::schema_for!(ConversationView)).expect("is JSON");
+    assert!(view.contains("\"prompts\""));
+}
