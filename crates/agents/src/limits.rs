@@ -12,7 +12,8 @@ pub const MAX_RAW_BYTES: usize = 4 * 1024;
 pub const MAX_INPUT_BYTES: usize = 128 * 1024;
 /// Messages that wait for an agent.
 pub const MAX_QUEUE: usize = 64;
-/// Bytes of a message to an agent, images included.
+/// Bytes of a message to an agent, images included, and of all messages that wait: they are part of a
+/// checkpoint, which is one record.
 pub const MAX_MESSAGE_BYTES: usize = 12 * 1024 * 1024;
 /// Prompts that are kept after they are settled, so that a late answer learns who was first.
 pub const MAX_SETTLED_PROMPTS: usize = 64;

@@ -66,7 +66,12 @@ fn permission(id: &str, name: &str, request: &Value) -> Question {
             can_deny_with_message: true,
             input: can_edit_input.then(|| input.clone()),
         },
-        reply: json!({ "input": input, "suggestions": suggestions, "tool_use_id": tool_call_id }),
+        // a large input is not kept: without one, the agent goes on with its own
+        reply: json!({
+            "input": can_edit_input.then_some(input),
+            "suggestions": suggestions,
+            "tool_use_id": tool_call_id,
+        }),
     }
 }
 
@@ -78,6 +83,9 @@ fn suggestions(request: &Value) -> Vec<Value> {
         let is_rule = it.str_at("type") == Some("addRules");
         !(is_rule && no_rules) && matches!(it.str_at("behavior"), Some("allow") | None)
     };
+    if !fits(request.at("permission_suggestions"), MAX_INPUT_BYTES) {
+        return Vec::new();
+    }
     request.list("permission_suggestions").iter().filter(shown).take(MAX_LIST).cloned().collect()
 }
 
@@ -283,20 +291,19 @@ pub(super) fn reply(reply: &Reply<'_>) -> Option<Value> {
 }
 
 fn option_reply(option_id: &str, kept: &Value) -> Option<Value> {
-    let input = kept.at("input");
-    Some(match option_id.split_once(':') {
-        None => match option_id {
-            "allow_once" => json!({ "behavior": "allow", "updatedInput": input }),
-            "reject_stop" => json!({ "behavior": "deny", "message": DENIED, "interrupt": true }),
-            _ => json!({ "behavior": "deny", "message": DENIED }),
-        },
+    let mut body = match option_id.split_once(':') {
+        None if option_id == "allow_once" => json!({ "behavior": "allow" }),
+        None if option_id == "reject_stop" => {
+            return Some(json!({ "behavior": "deny", "message": DENIED, "interrupt": true }));
+        }
+        None => return Some(json!({ "behavior": "deny", "message": DENIED })),
         Some((_, at)) => {
             let suggestion = kept.list("suggestions").get(at.parse::<usize>().ok()?)?;
-            json!({
-                "behavior": "allow",
-                "updatedInput": input,
-                "updatedPermissions": [suggestion],
-            })
+            json!({ "behavior": "allow", "updatedPermissions": [suggestion] })
         }
-    })
+    };
+    if let (Some(body), Some(input)) = (body.as_object_mut(), kept.some("input")) {
+        body.insert("updatedInput".into(), input.clone());
+    }
+    Some(body)
 }

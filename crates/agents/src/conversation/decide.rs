@@ -15,12 +15,12 @@ use quarterdeck_protocol::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Conversation;
+use super::{Conversation, messages};
 use crate::{
     adapter::{Message, Reply},
     form::{self, FormError},
     json,
-    limits::{MAX_INPUT_BYTES, MAX_KEY_CHARS, MAX_MESSAGE_BYTES, MAX_QUEUE},
+    limits::{MAX_INPUT_BYTES, MAX_KEY_CHARS, MAX_MESSAGE_BYTES},
     wire_id::wire_id,
 };
 
@@ -105,8 +105,8 @@ pub enum CommandRefusal {
     /// This agent has no such thing.
     #[error("this agent cannot do that")]
     Unsupported,
-    /// Too many messages wait.
-    #[error("{MAX_QUEUE} messages wait already")]
+    /// Too many messages wait, or too large ones.
+    #[error("too many messages wait already")]
     QueueFull,
     /// The message is too large.
     #[error("the message is above {MAX_MESSAGE_BYTES} bytes")]
@@ -228,7 +228,7 @@ impl Conversation {
         delivery: Delivery,
     ) -> Result<Vec<Value>, CommandRefusal> {
         check_message(message.content)?;
-        if self.messages.len() >= MAX_QUEUE {
+        if !self.messages.has_room(messages::size(message.content)) {
             return Err(CommandRefusal::QueueFull);
         }
         let protocol = self.adapter.protocol();
@@ -340,13 +340,7 @@ fn check_offered(ask: &Ask, answer: &PromptAnswer) -> Result<(), AnswerRefusal> 
 }
 
 fn check_message(content: &[ContentBlock]) -> Result<(), CommandRefusal> {
-    let size = |block: &ContentBlock| match block {
-        ContentBlock::Text { text } => text.len(),
-        ContentBlock::Image { mime_type, data } => mime_type.len() + data.len(),
-        ContentBlock::ResourceLink { uri, name } => uri.len() + name.len(),
-        ContentBlock::Unknown => 0,
-    };
-    match content.iter().map(size).sum() {
+    match messages::size(content) {
         0 => Err(CommandRefusal::Empty),
         1..=MAX_MESSAGE_BYTES => Ok(()),
         _ => Err(CommandRefusal::TooLarge),

@@ -5,7 +5,11 @@ use alloc::{borrow::ToOwned as _, collections::VecDeque, string::String, vec::Ve
 use quarterdeck_protocol::agent::{ContentBlock, Delivery, Origin, QueuedMessage};
 use serde::{Deserialize, Serialize};
 
-use crate::{adapter::Message, limits::MAX_TABLE, plain};
+use crate::{
+    adapter::Message,
+    limits::{MAX_MESSAGE_BYTES, MAX_QUEUE, MAX_TABLE},
+    plain,
+};
 
 /// Messages that wait, and those that were written but did not begin their turn yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +56,10 @@ impl Messages {
         self.queue.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.queue.len()
+    /// Whether a message of this size may wait too.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        let waiting: usize = self.queue.iter().map(|message| size(&message.content)).sum();
+        self.queue.len() < MAX_QUEUE && waiting + bytes <= MAX_MESSAGE_BYTES
     }
 
     pub(super) fn knows_key(&self, key: &str) -> bool {
@@ -157,6 +163,17 @@ impl Messages {
         };
         self.queue.iter().map(message).collect()
     }
+}
+
+/// Bytes of a message.
+pub(super) fn size(content: &[ContentBlock]) -> usize {
+    let size = |block: &ContentBlock| match block {
+        ContentBlock::Text { text } => text.len(),
+        ContentBlock::Image { mime_type, data } => mime_type.len() + data.len(),
+        ContentBlock::ResourceLink { uri, name } => uri.len() + name.len(),
+        ContentBlock::Unknown => 0,
+    };
+    content.iter().map(size).sum()
 }
 
 fn first_text(content: &[ContentBlock]) -> String {

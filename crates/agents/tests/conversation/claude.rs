@@ -2,7 +2,10 @@
 
 mod prompts;
 
-use quarterdeck_agents::{AnswerRefusal, CommandRefusal};
+use quarterdeck_agents::{
+    AnswerRefusal, CommandRefusal,
+    limits::{MAX_MESSAGE_BYTES, MAX_QUEUE},
+};
 use quarterdeck_protocol::agent::{
     AgentCommand, AgentState, ContentBlock, Delivery, ErrorClass, MessageState, Origin,
     PromptState, StopReason, ToolContent, ToolStatus, Update, Vendor,
@@ -565,4 +568,24 @@ fn images_reach_the_agent_and_not_the_events() {
     });
     assert_eq!(shown, Some(&String::new()));
     session.check();
+}
+
+#[test]
+fn what_waits_for_an_agent_is_bounded_in_number_and_size() {
+    let mut session = ready();
+    session.prompt("first");
+    for _ in 0..MAX_QUEUE {
+        session.prompt("waits");
+    }
+    let full = session.command(&say("one more", Delivery::Queue));
+    assert_eq!(full, Err(CommandRefusal::QueueFull));
+    let mut session = ready();
+    session.prompt("first");
+    let large = "x".repeat(MAX_MESSAGE_BYTES / 2 + 1);
+    session.prompt(&large);
+    let full = session.command(&say(&large, Delivery::Queue));
+    assert_eq!(full, Err(CommandRefusal::QueueFull));
+    let too_large = session.command(&say(&"x".repeat(MAX_MESSAGE_BYTES + 1), Delivery::Queue));
+    assert_eq!(too_large, Err(CommandRefusal::TooLarge));
+    assert_eq!(session.command(&say("", Delivery::Queue)), Err(CommandRefusal::Empty));
 }

@@ -260,3 +260,21 @@ fn requests_without_an_answer_are_refused_once() {
     assert!(session.settle().is_empty());
     session.check();
 }
+
+#[test]
+fn a_large_input_is_allowed_as_it_is_and_cannot_be_edited() {
+    let mut session = ready();
+    session.prompt("go");
+    let mut ask = can_use_tool("r1", "t1");
+    ask["request"]["input"] = json!({ "file_path": "/a", "content": "x".repeat(1 << 20) });
+    session.out(ask);
+    let prompt = session.open_prompt();
+    assert!(prompt.cautions.contains(&Caution::Shortened));
+    let checkpoint = session.fold.checkpoint().expect("is JSON");
+    assert!(checkpoint.as_str().len() < 1 << 19, "the input is not kept");
+    let edited = PromptAnswer::EditedInput { option_id: "allow_once".into(), input: json!({}) };
+    assert_eq!(session.answer(prompt.id, &edited, "ada"), Err(AnswerRefusal::NotOffered));
+    let lines = session.answer(prompt.id, &option("allow_once"), "ada").expect("is taken");
+    assert_eq!(lines[0]["response"]["response"]["updatedInput"], Value::Null);
+    session.check();
+}
