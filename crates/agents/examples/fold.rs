@@ -52,7 +52,7 @@ fn started(vendor: Vendor) -> Conversation {
     let mut conversation = Conversation::new(SessionId::from_bytes([1; 10]), vendor);
     let start = AgentStart {
         vendor,
-        cwd: "/work".into(),
+        cwd: "/project".into(),
         model: None,
         mode: None,
         resume: Resume::New,
@@ -90,7 +90,7 @@ fn logs() -> Vec<(&'static str, Vendor, Vec<Value>)> {
     let call = json!({
         "type": "assistant", "session_id": id, "message": { "id": "m", "content": [
             { "type": "tool_use", "id": "t", "name": "Write",
-              "input": { "file_path": "/work/a", "content": text } }] },
+              "input": { "file_path": "/project/a", "content": text } }] },
     });
     let done = json!({
         "type": "user", "session_id": id, "message": { "content": [
@@ -113,7 +113,7 @@ fn logs() -> Vec<(&'static str, Vendor, Vec<Value>)> {
         "jsonrpc": "2.0", "method": "session/update",
         "params": { "sessionId": id, "update": { "sessionUpdate": "tool_call_update",
             "toolCallId": "t", "status": "in_progress", "title": "edit a", "kind": "edit",
-            "content": [{ "type": "diff", "path": "/work/a", "oldText": text, "newText": text }] } },
+            "content": [{ "type": "diff", "path": "/project/a", "oldText": text, "newText": text }] } },
     });
     vec![
         ("claude, deltas", Vendor::Claude, deltas),

@@ -116,7 +116,7 @@ mod tests {
     fn start(vendor: Vendor, resume: Resume) -> AgentStart {
         AgentStart {
             vendor,
-            cwd: "/work".into(),
+            cwd: "/project".into(),
             model: Some("big".into()),
             mode: None,
             resume,

@@ -48,7 +48,7 @@ fn response(id: &Value, body: Value) -> Value {
 
 fn init() -> Value {
     json!({
-        "type": "system", "subtype": "init", "session_id": "v1", "cwd": "/work",
+        "type": "system", "subtype": "init", "session_id": "v1", "cwd": "/project",
         "model": "big", "permissionMode": "default", "tools": ["Bash"],
     })
 }
@@ -74,7 +74,7 @@ fn can_use_tool(request: &str, tool: &str) -> Value {
             "permission_suggestions": [
                 { "type": "addRules", "behavior": "allow", "destination": "localSettings",
                   "rules": [{ "toolName": "Bash", "ruleContent": "touch *" }] },
-                { "type": "addDirectories", "directories": ["/work"], "destination": "session" },
+                { "type": "addDirectories", "directories": ["/project"], "destination": "session" },
             ],
             "tool_use_id": tool,
         },
@@ -460,11 +460,11 @@ fn a_sub_agent_speaks_under_its_tool_call_and_outlives_the_turn() {
 fn an_edit_shows_its_change() {
     let mut session = ready();
     session.prompt("edit");
-    let input = json!({ "file_path": "/work/a", "old_string": "one", "new_string": "two" });
+    let input = json!({ "file_path": "/project/a", "old_string": "one", "new_string": "two" });
     session.out(tool_use("t1", "Edit", input));
     let mut done = tool_result("t1", "edited", Some("accept"));
     done["tool_use_result"] = json!({
-        "filePath": "/work/a",
+        "filePath": "/project/a",
         "structuredPatch": [
             { "oldStart": 1, "oldLines": 1, "newStart": 1, "newLines": 1, "lines": ["-one", "+two"] },
         ],
@@ -480,12 +480,12 @@ fn an_edit_shows_its_change() {
         .flatten()
         .collect();
     assert!(contents.contains(&ToolContent::Diff {
-        path: "/work/a".into(),
+        path: "/project/a".into(),
         old_text: Some("one".into()),
         new_text: "two".into(),
     }));
     assert!(contents.contains(&ToolContent::Patch {
-        path: "/work/a".into(),
+        path: "/project/a".into(),
         unified: "@@ -1,1 +1,1 @@\n-one\n+two\n".into(),
     }));
     session.check();

@@ -34,7 +34,7 @@ fn introduce(session: &mut Session) -> Value {
 fn open(session: &mut Session, opening: &Value) {
     session.out(json!({
         "id": opening["id"],
-        "result": { "thread": { "id": "th1", "cwd": "/work" }, "model": "gpt", "cwd": "/work" },
+        "result": { "thread": { "id": "th1", "cwd": "/project" }, "model": "gpt", "cwd": "/project" },
     }));
 }
 
@@ -59,7 +59,7 @@ fn end(status: &str) -> Value {
 
 fn command(status: &str, phase: &str) -> Value {
     let item = json!({
-        "type": "commandExecution", "id": "c1", "command": "touch a", "cwd": "/work",
+        "type": "commandExecution", "id": "c1", "command": "touch a", "cwd": "/project",
         "status": status, "aggregatedOutput": "out", "exitCode": 0,
     });
     note(&format!("item/{phase}"), json!({ "threadId": "th1", "turnId": "tu1", "item": item }))
@@ -207,8 +207,8 @@ fn an_approval_that_is_sent_again_is_the_same_prompt() {
 fn a_file_change_shows_its_diff_and_asks() {
     let mut session = running();
     let changes = json!([
-        { "path": "/work/new", "kind": { "type": "add" }, "diff": "one\n" },
-        { "path": "/work/old", "kind": { "type": "update" }, "diff": "@@ -1 +1 @@\n-a\n+b\n" },
+        { "path": "/project/new", "kind": { "type": "add" }, "diff": "one\n" },
+        { "path": "/project/old", "kind": { "type": "update" }, "diff": "@@ -1 +1 @@\n-a\n+b\n" },
     ]);
     let item =
         json!({ "type": "fileChange", "id": "f1", "status": "inProgress", "changes": changes });
@@ -227,7 +227,7 @@ fn a_file_change_shows_its_diff_and_asks() {
     );
     assert!(matches!(&shown[1], ToolContent::Patch { unified, .. } if unified.contains("+b")));
     let prompt = session.open_prompt();
-    assert_eq!(prompt.title, "edit /work/new, /work/old");
+    assert_eq!(prompt.title, "edit /project/new, /project/old");
     let Ask::Permission { tool_call, .. } = &prompt.ask else { panic!("{prompt:?}") };
     assert_eq!(tool_call.content, shown, "the question shows what it is about");
     let lines = session.answer(prompt.id, &option("acceptForSession"), "ada").expect("is taken");

@@ -61,7 +61,7 @@ pub(crate) fn option(option_id: &str) -> PromptAnswer {
 pub(crate) fn start(vendor: Vendor) -> AgentStart {
     AgentStart {
         vendor,
-        cwd: "/work".into(),
+        cwd: "/project".into(),
         model: None,
         mode: None,
         resume: Resume::New,

@@ -59,7 +59,7 @@ fn always_options_say_exactly_what_they_allow() {
         rules,
         [
             ("Bash(touch *)".into(), RuleLifetime::Project),
-            ("directory /work".into(), RuleLifetime::Session),
+            ("directory /project".into(), RuleLifetime::Session),
         ]
     );
     let lines = session.answer(prompt.id, &option("allow_always:0"), "ada").expect("is taken");
