@@ -5,6 +5,7 @@
 //! - `words`, pieces that a mutation cannot guess.
 
 pub mod agor;
+pub mod conversation;
 pub mod corpus;
 pub mod frame;
 pub mod holder_message;

@@ -7,7 +7,8 @@
 //! - [`holder`]: the socket between a holder and its relay;
 //! - [`frame`], [`rpc`] and [`error`]: binary frames, JSON-RPC and its errors between relay and client;
 //! - [`dialect`]: the protocols of other programs, which a relay speaks too;
-//! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked.
+//! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked;
+//! - [`agent`]: the events, prompts and commands of coding agents.
 //!
 //! Deliberately not here: what a peer *does* with a message (`quarterdeck-core` decides, the relay
 //! and the holder act).
@@ -17,6 +18,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod agent;
 pub mod dialect;
 pub mod error;
 pub mod frame;
