@@ -159,7 +159,7 @@ impl FaultProxy {
     ///
     /// # Errors
     /// When no port can be bound.
-    pub async fn start(target: SocketAddr) -> io::Result<Self> {
+    pub fn start(target: SocketAddr) -> io::Result<Self> {
         let door = Door::open()?;
         let address = door.address;
         let shared = Arc::new(Shared {

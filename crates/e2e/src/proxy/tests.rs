@@ -30,7 +30,7 @@ impl Stage {
                 });
             }
         });
-        Self { proxy: FaultProxy::start(target).await.expect("starts"), _server: server }
+        Self { proxy: FaultProxy::start(target).expect("starts"), _server: server }
     }
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.proxy.address()).await.expect("connects")

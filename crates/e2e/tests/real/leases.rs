@@ -290,7 +290,7 @@ async fn two_people_who_fight_over_partitions_never_both_write() {
     let until = Instant::now() + Duration::from_secs(ordinary_or_long(5, 60));
     let mut fight = JoinSet::new();
     for (principal, mark) in [("ada", b'A'), ("bob", b'B')] {
-        let proxy = FaultProxy::start(stage.relay.address()).await.expect("starts");
+        let proxy = FaultProxy::start(stage.relay.address()).expect("starts");
         let way = Way::ws(proxy.address(), &admin.token(principal, Scopes::ALL).await);
         let (fates, refusals, session) = (BTreeMap::new(), Vec::new(), stage.session.clone());
         let fighter = Fighter { way, proxy, session, mark, made: 0, fates, refusals };

@@ -46,7 +46,7 @@ impl Stage {
         let steady = Steady::start(&instance, &peer, seed, rate).await;
         let token = peer.token("ada", Scopes::ALL).await;
         let canary = Canary::start(&local).await;
-        let proxy = FaultProxy::start(relay.address()).await.expect("starts");
+        let proxy = FaultProxy::start(relay.address()).expect("starts");
         let mut way = match (wire, &relay.status.pin) {
             (Wire::Tls, Some(pin)) => Way::wss(proxy.address(), &token, pin),
             (Wire::Tls, None) => panic!("a relay with TLS says its pin"),
@@ -175,7 +175,7 @@ async fn a_byte_that_the_network_changed_breaks_the_link_and_nothing_else() {
 #[tokio::test]
 async fn a_follower_that_never_reads_delays_nobody() {
     let mut stage = Stage::set(Wire::Plain, 27, 6_000_000).await;
-    let lazy = FaultProxy::start(stage.proxy.address()).await.expect("starts");
+    let lazy = FaultProxy::start(stage.proxy.address()).expect("starts");
     let mut way = stage.typist.way.clone();
     way.redirect(lazy.address());
     way.client = ClientOptions::default();

@@ -208,7 +208,7 @@ async fn guesses_from_loopback_are_slowed_and_a_right_token_still_passes() {
     let token = local.connect("admin").await.token("ada", Scopes::ALL).await;
     let mut canary = Canary::start(&local).await;
     // through a proxy, as behind any forwarder: it is loopback, which many share
-    let proxy = FaultProxy::start(relay.address()).await.expect("starts");
+    let proxy = FaultProxy::start(relay.address()).expect("starts");
     for number in 0..ordinary_or_long(6, 14) {
         let wrong = Way::ws(proxy.address(), &guess(number));
         let refused = wrong.try_connect(&HelloParams::default()).await.expect_err("is a guess");
