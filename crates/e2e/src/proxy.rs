@@ -13,7 +13,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -248,11 +248,9 @@ impl Shared {
     }
 }
 
-/// The proxy's port, which nobody else gets although it is not always listened on.
+/// The proxy's port.
 struct Door {
     address: SocketAddr,
-    /// Bound as long as the proxy lives.
-    _port: TcpSocket,
     /// None: `connect` is refused.
     listener: Option<TcpListener>,
     slams: bool,
@@ -260,19 +258,10 @@ struct Door {
 
 impl Door {
     fn open() -> io::Result<Self> {
-        let port = Self::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-        let address = port.local_addr()?;
-        let mut door = Self { address, _port: port, listener: None, slams: false };
+        let address = SocketAddr::new(own_address().into(), 0);
+        let mut door = Self { address, listener: None, slams: false };
         door.turn(Gate::Open)?;
         Ok(door)
-    }
-    /// A socket that shares the port with the others of this process.
-    fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.set_reuseport(true)?;
-        socket.bind(address)?;
-        Ok(socket)
     }
     async fn accept(&self) -> io::Result<TcpStream> {
         match &self.listener {
@@ -281,16 +270,30 @@ impl Door {
         }
     }
     fn turn(&mut self, gate: Gate) -> io::Result<()> {
-        match (gate, &self.listener) {
-            (Gate::Refuse, _) => self.listener = None,
-            (Gate::Open | Gate::Slam, Some(_)) => {}
-            (Gate::Open | Gate::Slam, None) => {
-                self.listener = Some(Self::bind(self.address)?.listen(128)?);
+        match gate {
+            Gate::Refuse => self.listener = None,
+            Gate::Open | Gate::Slam if self.listener.is_some() => {}
+            Gate::Open | Gate::Slam => {
+                let socket = TcpSocket::new_v4()?;
+                // links of before may still be closing
+                socket.set_reuseaddr(true)?;
+                socket.bind(self.address)?;
+                self.address = socket.local_addr()?;
+                self.listener = Some(socket.listen(128)?);
             }
         }
         self.slams = gate == Gate::Slam;
         Ok(())
     }
+}
+
+/// A loopback address of this proxy alone, so that nobody takes its port while it does not listen.
+fn own_address() -> Ipv4Addr {
+    static PROXIES: AtomicU8 = AtomicU8::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    // 127.0 is everybody's
+    let number = PROXIES.fetch_add(1, Ordering::Relaxed) | 1 << 7;
+    Ipv4Addr::new(127, number, high, low)
 }
 
 async fn accept(mut door: Door, shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) {
