@@ -228,18 +228,20 @@ impl LogReader {
 
     /// Looks for a good record behind bad bytes of this segment.
     fn skip_damage(&mut self, place: Place) -> io::Result<Option<Onward>> {
-        let mut rest = Vec::new();
-        if !self.ahead.is_empty() {
-            let Segment { file, offset, .. } = &self.segment;
-            let file_bytes = file.metadata()?.len().saturating_sub(*offset);
-            let bytes = usize::try_from(file_bytes).unwrap_or(0);
-            rest.reserve_exact(bytes);
-            read_at(file, &mut rest, *offset, bytes)?;
+        if self.ahead.is_empty() || find_record(&self.rest()?, self.at, place).is_none() {
+            return Ok(None);
         }
-        let Some(Found { skip_bytes, at }) = find_record(&rest, self.at, place) else {
+        // the bytes before that record may have been read while they were written; now that it stands
+        // behind them they are either whole or damaged
+        let settled = self.rest()?;
+        self.ahead = Bytes::new();
+        if matches!(decode(&settled), Decoded::Record { header, .. } if follows(header.at, self.at))
+        {
+            return Ok(Some(Onward::Again));
+        }
+        let Some(Found { skip_bytes, at }) = find_record(&settled, self.at, place) else {
             return Ok(None);
         };
-        self.ahead = Bytes::new();
         self.segment.offset += skip_bytes as u64;
         let complete = at == self.at;
         Ok(Some(if complete {
@@ -247,6 +249,16 @@ impl LogReader {
         } else {
             Onward::Gap(self.jump(at, GapCause::Damage))
         }))
+    }
+
+    /// The segment's bytes from the next record on.
+    fn rest(&self) -> io::Result<Vec<u8>> {
+        let Segment { file, offset, .. } = &self.segment;
+        let bytes = file.metadata()?.len().saturating_sub(*offset);
+        let bytes = usize::try_from(bytes).unwrap_or(0);
+        let mut rest = Vec::with_capacity(bytes);
+        read_at(file, &mut rest, *offset, bytes)?;
+        Ok(rest)
     }
 }
 

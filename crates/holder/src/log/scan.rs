@@ -64,11 +64,19 @@ pub struct Recovered {
 /// See [`ReadError`].
 pub fn scan_state(session_directory: &Path) -> Result<Recovered, ReadError> {
     let directory = log_directory(session_directory);
+    let mut seen = None;
     for _ in 1..MAX_LISTINGS {
         let segments = segments_of(&directory)?;
         match scan_segments(&directory, &segments) {
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            scanned => return Ok(scanned?.recovered),
+            Err(error) => return Err(error),
+            Ok(Scanned { recovered, .. }) => {
+                // damage that is not there a second time was a record that was being written
+                if recovered.damage.is_empty() || seen.as_ref() == Some(&recovered.damage) {
+                    return Ok(recovered);
+                }
+                seen = Some(recovered.damage);
+            }
         }
     }
     Ok(scan_segments(&directory, &segments_of(&directory)?)?.recovered)
