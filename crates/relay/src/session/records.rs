@@ -1,7 +1,7 @@
 //! From the log to what everybody sees: the tail, the view, the terminal model.
 
 use bytes::Bytes;
-use quarterdeck_holder::log::{LogReader, Next};
+use quarterdeck_holder::log::{LogReader, Missing, Next};
 use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     ids::Out,
@@ -20,59 +20,80 @@ use crate::{clock, screens::Queries};
 /// Records read before the session looks at its other work.
 const RECORDS_PER_READ: usize = 256;
 
+/// Consecutive records of the log.
+struct Batch {
+    records: Vec<Record>,
+    then: Onward,
+}
+
+/// What follows a batch.
+enum Onward {
+    /// There may be more.
+    More,
+    /// Some are gone.
+    Gap(Missing),
+    /// Nothing yet, or nothing that can be read.
+    Done,
+}
+
 impl Session {
     /// Reads what is new in the log, as far as `head` or as far as it goes, publishes it, and changes
     /// the view where it changed.
     pub(super) fn read_log(&mut self, head: Option<Position>) {
         loop {
-            let (records, more) = self.read_records(head);
-            if records.is_empty() {
-                return;
+            let Batch { records, then } = self.read_records(head);
+            if !records.is_empty() {
+                self.handle_records(records);
             }
-            self.last_activity_at = clock::wall_micros();
-            let mut changed = false;
-            for record in &records {
-                changed |= self.apply(record);
-            }
-            // before the tail: whoever reads a head finds a view that has all before it
-            if changed {
-                self.publish();
-            }
-            self.tail.publish(records.into_iter());
-            self.context.screens.advance(&self.handle, self.queries());
-            if !more {
-                return;
+            match then {
+                Onward::More => {}
+                Onward::Gap(missing) => {
+                    tracing::warn!(session = %self.handle.id, ?missing, "gap in the log");
+                    self.tail.set_head(missing.to);
+                }
+                Onward::Done => return,
             }
         }
     }
 
-    /// The next records of the log, and whether there may be more.
-    fn read_records(&mut self, head: Option<Position>) -> (Vec<Record>, bool) {
+    fn handle_records(&mut self, records: Vec<Record>) {
+        self.last_activity_at = clock::wall_micros();
+        let mut changed = false;
+        for record in &records {
+            changed |= self.apply(record);
+        }
+        // before the tail: whoever reads a head finds a view that has all before it
+        if changed {
+            self.publish();
+        }
+        self.tail.publish(records.into_iter());
+        self.context.screens.advance(&self.handle, self.queries());
+    }
+
+    /// The next records of the log.
+    fn read_records(&mut self, head: Option<Position>) -> Batch {
         let mut records = Vec::new();
         if self.reader.is_none() {
             self.reader = self.open_reader();
         }
-        let Some(reader) = &mut self.reader else { return (records, false) };
+        let Some(reader) = &mut self.reader else { return Batch { records, then: Onward::Done } };
         while records.len() < RECORDS_PER_READ {
             // asking past a known head would cost a look at the directory
             if head.is_some_and(|head| reader.position().seq >= head.seq) {
-                return (records, false);
+                return Batch { records, then: Onward::Done };
             }
             match reader.next() {
                 Ok(Next::Record(record)) => records.push(record),
-                Ok(Next::AwaitMore) => return (records, false),
-                Ok(Next::Gap(missing)) => {
-                    tracing::warn!(session = %self.handle.id, ?missing, "gap in the log");
-                    self.tail.set_head(missing.to);
-                }
+                Ok(Next::AwaitMore) => return Batch { records, then: Onward::Done },
+                Ok(Next::Gap(missing)) => return Batch { records, then: Onward::Gap(missing) },
                 Err(error) => {
                     tracing::warn!(session = %self.handle.id, %error, "log cannot be read");
                     self.reader = None;
-                    return (records, false);
+                    return Batch { records, then: Onward::Done };
                 }
             }
         }
-        (records, true)
+        Batch { records, then: Onward::More }
     }
 
     fn open_reader(&self) -> Option<LogReader> {
