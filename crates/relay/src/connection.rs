@@ -7,6 +7,7 @@ pub(crate) mod alive;
 pub(crate) mod channel;
 pub(crate) mod outbox;
 pub(crate) mod requests;
+pub(crate) mod sending;
 mod view;
 
 use std::{
@@ -15,15 +16,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
 use futures_util::{
-    FutureExt as _, SinkExt as _, StreamExt as _,
-    future::BoxFuture,
-    stream::{FuturesUnordered, SplitSink, SplitStream},
+    FutureExt as _, StreamExt as _,
+    stream::{FuturesUnordered, SplitStream},
 };
 use quarterdeck_protocol::{
     frame::{Body, Frame},
@@ -43,11 +42,7 @@ use crate::{
 };
 use channel::{ChannelStream, Pulled};
 use outbox::{Control, Outbox, Turn};
-
-/// How long a peer may take to accept the close.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Frames written before a flush, so that a flood does not hold back a keystroke's echo in a buffer.
-pub(crate) const FRAMES_PER_FLUSH: usize = 4;
+use sending::Work;
 
 /// What the parts of a connection share. Locks are short and never held across an await.
 pub(crate) struct Connection {
@@ -118,7 +113,9 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
         biased;
         () = shutdown.cancelled() => End::Shutdown,
         end = connection.read(stream) => end,
-        end = connection.write(&mut sink) => end,
+        () = sending::send_turns(&connection.outbox, &connection.moved, &mut sink, |turn, work| {
+            connection.messages_of(turn, work)
+        }) => End::Peer,
         () = alive::keep_alive(&connection.moved, &connection.outbox) => End::Dead,
         () = alive::credential_ended(&connection.context, &connection.caller) => {
             End::Violation(close::POLICY, "the credential has ended")
@@ -134,8 +131,7 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
         }
     };
     if let Some(frame) = frame {
-        // the peer may be gone already
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close(&mut sink, frame)).await;
+        sending::close(&connection.outbox, &mut sink, frame).await;
     }
 }
 
@@ -206,44 +202,11 @@ impl Connection {
         None
     }
 
-    async fn write(self: &Arc<Self>, sink: &mut SplitSink<WebSocket, Message>) -> End {
-        let mut snapshots = FuturesUnordered::new();
-        loop {
-            let mut unflushed = 0;
-            while let Some(turn) = self.outbox.next_turn() {
-                for message in self.messages_of(turn, &mut snapshots) {
-                    // a ping that is only buffered proves nothing
-                    let moves = !matches!(message, Message::Ping(_));
-                    if sink.feed(message).await.is_err() {
-                        return End::Peer;
-                    }
-                    self.moved.fetch_add(u64::from(moves), Ordering::Relaxed);
-                    unflushed += 1;
-                }
-                if unflushed >= FRAMES_PER_FLUSH {
-                    break;
-                }
-            }
-            if unflushed > 0 {
-                if sink.flush().await.is_err() {
-                    return End::Peer;
-                }
-                // let the reader and the sessions have their turn
-                tokio::task::yield_now().await;
-                continue;
-            }
-            tokio::select! {
-                () = self.outbox.changed() => {}
-                Some(()) = snapshots.next() => {}
-            }
-        }
-    }
-
     /// The messages of one turn: none, one, or the notifications of a changed view.
     fn messages_of(
         self: &Arc<Self>,
         turn: Turn,
-        snapshots: &mut FuturesUnordered<BoxFuture<'static, ()>>,
+        snapshots: &mut FuturesUnordered<Work>,
     ) -> Vec<Message> {
         match turn {
             Turn::Control(Control::Text(text)) => vec![Message::Text(text.into())],
@@ -316,19 +279,6 @@ impl Connection {
             }
         }
         self.outbox.wake_channel(channel);
-    }
-
-    /// Sends the answers that are waiting, then the close.
-    async fn close(&self, sink: &mut SplitSink<WebSocket, Message>, frame: CloseFrame) {
-        while let Some(turn) = self.outbox.next_turn() {
-            if let Turn::Control(Control::Text(text)) = turn
-                && sink.feed(Message::Text(text.into())).await.is_err()
-            {
-                return;
-            }
-        }
-        // the peer may be gone already
-        let _ = sink.send(Message::Close(Some(frame))).await;
     }
 
     /// The caller said who it is.

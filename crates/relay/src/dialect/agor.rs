@@ -25,9 +25,8 @@ use std::{
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
 use futures_util::{
-    FutureExt as _, SinkExt as _, StreamExt as _,
-    future::BoxFuture,
-    stream::{FuturesUnordered, SplitSink, SplitStream},
+    FutureExt as _, StreamExt as _,
+    stream::{FuturesUnordered, SplitStream},
 };
 use quarterdeck_protocol::{
     dialect::agor::Event,
@@ -40,8 +39,9 @@ use quarterdeck_protocol::{
 use crate::{
     caller::Caller,
     connection::{
-        CLOSE_TIMEOUT, FRAMES_PER_FLUSH, alive, close,
+        alive, close,
         outbox::{Control, Outbox, Turn},
+        sending::{self, Work},
     },
     context::Context,
     session::{LeaseCaller, SessionHandle},
@@ -53,9 +53,6 @@ use typing::Typing;
 
 /// Replies that may wait for a controller to read them; one that does not is closed.
 const MAX_WAITING_REPLIES: usize = 4096;
-
-/// Something that was begun and is carried on beside the reading.
-type Work = BoxFuture<'static, ()>;
 
 /// What the parts of a connection share. Locks are short and never held across an await.
 struct Controller {
@@ -93,7 +90,9 @@ pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
         biased;
         () = shutdown.cancelled() => End::Closed(close::GOING_AWAY, "the relay stops"),
         end = controller.read(stream) => end,
-        end = controller.write(&mut sink) => end,
+        () = sending::send_turns(&controller.outbox, &controller.moved, &mut sink, |turn, work| {
+            controller.messages_of(turn, work)
+        }) => End::Peer,
         () = alive::keep_alive(&controller.moved, &controller.outbox) => End::Dead,
         () = alive::credential_ended(&controller.context, &controller.caller) => {
             End::Closed(close::POLICY, "the credential has ended")
@@ -103,8 +102,7 @@ pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
     controller.unfollow_all().await;
     if let End::Closed(code, reason) = end {
         let frame = CloseFrame { code, reason: reason.into() };
-        // the peer may be gone already
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, controller.close(&mut sink, frame)).await;
+        sending::close(&controller.outbox, &mut sink, frame).await;
     }
 }
 
@@ -168,39 +166,6 @@ impl Controller {
         }
     }
 
-    async fn write(self: &Arc<Self>, sink: &mut SplitSink<WebSocket, Message>) -> End {
-        let mut snapshots = FuturesUnordered::new();
-        loop {
-            let mut unflushed = 0;
-            while let Some(turn) = self.outbox.next_turn() {
-                for message in self.messages_of(turn, &mut snapshots) {
-                    // a ping that is only buffered proves nothing
-                    let moves = !matches!(message, Message::Ping(_));
-                    if sink.feed(message).await.is_err() {
-                        return End::Peer;
-                    }
-                    self.moved.fetch_add(u64::from(moves), Ordering::Relaxed);
-                    unflushed += 1;
-                }
-                if unflushed >= FRAMES_PER_FLUSH {
-                    break;
-                }
-            }
-            if unflushed > 0 {
-                if sink.flush().await.is_err() {
-                    return End::Peer;
-                }
-                // let the reader and the sessions have their turn
-                tokio::task::yield_now().await;
-                continue;
-            }
-            tokio::select! {
-                () = self.outbox.changed() => {}
-                Some(()) = snapshots.next() => {}
-            }
-        }
-    }
-
     fn messages_of(
         self: &Arc<Self>,
         turn: Turn,
@@ -255,19 +220,6 @@ impl Controller {
                 | Event::Error { .. } => {}
             }
         }
-    }
-
-    /// Sends what waits, then the close.
-    async fn close(&self, sink: &mut SplitSink<WebSocket, Message>, frame: CloseFrame) {
-        while let Some(turn) = self.outbox.next_turn() {
-            if let Turn::Control(Control::Text(text)) = turn
-                && sink.feed(Message::Text(text.into())).await.is_err()
-            {
-                return;
-            }
-        }
-        // the peer may be gone already
-        let _ = sink.send(Message::Close(Some(frame))).await;
     }
 
     /// Queues an event.
