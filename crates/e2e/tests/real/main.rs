@@ -3,6 +3,7 @@
 mod agor;
 mod basics;
 mod damage;
+mod fullscreen;
 mod garbage;
 mod journeys;
 mod killing;
