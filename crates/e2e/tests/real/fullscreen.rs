@@ -78,7 +78,7 @@ async fn is_found_again(program: &Program) {
     let words: Vec<String> = words.collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut owner = Terminal::qd(&stage.instance, &words);
-    play(&mut owner, program.before).await;
+    start(&mut owner, program).await;
     stage.look("before it is left").await;
 
     let mut follower = Terminal::qd_sized(&stage.instance, &["attach", LABEL, "--follow"], SMALLER);
@@ -116,9 +116,9 @@ impl Stage {
         let instance = Instance::new();
         program.prepare(&instance);
         let argv = program.argv(path, &instance, "direct");
-        let command = blocking::Command::new(path).args(&argv[1..]);
+        let command = blocking::Command::new(&argv[0]).args(&argv[1..]);
         let mut direct = Terminal::start(&instance, command, USUAL_SIZE);
-        play(&mut direct, program.before).await;
+        start(&mut direct, program).await;
         play(&mut direct, std::slice::from_ref(&program.meanwhile)).await;
         play(&mut direct, program.after).await;
         let way = Way::unix(&instance);
@@ -201,6 +201,12 @@ impl Stage {
         }
         detach(&mut owner).await;
     }
+}
+
+/// Lets the program start, before an owner's eyes, and plays its first keys.
+async fn start(terminal: &mut Terminal, program: &Program) {
+    terminal.until_text("ready").await;
+    play(terminal, program.before).await;
 }
 
 async fn play(terminal: &mut Terminal, steps: &[Step]) {

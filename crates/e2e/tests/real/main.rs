@@ -10,6 +10,7 @@ mod killing;
 mod leases;
 mod links;
 mod loans;
+mod past;
 mod reach;
 mod remote;
 mod scopes;

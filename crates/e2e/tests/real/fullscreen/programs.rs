@@ -39,7 +39,7 @@ pub(super) const VIM: Program = Program {
     files: &[("text", text), ("vimrc", vimrc)],
     words: &["-u", "vimrc", "text"],
     before: &[
-        step(b"", &["line 001", "1,1"]),
+        step(b"\r", &["line 001", "1,1"]),
         step(b"100G", &["100,1"]),
         step(b"/is swept 121\r", &["121,"]),
         step(b"ozwei W\xc3\xb6rter \xe5\xad\x97", &["zwei W\u{f6}rter \u{5b57}", "INSERT"]),
@@ -57,7 +57,7 @@ pub(super) const LESS: Program = Program {
     name: "less",
     files: &[("text", text)],
     words: &["-R", "text"],
-    before: &[step(b"", &["line 001"]), step(b"100g", &["line 100", "line 122"])],
+    before: &[step(b"\r", &["line 001"]), step(b"100g", &["line 100", "line 122"])],
     meanwhile: step(b"-N\r150g/swept\r", &["150 ", "line 150"]),
     after: &[step(b"=", &["text lines"]), step(b"\r30g", &["line 030", "line 052"])],
     fitted: Some(&[step(b"60g", &["line 060", "line 088"])]),
@@ -67,7 +67,7 @@ pub(super) const HTOP: Program = Program {
     name: "htop",
     files: &[],
     words: &["--delay=100"],
-    before: &[step(b"", &["F10Quit", "PID"]), step(b"h", &["s: trace syscalls with strace"])],
+    before: &[step(b"\r", &["F10Quit", "PID"]), step(b"h", &["s: trace syscalls with strace"])],
     meanwhile: step(b"qh", &["s: trace syscalls with strace"]),
     after: &[step(b"q", &["F10Quit"]), step(b"h", &["s: trace syscalls with strace"])],
     fitted: None,
@@ -79,7 +79,7 @@ pub(super) const TMUX: Program = Program {
     words: &["-f", "conf", "-S", "ROOM/socket", "new-session"],
     // a shell must be at its prompt before it is typed into: the echo would stand elsewhere
     before: &[
-        step(b"", &["%0>", "[0] 0:one"]),
+        step(b"\r", &["%0>", "[0] 0:one"]),
         step(b"seq 90 120; PS1=le'ft> '\r", &["\n120", "left>"]),
         step(b"\x02%", &["\u{2502}%1>"]),
         step(b"printf '\\033[1;35mma\\033[7muve\\033[m\\n'; PS1=ri'ght> '\r", &["mauve", "right>"]),
@@ -97,13 +97,16 @@ impl Program {
             fs::write(instance.path(name), text()).expect("writes");
         }
     }
-    /// Its command line in one of the runs.
+    /// Its command line in one of the runs. It waits for a line first, so that the questions that it asks
+    /// its terminal at its start have an owner who answers, in both runs.
     pub(super) fn argv(&self, path: &str, instance: &Instance, run: &str) -> Vec<String> {
         let room = instance.path(run);
         fs::create_dir_all(&room).expect("makes a directory");
         let room = room.display().to_string();
         let words = self.words.iter().map(|word| word.replace("ROOM", &room));
-        std::iter::once(path.to_owned()).chain(words).collect()
+        let wait = "printf ready; read line; exec \"$0\" \"$@\"";
+        let wait = ["/bin/sh", "-c", wait, path].map(str::to_owned);
+        wait.into_iter().chain(words).collect()
     }
 }
 
