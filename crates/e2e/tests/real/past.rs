@@ -1,17 +1,19 @@
 //! What a session has behind it costs nobody who comes later: counted in bytes, because times are the
 //! benchmark's. And many sessions, and more output than the terminal model takes.
 
+use std::fs;
+
 use quarterdeck_e2e::{
     harness::{
-        PATIENCE,
         client::{Attachment, Way, watching},
+        files::until_changed,
         instance::{Instance, program_binary},
         is_long, ordinary_or_long,
     },
     streams::{KnownStream, StreamKind},
 };
 use quarterdeck_protocol::{
-    limits::SEGMENT_BYTES,
+    limits::{SCREEN_CACHE_INTERVAL_BYTES, SEGMENT_BYTES},
     method::{AttachRole, Empty, SessionList},
     session::SessionState,
 };
@@ -19,6 +21,8 @@ use quarterdeck_screen::{Screen, Size, Snapshot};
 
 const SIZE: Size = Size { cols: 80, rows: 24 };
 
+/// Lines of 66 bytes.
+const LINES_PER_MEGABYTE: u64 = 15_151;
 /// Bytes that a relay reads at most of a log to know its session again, or to draw it: some segments,
 /// however many there are.
 const MOST_READ: u64 = 4 * SEGMENT_BYTES;
@@ -31,7 +35,7 @@ fn program(steps: &[&str]) -> Vec<String> {
 
 /// What a process has read so far, from files and from connections.
 fn bytes_read(pid: u32) -> u64 {
-    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).expect("runs");
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).expect("runs");
     let read = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("is counted");
     read.parse().expect("is a number")
 }
@@ -57,20 +61,22 @@ async fn an_attach_reads_and_sends_the_same_whatever_came_before() {
         let instance = Instance::new();
         let relay = instance.start_relay(&[]).await;
         let way = Way::unix(&instance);
-        let flood = format!("flood:lines:{}", megabytes * 1_000_000);
-        let words = program(&["noecho", "line", &flood, "print:\\nthe-end", "wait"]);
+        // as fast as a slow model keeps up with: what it must skip makes it inexact for good
+        let emit = format!("emit:lines:4:{}:8000000", megabytes * LINES_PER_MEGABYTE * 66);
+        let words = program(&["raw", "line", &emit, "print:the-end", "wait"]);
         let session = way.connect("starter").await.create(words).await.session.to_string();
         let owner = way.connect("owner").await;
         let mut owner = owner.attach(&watching(&session, AttachRole::Take)).await;
         owner.try_type(b"\n").await.expect("types");
         for megabyte in 1..=*megabytes {
             owner.text.clear();
-            owner.until("a megabyte more", |it| it.out.0 >= megabyte * 1_000_000).await;
+            let out = megabyte * LINES_PER_MEGABYTE * 66;
+            owner.until("a megabyte more", |it| it.out.0 >= out).await;
         }
         owner.until_text("the-end").await;
-        let end = until_exact(&way, &session).await.out.0;
+        let end = look(&way, &session).await.out.0;
+        until_caught_up(&instance, &session, end).await;
 
-        // the model has nothing to catch up with
         let before = bytes_read(relay.pid());
         let again = look(&way, &session).await;
         let read = bytes_read(relay.pid()) - before;
@@ -89,17 +95,21 @@ async fn an_attach_reads_and_sends_the_same_whatever_came_before() {
     }
 }
 
-/// Waits until the model has caught up.
-async fn until_exact(way: &Way, session: &str) -> Attachment {
-    let caught_up = async {
-        loop {
-            let looker = look(way, session).await;
-            if looker.inexact == 0 {
-                return looker;
-            }
-        }
+/// Waits until the terminal model has taken all but a little of a session's output: it stores its
+/// screens beside the log. Asking it again and again would be what keeps it from its work.
+async fn until_caught_up(instance: &Instance, session: &str, out: u64) {
+    let directory = instance.session_directory(session);
+    let screens = directory.join("screens");
+    until_changed(&directory, "a stored screen", || screens.is_dir().then_some(())).await;
+    let near = |name: String| {
+        let at = u64::from_str_radix(&name, 16).ok()?;
+        (at + 2 * SCREEN_CACHE_INTERVAL_BYTES >= out).then_some(())
     };
-    tokio::time::timeout(PATIENCE, caught_up).await.expect("the screen is exact in the end")
+    let look = || {
+        let entries = fs::read_dir(&screens).ok()?;
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).find_map(near)
+    };
+    until_changed(&screens, "a stored screen near the end", look).await;
 }
 
 fn check_attach(looker: &Attachment, end: u64) {
@@ -110,7 +120,7 @@ fn check_attach(looker: &Attachment, end: u64) {
     assert!(text.trim_end().ends_with("the-end"), "{text}");
     assert_eq!(
         text.lines().filter(|line| line.contains("the deck is swept")).count(),
-        22,
+        23,
         "{text}"
     );
 }
@@ -159,7 +169,7 @@ async fn a_flood_that_outruns_the_model_flows_on_and_no_screen_claims_too_much()
     let _relay = instance.start_relay(&[]).await;
     let way = Way::unix(&instance);
     let stream = KnownStream::new(StreamKind::ShortLines, 9);
-    let bytes = ordinary_or_long(32_000_000, 60_000_000);
+    let bytes = ordinary_or_long(32_000_000, 48_000_000);
     let emit = format!("emit:short:9:{bytes}");
     let words = program(&["raw", "line", &emit, "wait"]);
     let session = way.connect("starter").await.create(words).await.session.to_string();
@@ -173,8 +183,13 @@ async fn a_flood_that_outruns_the_model_flows_on_and_no_screen_claims_too_much()
         owner.until("an eighth more", |it| it.out.0 >= step * bytes / 8).await;
     }
     // the model catches up when the flood is over
-    let looker = until_exact(&way, &session).await;
-    assert_eq!(looker.out.0, bytes, "all of it came");
+    until_caught_up(&instance, &session, bytes).await;
+    let looker = look(&way, &session).await;
+    assert_eq!(
+        (looker.out.0, looker.inexact),
+        (bytes, 0),
+        "all of it came, and is the very screen"
+    );
     check_lines(&looker, &stream);
 }
 
