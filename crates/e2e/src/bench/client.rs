@@ -191,7 +191,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection is gone or silent.
-    pub fn next(&mut self) -> io::Result<Event> {
+    pub fn next_event(&mut self) -> io::Result<Event> {
         let Some(message) = self.read()? else { return Ok(Event::Other) };
         let frame = Frame::parse(&message).map_err(io::Error::other)?;
         Ok(match frame.body {

@@ -105,20 +105,16 @@ pub fn of_rounds(rows: &[Row]) -> Vec<Goal> {
         [("quarterdeck, ws", "ref-ws", 1.35), ("quarterdeck, wss", "ref-wss", 1.40)]
     {
         let what = format!("echo p50, {name}, as a multiple of {reference}");
-        goals.push(ratio(
-            &what,
-            echoes(rows, name, p50),
-            echoes(rows, reference, p50),
-            Side::Most(most),
-        ));
+        let (one, two) = (echoes(rows, name, p50), echoes(rows, reference, p50));
+        goals.push(ratio(&what, &one, &two, Side::Most(most)));
     }
     let what = "echo p50, holder alone (the hop), as a multiple of the raw PTY";
     let holder = echoes(rows, "holder alone", p50);
-    goals.push(ratio(what, holder, echoes(rows, "raw PTY", p50), Side::Free));
+    goals.push(ratio(what, &holder, &echoes(rows, "raw PTY", p50), Side::Free));
     for name in ["quarterdeck, ws", "quarterdeck, wss"] {
         let what = format!("echo p99 quiet, {name}, as a multiple of its p50");
         let p99 = echoes(rows, name, |echo| echo.p99_us);
-        goals.push(ratio(&what, p99, echoes(rows, name, p50), Side::Most(2.5)));
+        goals.push(ratio(&what, &p99, &echoes(rows, name, p50), Side::Most(2.5)));
     }
     let lines = |row: &Row| row.lines.clone();
     let short = |row: &Row| row.short.clone();
@@ -130,12 +126,12 @@ pub fn of_rounds(rows: &[Row]) -> Vec<Goal> {
     ] {
         let what = format!("bulk, log lines, {name}, as a multiple of {other}");
         let (one, two) = (bulks(rows, name, lines), bulks(rows, other, lines));
-        goals.push(ratio(&what, one, two, Side::Least(least)));
+        goals.push(ratio(&what, &one, &two, Side::Least(least)));
     }
     for name in ["quarterdeck, ws", "quarterdeck, wss"] {
         let what = format!("bulk, lines of 8 bytes, {name}, as a multiple of the raw PTY");
         let (one, two) = (bulks(rows, name, short), bulks(rows, "raw PTY", short));
-        goals.push(ratio(&what, one, two, Side::Least(1.2)));
+        goals.push(ratio(&what, &one, &two, Side::Least(1.2)));
     }
     goals
 }
@@ -159,8 +155,8 @@ enum Side {
 }
 
 /// Ratios of the same rounds, and whether their median is where it should be.
-fn ratio(what: &str, values: Vec<f64>, others: Vec<f64>, side: Side) -> Goal {
-    let ratios: Vec<f64> = values.iter().zip(&others).map(|(one, two)| one / two).collect();
+fn ratio(what: &str, values: &[f64], others: &[f64], side: Side) -> Goal {
+    let ratios: Vec<f64> = values.iter().zip(others).map(|(one, two)| one / two).collect();
     let wanted = match side {
         Side::Most(most) => format!("at most {most}"),
         Side::Least(least) => format!("at least {least}"),
@@ -201,9 +197,7 @@ mod tests {
 
     #[test]
     fn a_goal_is_met_by_the_median_of_the_ratios_of_each_round() {
-        let met = |values: &[f64], others: &[f64], side| {
-            ratio("it", values.to_vec(), others.to_vec(), side).met
-        };
+        let met = |values: &[f64], others: &[f64], side| ratio("it", values, others, side).met;
         assert_eq!(met(&[1.0, 2.0, 9.0], &[1.0, 2.0, 3.0], Side::Most(1.0)), Met::Yes);
         assert_eq!(met(&[1.0, 2.0, 9.0], &[1.0, 2.0, 3.0], Side::Least(1.1)), Met::No);
         assert_eq!(met(&[1.0], &[], Side::Most(1.0)), Met::Unknown);

@@ -4,7 +4,7 @@
 use std::{
     io::{self, Read, Write},
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
 
@@ -95,7 +95,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn connect(session: &PathBuf) -> io::Result<Self> {
+    fn connect(session: &Path) -> io::Result<Self> {
         let stream = socket::connect(session).map_err(io::Error::other)?;
         stream.set_read_timeout(Some(SILENCE))?;
         let log = LogReader::open(session).map_err(io::Error::other)?;

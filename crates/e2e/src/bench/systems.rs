@@ -156,9 +156,19 @@ impl System for RefWss {
         "ref-wss"
     }
     fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+        let address = self.serve(program)?;
+        Ok(Box::new(RawWebSocket::connect_tls(address)?))
+    }
+}
+
+impl RefWss {
+    /// Starts it, and gives where it listens.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve(&mut self, program: &[String]) -> io::Result<SocketAddr> {
         self.0 = None;
         let words = [&["serve-terminal-tls".to_owned()], program].concat();
-        let (_, address) = self.0.insert(Server::start(&words)?);
-        Ok(Box::new(RawWebSocket::connect_tls(*address)?))
+        Ok(self.0.insert(Server::start(&words)?).1)
     }
 }

@@ -20,7 +20,7 @@ use super::{
     relay::{BenchRelay, Security},
     sshd::Sshd,
     stats::Spread,
-    systems::{RefWs, System as _},
+    systems::{RefWss, System as _},
     ttyd::{self, Ttyd},
 };
 use crate::{
@@ -83,7 +83,7 @@ pub fn table(extent: Extent, program: &str, progress: &mut dyn FnMut(&str)) -> i
     let runtime = runtime.worker_threads(1).enable_all().build()?;
     let _inside = runtime.enter();
     let mut systems: Vec<Box<dyn Far>> =
-        vec![Box::new(FarRefWs::default()), Box::new(FarRelay(BenchRelay::start(Security::Tls)?))];
+        vec![Box::new(FarRefWss::default()), Box::new(FarRelay(BenchRelay::start(Security::Tls)?))];
     if let Some(server) = Sshd::start()? {
         systems.push(Box::new(server));
     }
@@ -173,7 +173,7 @@ fn reattach(link: Link, extent: Extent, program: &str) -> io::Result<Shown> {
         let start = Instant::now();
         let mut viewer = Connection::open_at(proxy.address(), &relay, Over::Wss)?;
         viewer.attach_screen(&session, AttachRole::Follow)?;
-        while !matches!(viewer.next()?, Event::Snap(_, _, Part::Last)) {}
+        while !matches!(viewer.next_event()?, Event::Snap(_, _, Part::Last)) {}
         Ok(start.elapsed())
     };
     let screen = (0..extent.pick(5, 2)).map(|_| once()).collect();
@@ -200,9 +200,9 @@ impl Far for FarRelay {
 }
 
 #[derive(Default)]
-struct FarRefWs(RefWs);
+struct FarRefWss(RefWss);
 
-impl Far for FarRefWs {
+impl Far for FarRefWss {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -210,7 +210,7 @@ impl Far for FarRefWs {
         self.0.serve(program)
     }
     fn connect(&mut self, via: SocketAddr, _program: &[String]) -> io::Result<Box<dyn Line>> {
-        Ok(Box::new(RawWebSocket::connect(via)?))
+        Ok(Box::new(RawWebSocket::connect_tls(via)?))
     }
 }
 

@@ -152,7 +152,7 @@ impl Lane {
     fn draw_loss(&self, loss: Option<Loss>, bytes: usize) -> Duration {
         let Some(Loss { one_in, late }) = loss else { return Duration::ZERO };
         let segments = bytes.div_ceil(SEGMENT_BYTES) as u64;
-        let lost = (0..segments).any(|_| self.draw() % one_in.max(1) == 0);
+        let lost = (0..segments).any(|_| self.draw().is_multiple_of(one_in.max(1)));
         if lost { late } else { Duration::ZERO }
     }
 

@@ -23,6 +23,8 @@ const SIZE: Size = Size { cols: 80, rows: 24 };
 
 /// Lines of 66 bytes.
 const LINES_PER_MEGABYTE: u64 = 15_151;
+/// Output that is asked for at a time.
+const PIECE_MEGABYTES: u64 = 10;
 /// Bytes that a relay reads at most of a log to know its session again, or to draw it: some segments,
 /// however many there are.
 const MOST_READ: u64 = 4 * SEGMENT_BYTES;
@@ -61,22 +63,25 @@ async fn an_attach_reads_and_sends_the_same_whatever_came_before() {
         let instance = Instance::new();
         let relay = instance.start_relay(&[]).await;
         let way = Way::unix(&instance);
-        // as fast as a slow model keeps up with: what it must skip makes it inexact for good
-        let emit = format!("emit:lines:4:{}:8000000", megabytes * LINES_PER_MEGABYTE * 66);
-        let words = program(&["raw", "line", &emit, "print:the-end", "wait"]);
-        let session = way.connect("starter").await.create(words).await.session.to_string();
+        let pieces = megabytes.div_ceil(PIECE_MEGABYTES);
+        let piece = megabytes.min(&PIECE_MEGABYTES) * LINES_PER_MEGABYTE * 66;
+        let emit = format!("emit:lines:4:{piece}");
+        let mut steps = vec!["raw"];
+        steps.extend((0..pieces).flat_map(|_| ["line", emit.as_str()]));
+        steps.extend(["print:the-end", "wait"]);
+        let session =
+            way.connect("starter").await.create(program(&steps)).await.session.to_string();
         let owner = way.connect("owner").await;
         let mut owner = owner.attach(&watching(&session, AttachRole::Take)).await;
-        owner.try_type(b"\n").await.expect("types");
-        for megabyte in 1..=*megabytes {
+        for number in 1..=pieces {
+            // what a model must skip makes it inexact for good; a slow machine has a slow one
             owner.text.clear();
-            let out = megabyte * LINES_PER_MEGABYTE * 66;
-            owner.until("a megabyte more", |it| it.out.0 >= out).await;
+            owner.try_type(b"\n").await.expect("types");
+            owner.until("a piece more", |it| it.out.0 >= number * piece).await;
+            until_caught_up(&instance, &session, number * piece).await;
         }
         owner.until_text("the-end").await;
-        let end = look(&way, &session).await.out.0;
-        until_caught_up(&instance, &session, end).await;
-
+        let end = owner.out.0;
         let before = bytes_read(relay.pid());
         let again = look(&way, &session).await;
         let read = bytes_read(relay.pid()) - before;

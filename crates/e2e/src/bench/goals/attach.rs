@@ -82,7 +82,7 @@ fn draw(viewer: &mut Connection, session: &str, role: AttachRole) -> io::Result<
     viewer.attach_screen(session, role)?;
     let mut drawing = Vec::new();
     loop {
-        if let Event::Snap(bytes, _, part) = viewer.next()? {
+        if let Event::Snap(bytes, _, part) = viewer.next_event()? {
             drawing.extend(bytes);
             if part == Part::Last {
                 return Ok(drawing);

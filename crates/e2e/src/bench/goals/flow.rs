@@ -58,7 +58,7 @@ pub(super) fn echo_beside_a_flood(extent: Extent, program: &str) -> io::Result<V
 /// Renders everything at once, until the relay is gone.
 fn watch(viewer: &mut Connection) -> io::Result<()> {
     loop {
-        if let Event::Out(_, out) | Event::Snap(_, out, _) = viewer.next()? {
+        if let Event::Out(_, out) | Event::Snap(_, out, _) = viewer.next_event()? {
             viewer.rendered(out)?;
         }
     }
@@ -105,7 +105,7 @@ struct Slow {
 
 impl Slow {
     fn step(&mut self, viewer: &mut Connection) -> io::Result<()> {
-        let (Event::Out(bytes, out) | Event::Snap(bytes, out, _)) = viewer.next()? else {
+        let (Event::Out(bytes, out) | Event::Snap(bytes, out, _)) = viewer.next_event()? else {
             return Ok(());
         };
         thread::sleep(Duration::from_secs_f64(bytes.len() as f64 / SLOW_BYTES_PER_S));
@@ -227,7 +227,7 @@ fn resume(viewer: &mut Connection) -> io::Result<Resumed> {
     let (mut shown, mut skipped, mut end) = (viewer.began().0, 0, Out(0));
     let mut last = Vec::new();
     loop {
-        match viewer.next()? {
+        match viewer.next_event()? {
             Event::Out(bytes, out) => {
                 shown += bytes.len() as u64;
                 end = out;

@@ -147,7 +147,7 @@ pub(super) fn many(extent: Extent, _program: &str) -> io::Result<Vec<Goal>> {
 
 fn follow(follower: &mut Connection) -> io::Result<()> {
     loop {
-        if let Event::Out(_, out) | Event::Snap(_, out, _) = follower.next()? {
+        if let Event::Out(_, out) | Event::Snap(_, out, _) = follower.next_event()? {
             follower.rendered(out)?;
         }
     }

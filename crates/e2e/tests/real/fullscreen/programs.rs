@@ -12,12 +12,14 @@ pub(super) struct Step {
     pub(super) shows: &'static [&'static str],
 }
 
+/// The name of a file, and what makes its text.
+type File = (&'static str, fn() -> String);
+
 /// A program and its keys.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) name: &'static str,
-    /// What its files are, by name.
-    files: &'static [(&'static str, fn() -> String)],
+    files: &'static [File],
     /// Words of its command line; `ROOM` stands for a directory of this run.
     words: &'static [&'static str],
     /// Typed before its viewer goes.
