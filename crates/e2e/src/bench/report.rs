@@ -34,13 +34,13 @@ pub fn goals(goals: &[Goal]) -> String {
 #[must_use]
 pub fn table(rows: &[Row], missing: &[(&str, &str)], plan: Plan, machine: &str) -> String {
     let mut text = String::new();
-    let Plan { rounds, keys, lines_bytes, short_bytes } = plan;
+    let Plan { rounds, others, keys, lines_bytes, short_bytes } = plan;
     // writing to a String does not fail
     let _ = writeln!(
         text,
-        "{machine}. {rounds} rounds; in each {keys} keys, {lines} MB of log lines and {short} MB of \
-         short lines per system. Median of the rounds [quartiles]; `x` = ratio to {REFERENCE} of the \
-         same round.\n",
+        "{machine}. {rounds} rounds (systems of others: the first {others}); in each {keys} keys, \
+         {lines} MB of log lines and {short} MB of short lines per system. Median of the rounds \
+         [quartiles]; `x` = ratio to {REFERENCE} of the same round.\n",
         lines = lines_bytes / 1_000_000,
         short = short_bytes / 1_000_000,
     );
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn ratios_are_to_the_reference_of_the_same_round() {
         let rows = [row("ref-ws", 100.0, 50.0), row("other", 150.0, 25.0)];
-        let plan = Plan { rounds: 1, keys: 1, lines_bytes: 1, short_bytes: 1 };
+        let plan = Plan { rounds: 1, others: 1, keys: 1, lines_bytes: 1, short_bytes: 1 };
         let table = table(&rows, &[("gone", "not installed")], plan, "a machine");
         let other = table.lines().rev().nth(1).expect("has rows");
         assert!(other.contains("| 1.50 [1.50-1.50] |"), "{other}");

@@ -17,11 +17,12 @@ use quarterdeck_e2e::bench::{
 
 const USAGE: &str = "\
 usage: qd-bench [--quick] [--parts WORDS] [--only WORDS] [--write PAGE]
-                [--rounds N] [--keys N] [--lines-mb N] [--short-mb N]
+                [--rounds N] [--others N] [--keys N] [--lines-mb N] [--short-mb N]
 
   --quick        a little of everything, to see that it works
   --parts WORDS  only these parts: systems, goals, wan
   --only WORDS   only systems whose name has one of the words; ref-ws is always measured
+  --others N     the systems of others take part in the first N rounds only
   --write PAGE   put the tables between the marks of this page, as well as on stdout
 
 Words are separated by commas. It takes about a quarter of an hour.";
@@ -64,8 +65,10 @@ struct Options {
 }
 
 /// What a full run measures in its rounds, and a quick one.
-const FULL: Plan = Plan { rounds: 8, keys: 250, lines_bytes: 60_000_000, short_bytes: 8_000_000 };
-const QUICK: Plan = Plan { rounds: 2, keys: 100, lines_bytes: 10_000_000, short_bytes: 2_000_000 };
+const FULL: Plan =
+    Plan { rounds: 8, others: 4, keys: 250, lines_bytes: 60_000_000, short_bytes: 8_000_000 };
+const QUICK: Plan =
+    Plan { rounds: 2, others: 1, keys: 100, lines_bytes: 10_000_000, short_bytes: 2_000_000 };
 
 impl Options {
     fn parse(words: &[String]) -> Option<Self> {
@@ -79,6 +82,7 @@ impl Options {
             let value = words.next()?;
             match flag.as_str() {
                 "--rounds" => options.plan.rounds = value.parse().ok()?,
+                "--others" => options.plan.others = value.parse().ok()?,
                 "--keys" => options.plan.keys = value.parse().ok()?,
                 "--lines-mb" => options.plan.lines_bytes = megabytes(value)?,
                 "--short-mb" => options.plan.short_bytes = megabytes(value)?,
