@@ -57,8 +57,8 @@ const RESIZE_PAUSE: Duration = Duration::from_millis(50);
 const CREDIT_STEP_BYTES: u64 = 32 * 1024;
 /// How long the last output may take to be drawn before the terminal is given back without it.
 const LAST_DRAW_LIMIT: Duration = Duration::from_secs(2);
-/// How long a farewell may take.
-const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
+/// How long a farewell may take, with what was typed before it, on a machine or a link that is slow.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
 /// An attached terminal.
 pub(super) struct Live<'s> {
