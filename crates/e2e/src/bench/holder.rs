@@ -52,7 +52,7 @@ impl System for HolderAlone {
     fn name(&self) -> &'static str {
         "holder alone"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         self.0 = None;
         let mut command = Command::new(qd_binary());
         command.arg("holder-zygote");

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
@@ -42,6 +43,25 @@ impl Line for BlockingPty {
         let count = self.read(&mut into[start..])?;
         into.truncate(start + count);
         Ok(())
+    }
+}
+
+/// A terminal of a system that may get stuck. A raw terminal's reads are what is measured, so that one
+/// has no such second call.
+#[derive(Debug)]
+pub struct Patient(pub BlockingPty);
+
+impl Line for Patient {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
+        let mut waited = [PollFd::new(&self.0, PollFlags::IN)];
+        let limit = Timespec { tv_sec: SILENCE.as_secs().cast_signed(), tv_nsec: 0 };
+        if rustix::event::poll(&mut waited, Some(&limit))? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.0.receive(into)
     }
 }
 

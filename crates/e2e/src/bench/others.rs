@@ -14,7 +14,7 @@ use pty_process::blocking;
 use tempfile::TempDir;
 
 use super::{
-    line::{self, Line},
+    line::{self, Line, Patient},
     sshd::Sshd,
     systems::{Server, System},
     ttyd::Ttyd,
@@ -171,13 +171,13 @@ impl System for Local {
     fn name(&self) -> &'static str {
         self.kind.name()
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         self.stop();
         self.run += 1;
         let room = self.directory.path().join(self.run.to_string());
         fs::create_dir(&room)?;
         let command = self.client(&room, program)?;
-        Ok(Box::new(BlockingPty::spawn(command, USUAL_SIZE)?))
+        Ok(Box::new(Patient(BlockingPty::spawn(command, USUAL_SIZE)?)))
     }
     fn is_optional(&self) -> bool {
         true

@@ -33,7 +33,7 @@ impl System for Quarterdeck {
         }
     }
 
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         self.running = None;
         let security = if self.over == Over::Wss { Security::Tls } else { Security::Plain };
         let relay = self.running.insert(BenchRelay::start(security)?);

@@ -12,7 +12,7 @@ use pty_process::blocking;
 use tempfile::TempDir;
 
 use super::{
-    line::Line,
+    line::{Line, Patient},
     others::{free_port, quoted, until_listening},
     systems::{Server, System},
 };
@@ -62,14 +62,14 @@ impl Sshd {
     ///
     /// # Errors
     /// When the client cannot be started.
-    pub fn open_at(&self, address: SocketAddr, program: &[String]) -> io::Result<BlockingPty> {
+    pub fn open_at(&self, address: SocketAddr, program: &[String]) -> io::Result<Patient> {
         let words = program.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
         let command = blocking::Command::new("ssh")
             .env("TERM", "xterm-256color")
             .arg("-F")
             .arg(self.directory.path().join("client"))
             .args(["-tt", "-p", &address.port().to_string(), "127.0.0.1", &words]);
-        BlockingPty::spawn(command, USUAL_SIZE)
+        Ok(Patient(BlockingPty::spawn(command, USUAL_SIZE)?))
     }
 }
 
@@ -113,7 +113,7 @@ impl System for Sshd {
     fn name(&self) -> &'static str {
         "ssh (loopback)"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         Ok(Box::new(self.open_at(self.address, program)?))
     }
     fn is_optional(&self) -> bool {

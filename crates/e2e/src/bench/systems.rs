@@ -19,7 +19,7 @@ pub trait System {
     ///
     /// # Errors
     /// When the system does not do what it should.
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>>;
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>>;
     /// Whether there is a program at all: pure echo servers have none.
     fn runs_programs(&self) -> bool {
         true
@@ -66,7 +66,7 @@ impl System for RawPty {
     fn name(&self) -> &'static str {
         "raw PTY"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         Ok(Box::new(on_terminal(program)?))
     }
 }
@@ -84,7 +84,7 @@ impl System for RawTcp {
     fn name(&self) -> &'static str {
         "raw TCP echo"
     }
-    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let stream = TcpStream::connect(listener.local_addr()?)?;
         let (mut served, _) = listener.accept()?;
@@ -110,7 +110,7 @@ impl System for RawWs {
     fn name(&self) -> &'static str {
         "raw WebSocket echo"
     }
-    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         self.0 = None;
         let (_, address) = self.0.insert(Server::start(&["serve-echo".to_owned()])?);
         Ok(Box::new(RawWebSocket::connect(*address)?))
@@ -128,7 +128,7 @@ impl System for RefWs {
     fn name(&self) -> &'static str {
         "ref-ws"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         self.0 = None;
         let address = self.serve(program)?;
         Ok(Box::new(RawWebSocket::connect(address)?))
@@ -155,7 +155,7 @@ impl System for RefWss {
     fn name(&self) -> &'static str {
         "ref-wss"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         let address = self.serve(program)?;
         Ok(Box::new(RawWebSocket::connect_tls(address)?))
     }

@@ -53,7 +53,7 @@ impl System for Ttyd {
     fn name(&self) -> &'static str {
         "ttyd"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         let address = self.serve(program)?;
         Ok(Box::new(Socket::connect(address)?))
     }

@@ -71,7 +71,7 @@ trait Far {
     /// Where the proxy leads, for a program.
     fn serve(&mut self, program: &[String]) -> io::Result<SocketAddr>;
     /// A client that goes there by way of the proxy.
-    fn connect(&mut self, via: SocketAddr, program: &[String]) -> io::Result<Box<dyn Line>>;
+    fn connect(&mut self, via: SocketAddr, program: &[String]) -> io::Result<Box<dyn Line + Send>>;
 }
 
 /// Measures all systems on all links, and gives the table.
@@ -191,7 +191,7 @@ impl Far for FarRelay {
     fn serve(&mut self, _program: &[String]) -> io::Result<SocketAddr> {
         Ok(self.0.address())
     }
-    fn connect(&mut self, via: SocketAddr, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn connect(&mut self, via: SocketAddr, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         let mut line = Connection::open_at(via, &self.0, Over::Wss)?;
         let session = line.create(program)?;
         line.attach_all(&session)?;
@@ -209,7 +209,11 @@ impl Far for FarRefWss {
     fn serve(&mut self, program: &[String]) -> io::Result<SocketAddr> {
         self.0.serve(program)
     }
-    fn connect(&mut self, via: SocketAddr, _program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn connect(
+        &mut self,
+        via: SocketAddr,
+        _program: &[String],
+    ) -> io::Result<Box<dyn Line + Send>> {
         Ok(Box::new(RawWebSocket::connect_tls(via)?))
     }
 }
@@ -221,7 +225,7 @@ impl Far for Sshd {
     fn serve(&mut self, _program: &[String]) -> io::Result<SocketAddr> {
         Ok(self.address())
     }
-    fn connect(&mut self, via: SocketAddr, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn connect(&mut self, via: SocketAddr, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         Ok(Box::new(self.open_at(via, program)?))
     }
 }
@@ -233,7 +237,11 @@ impl Far for Ttyd {
     fn serve(&mut self, program: &[String]) -> io::Result<SocketAddr> {
         Self::serve(self, program)
     }
-    fn connect(&mut self, via: SocketAddr, _program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn connect(
+        &mut self,
+        via: SocketAddr,
+        _program: &[String],
+    ) -> io::Result<Box<dyn Line + Send>> {
         Ok(Box::new(ttyd::Socket::connect(via)?))
     }
 }
