@@ -88,10 +88,12 @@ pub fn measure(extent: Extent, program: &str, progress: &mut dyn FnMut(&str)) ->
     let mut goals = Vec::new();
     for (name, part) in parts {
         progress(name);
-        match part(extent, program) {
-            Ok(measured) => goals.extend(measured),
-            Err(error) => goals.push(goal(name, format!("failed: {error}"), "", Met::No)),
+        let failed = |error| vec![goal(name, format!("failed: {error}"), "", Met::No)];
+        let measured = part(extent, program).unwrap_or_else(failed);
+        for Goal { what, reached, .. } in &measured {
+            progress(&format!("  {what}: {reached}"));
         }
+        goals.extend(measured);
     }
     goals
 }

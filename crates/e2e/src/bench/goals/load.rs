@@ -1,7 +1,10 @@
 //! What sessions cost: memory, processor, and the echo of one among many.
 
 use std::{
-    fs, io, thread,
+    collections::BTreeMap,
+    fs, io,
+    path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -40,9 +43,10 @@ pub(super) fn idle(extent: Extent, _program: &str) -> io::Result<Vec<Goal>> {
         holders.iter().map(|pid| memory_kib(*pid).1).sum::<u64>() / holders.len().max(1) as u64;
     let all = [&holders[..], &[relay.pid()]].concat();
     let window = Duration::from_secs(extent.pick(15, 3));
-    let (start, used) = (Instant::now(), run_time(&all));
+    let (start, before) = (Instant::now(), run_times(&all));
     thread::sleep(window);
-    let share = (run_time(&all) - used).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0;
+    let used = run_since(&before, &all);
+    let share = used.as_secs_f64() / start.elapsed().as_secs_f64() * 100.0;
     Ok(vec![
         goal(
             "memory of an idle session (of 100): relay RSS, holder PSS",
@@ -69,17 +73,22 @@ fn holders(relay: &BenchRelay) -> Vec<u32> {
     all.into_iter().filter(|pid| name(*pid).trim() == HOLDER_NAME).collect()
 }
 
-/// Time that processes have run so far, all their threads together.
-fn run_time(pids: &[u32]) -> Duration {
-    let one = |pid: &u32| {
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let ran = threads.filter_map(|thread| {
-            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
-        });
-        ran.sum::<u64>()
+/// Time that each thread of some processes has run so far.
+fn run_times(pids: &[u32]) -> BTreeMap<PathBuf, Duration> {
+    let threads = |pid: &u32| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    let ran = |entry: io::Result<fs::DirEntry>| {
+        let thread = entry.ok()?.path();
+        let text = fs::read_to_string(thread.join("schedstat")).ok()?;
+        let nanoseconds = text.split(' ').next()?.parse().ok()?;
+        Some((thread, Duration::from_nanos(nanoseconds)))
     };
-    Duration::from_nanos(pids.iter().map(one).sum())
+    pids.iter().flat_map(threads).filter_map(ran).collect()
+}
+
+/// Time that they have run since then; threads that have ended meanwhile had nothing to do.
+fn run_since(before: &BTreeMap<PathBuf, Duration>, pids: &[u32]) -> Duration {
+    let then = |thread: &PathBuf| before.get(thread).copied().unwrap_or_default();
+    run_times(pids).iter().map(|(thread, ran)| ran.saturating_sub(then(thread))).sum()
 }
 
 /// Memory of sessions that have put out 10 MB each, right after it.
