@@ -30,6 +30,9 @@ need() {
 need cc gcc
 [ "$fuzz" = 0 ] || need c++ g++
 need tmux tmux
+need vim vim
+need htop htop
+need less less
 need ssh openssh-client
 need ps procps
 need ip iproute2

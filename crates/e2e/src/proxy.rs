@@ -61,6 +61,17 @@ pub struct Shape {
     pub jitter: Duration,
     /// Bandwidth; `None` = as fast as it goes.
     pub bytes_per_second: Option<u64>,
+    /// What is late because a segment was lost; `None` = none is.
+    pub loss: Option<Loss>,
+}
+
+/// Lost segments, as a stream shows them: what was lost comes later, and all behind it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// One segment in so many, at random.
+    pub one_in: u64,
+    /// How much later it comes.
+    pub late: Duration,
 }
 
 impl Shape {

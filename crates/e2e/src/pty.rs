@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::{Child, ExitStatus},
 };
 
@@ -141,6 +141,11 @@ impl BlockingPty {
     }
 }
 
+impl AsFd for BlockingPty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.master.as_fd()
+    }
+}
 impl Read for BlockingPty {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.master.read(buffer)

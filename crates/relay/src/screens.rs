@@ -185,6 +185,7 @@ impl Worker {
                     let outcome = self.guarded(&session, |model| model.snapshot(&session));
                     // a viewer that has gone away needs no screen
                     let _ = reply.send(outcome);
+                    self.catch_up(&session);
                 }
                 Work::Grown(id, grown) => self.advance(id, grown),
                 Work::DropIdle => self.drop_idle(MODEL_IDLE),
@@ -228,6 +229,15 @@ impl Worker {
         if matches!(advanced, Ok(model::Progress::Behind)) {
             let mut queue = self.shared.lock();
             queue.grown.entry(id).or_insert(grown);
+        }
+    }
+
+    /// Lets a model that was too far behind for a snapshot go on: a session that is silent now would
+    /// never make it, and its screen would stay inexact.
+    fn catch_up(&mut self, session: &Arc<SessionHandle>) {
+        if self.models.get(&session.id).is_some_and(|model| model.is_behind(session)) {
+            let grown = Grown { session: Arc::downgrade(session), queries: Queries::Answer };
+            self.shared.lock().grown.entry(session.id).or_insert(grown);
         }
     }
 

@@ -57,8 +57,8 @@ const RESIZE_PAUSE: Duration = Duration::from_millis(50);
 const CREDIT_STEP_BYTES: u64 = 32 * 1024;
 /// How long the last output may take to be drawn before the terminal is given back without it.
 const LAST_DRAW_LIMIT: Duration = Duration::from_secs(2);
-/// How long a farewell may take.
-const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
+/// How long a farewell may take, with what was typed before it, on a machine or a link that is slow.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
 /// An attached terminal.
 pub(super) struct Live<'s> {
@@ -295,12 +295,16 @@ impl Live<'_> {
         attached.then_some(self.stream.channel())
     }
 
-    /// Lets go of the lease, so that nobody waits for a client that will not come back.
+    /// Sends what was typed before the key that leaves, and lets go of the lease, so that nobody waits
+    /// for a client that will not come back.
     async fn say_farewell(&mut self) {
-        let Some(Wire { client, mut events, .. }) = self.wire.take() else { return };
+        let channel = self.input_channel();
+        let Some(Wire { client, mut events, mut outbox, .. }) = self.wire.take() else { return };
         let owner = self.view.role() == Role::Owner;
         let session = self.session.to_string();
+        let typing = &mut self.typing;
         let farewell = async {
+            outbox.flush(typing, channel).await;
             if owner {
                 let _ = client.call::<LeaseRelease>(&SessionParams { session }).await;
             }

@@ -93,6 +93,16 @@ impl Outbox {
         sent
     }
 
+    /// Sends all that can be sent now, before the connection is closed.
+    pub(super) async fn flush(&mut self, typing: &mut Typing, channel: Option<Channel>) {
+        while let Some(sending) = self.sending.take().or_else(|| self.compose(typing, channel)) {
+            // a connection that is over takes nothing more, and ends this as well
+            if let Sent::Failed(_) = sending.await {
+                return;
+            }
+        }
+    }
+
     fn compose(
         &mut self,
         typing: &mut Typing,

@@ -2,12 +2,15 @@
 
 use std::{
     io::{self, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
+use super::trust;
 use crate::pty::BlockingPty;
 
 /// A terminal with a program on it.
@@ -43,25 +46,70 @@ impl Line for BlockingPty {
     }
 }
 
+/// A terminal of a system that may get stuck. A raw terminal's reads are what is measured, so that one
+/// has no such second call.
+#[derive(Debug)]
+pub struct Patient(pub BlockingPty);
+
+impl Line for Patient {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
+        let mut waited = [PollFd::new(&self.0, PollFlags::IN)];
+        let limit = Timespec { tv_sec: SILENCE.as_secs().cast_signed(), tv_nsec: 0 };
+        if rustix::event::poll(&mut waited, Some(&limit))? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.0.receive(into)
+    }
+}
+
 /// A WebSocket whose binary messages are the terminal's bytes and nothing else.
 #[derive(Debug)]
-pub struct RawWebSocket(pub WebSocket<TcpStream>);
+pub struct RawWebSocket<S>(pub WebSocket<S>);
 
-impl RawWebSocket {
+impl RawWebSocket<TcpStream> {
     /// Connects to `ws://address/`.
     ///
     /// # Errors
     /// When nobody answers there as a WebSocket.
-    pub fn connect(address: std::net::SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(SILENCE))?;
-        let connected = tungstenite::client(format!("ws://{address}/"), stream);
-        connected.map(|(socket, _)| Self(socket)).map_err(io::Error::other)
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        Self::on(&format!("ws://{address}/"), connect(address)?)
     }
 }
 
-impl Line for RawWebSocket {
+impl RawWebSocket<StreamOwned<ClientConnection, TcpStream>> {
+    /// Connects to `wss://address/`.
+    ///
+    /// # Errors
+    /// When nobody answers there as a WebSocket over TLS.
+    pub fn connect_tls(address: SocketAddr) -> io::Result<Self> {
+        Self::on(&format!("wss://{address}/"), trust::wrap(connect(address)?)?)
+    }
+}
+
+impl<S: Read + Write> RawWebSocket<S> {
+    fn on(url: &str, stream: S) -> io::Result<Self> {
+        match tungstenite::client(url, stream) {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    }
+}
+
+/// A connection that does not wait for more to send, nor for ever.
+///
+/// # Errors
+/// When nobody listens there.
+pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(SILENCE))?;
+    Ok(stream)
+}
+
+impl<S: Read + Write> Line for RawWebSocket<S> {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let message = Message::binary(bytes.to_vec());
         self.0.send(message).map_err(io::Error::other)

@@ -1,17 +1,25 @@
 //! Servers that do the least that can be done, for comparison. Each runs as a process of its own, because
 //! what it is compared with does.
 //!
-//! `ref-ws` is a tokio relay between a terminal and a WebSocket with no log, no frames, no credit and no
+//! `ref-ws` (`ref-wss` with TLS) is a tokio relay between a terminal and a WebSocket with no log, no frames, no credit and no
 //! second viewer: what is slower than it pays for what it can do more.
 
 use std::{
     io::{self, Write},
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use futures_util::{SinkExt, StreamExt};
 use pty_process::blocking;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{self, ServerConfig, pki_types::PrivateKeyDer},
+};
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
 
 use crate::pty::{PtyProcess, USUAL_SIZE};
@@ -40,6 +48,34 @@ pub async fn serve_terminal(program: &[String]) -> io::Result<()> {
     }
 }
 
+/// The same behind TLS.
+///
+/// # Errors
+/// When it cannot listen, or make a certificate.
+pub async fn serve_terminal_tls(program: &[String]) -> io::Result<()> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    let rcgen::CertifiedKey { cert, signing_key } = made.map_err(io::Error::other)?;
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .map_err(io::Error::other)?;
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    announce(&listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let stream = acceptor.accept(stream).await?;
+        let socket = accept_async(stream).await.map_err(io::Error::other)?;
+        // an error is the end of this client only
+        let _ = relay(socket, program).await;
+    }
+}
+
 /// Sends every WebSocket message back, until it is killed.
 ///
 /// # Errors
@@ -63,7 +99,10 @@ async fn accept(listener: &TcpListener) -> io::Result<WebSocketStream<TcpStream>
     accept_async(stream).await.map_err(io::Error::other)
 }
 
-async fn relay(mut socket: WebSocketStream<TcpStream>, program: &[String]) -> io::Result<()> {
+async fn relay<S>(mut socket: WebSocketStream<S>, program: &[String]) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (name, arguments) = program.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let terminal = PtyProcess::spawn(blocking::Command::new(name).args(arguments), USUAL_SIZE)?;
     let mut buffer = vec![0; DRAIN_BYTES];

@@ -1,8 +1,9 @@
-//! The table, and its place in `docs/performance.md`.
+//! The tables, and their place in `docs/performance.md`.
 
 use std::{fmt::Write, fs, io, path::Path};
 
 use super::{
+    goals::{Goal, Met},
     rounds::{Plan, Row},
     stats::Spread,
 };
@@ -13,17 +14,33 @@ const MARKS: [&str; 2] = ["<!-- bench: begin -->", "<!-- bench: end -->"];
 /// The system that ratios are taken to.
 const REFERENCE: &str = "ref-ws";
 
-/// The table of some rows, in Markdown.
+/// The table of the goals, in Markdown.
 #[must_use]
-pub fn table(rows: &[Row], plan: Plan, machine: &str) -> String {
+pub fn goals(goals: &[Goal]) -> String {
+    let mut text = String::from("| What | Reached | Goal | |\n|---|---|---|---|\n");
+    for Goal { what, reached, goal, met } in goals {
+        let (goal, mark) = match met {
+            Met::Yes => (goal.as_str(), "reached"),
+            Met::No => (goal.as_str(), "**missed**"),
+            Met::Unknown if goal.is_empty() => ("-", "-"),
+            Met::Unknown => (goal.as_str(), "-"),
+        };
+        let _ = writeln!(text, "| {what} | {reached} | {goal} | {mark} |");
+    }
+    text
+}
+
+/// The table of all systems, in Markdown, and of those that are not there.
+#[must_use]
+pub fn table(rows: &[Row], missing: &[(&str, &str)], plan: Plan, machine: &str) -> String {
     let mut text = String::new();
-    let Plan { rounds, keys, lines_bytes, short_bytes } = plan;
+    let Plan { rounds, others, keys, lines_bytes, short_bytes } = plan;
     // writing to a String does not fail
     let _ = writeln!(
         text,
-        "{machine}. {rounds} rounds; in each {keys} keys, {lines} MB of log lines and {short} MB of \
-         short lines per system. Median of the rounds [quartiles]; `x` = ratio to {REFERENCE} of the \
-         same round.\n",
+        "{machine}. {rounds} rounds (systems of others: the first {others}); in each {keys} keys, \
+         {lines} MB of log lines and {short} MB of short lines per system. Median of the rounds \
+         [quartiles]; `x` = ratio to {REFERENCE} of the same round.\n",
         lines = lines_bytes / 1_000_000,
         short = short_bytes / 1_000_000,
     );
@@ -36,10 +53,16 @@ pub fn table(rows: &[Row], plan: Plan, machine: &str) -> String {
     for row in rows {
         let _ = writeln!(text, "{}", table_row(row, reference));
     }
+    for (name, why) in missing {
+        let _ = writeln!(text, "| {name} | {why} | | | | | | | |");
+    }
     text
 }
 
 fn table_row(row: &Row, reference: Option<&Row>) -> String {
+    if let (Some(why), true) = (&row.failed, row.echo.is_empty()) {
+        return format!("| {} | failed: {why} | | | | | | | |", row.name);
+    }
     let p50 = |row: &Row| row.echo.iter().map(|echo| echo.p50_us).collect::<Vec<_>>();
     let p99: Vec<f64> = row.echo.iter().map(|echo| echo.p99_us).collect();
     let lines = |row: &Row| row.lines.iter().map(|bulk| bulk.mb_per_s).collect::<Vec<_>>();
@@ -121,17 +144,18 @@ mod tests {
     fn row(name: &'static str, p50_us: f64, mb_per_s: f64) -> Row {
         let bulk = Bulk { mb_per_s, share: 1.0, bytes_per_message: 4000.0 };
         let echo = vec![Echo { p50_us, p99_us: 2.0 * p50_us }];
-        Row { name, echo, lines: vec![bulk], short: vec![bulk] }
+        Row { name, echo, lines: vec![bulk], short: vec![bulk], failed: None }
     }
 
     #[test]
     fn ratios_are_to_the_reference_of_the_same_round() {
         let rows = [row("ref-ws", 100.0, 50.0), row("other", 150.0, 25.0)];
-        let plan = Plan { rounds: 1, keys: 1, lines_bytes: 1, short_bytes: 1 };
-        let table = table(&rows, plan, "a machine");
-        let other = table.lines().last().expect("has rows");
+        let plan = Plan { rounds: 1, others: 1, keys: 1, lines_bytes: 1, short_bytes: 1 };
+        let table = table(&rows, &[("gone", "not installed")], plan, "a machine");
+        let other = table.lines().rev().nth(1).expect("has rows");
         assert!(other.contains("| 1.50 [1.50-1.50] |"), "{other}");
         assert!(other.contains("| 0.50 [0.50-0.50] |"), "{other}");
+        assert!(table.contains("| gone | not installed |"), "{table}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Rounds that go round all systems, so that each meets the same moods of the machine.
 
-use std::{io, path::Path};
+use std::io;
 
 use super::{
     measure::{self, Bulk, Echo},
@@ -12,6 +12,8 @@ use super::{
 pub struct Plan {
     /// Rounds.
     pub rounds: usize,
+    /// In how many of them, the first ones, the systems of others take part: some are slow.
+    pub others: usize,
     /// Keys of one round.
     pub keys: usize,
     /// Text of log lines in one round, in bytes.
@@ -31,22 +33,33 @@ pub struct Row {
     pub lines: Vec<Bulk>,
     /// Short lines.
     pub short: Vec<Bulk>,
+    /// Why there is less than there should be.
+    pub failed: Option<String>,
+}
+
+impl Row {
+    fn take(&mut self, echo: Echo, bulk: Option<[Bulk; 2]>) {
+        self.echo.push(echo);
+        if let Some([lines, short]) = bulk {
+            self.lines.push(lines);
+            self.short.push(short);
+        }
+    }
 }
 
 /// Measures all systems.
 ///
 /// # Errors
-/// When a system fails; a table with holes would be read as one without.
+/// When a system fails that is not optional; a table with holes would be read as one without.
 pub fn run(
     systems: &mut [Box<dyn System>],
     plan: Plan,
-    program: &Path,
+    program: &str,
     progress: &mut dyn FnMut(&str),
 ) -> io::Result<Vec<Row>> {
-    let program = program.display().to_string();
     let empty = |system: &dyn System| {
         let (echo, lines, short) = (Vec::new(), Vec::new(), Vec::new());
-        Row { name: system.name(), echo, lines, short }
+        Row { name: system.name(), echo, lines, short, failed: None }
     };
     let mut rows: Vec<Row> = systems.iter().map(|system| empty(system.as_ref())).collect();
     for round in 0..plan.rounds {
@@ -54,15 +67,16 @@ pub fn run(
         for step in 0..systems.len() {
             let index = (step + round) % systems.len();
             let (system, row) = (systems[index].as_mut(), &mut rows[index]);
+            let rests = system.is_optional() && round >= plan.others;
+            if row.failed.is_some() || rests {
+                continue;
+            }
             progress(&format!("round {} of {}: {}", round + 1, plan.rounds, row.name));
-            let failed = |error: io::Error| io::Error::other(format!("{}: {error}", row.name));
-            measure_one(system, plan, &program).map_err(failed).map(|(echo, bulk)| {
-                row.echo.push(echo);
-                if let Some([lines, short]) = bulk {
-                    row.lines.push(lines);
-                    row.short.push(short);
-                }
-            })?;
+            match measure_one(system, plan, program) {
+                Ok((echo, bulk)) => row.take(echo, bulk),
+                Err(error) if system.is_optional() => row.failed = Some(error.to_string()),
+                Err(error) => return Err(io::Error::other(format!("{}: {error}", row.name))),
+            }
         }
     }
     Ok(rows)

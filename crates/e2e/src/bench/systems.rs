@@ -3,18 +3,13 @@
 use std::{
     io::{self, BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
 use pty_process::blocking;
-use tempfile::TempDir;
 
 use super::line::{Line, RawWebSocket, SILENCE};
-use crate::{
-    harness::tools::find_program,
-    pty::{BlockingPty, USUAL_SIZE},
-};
+use crate::pty::{BlockingPty, USUAL_SIZE};
 
 /// Something that can show a program's terminal to a client.
 pub trait System {
@@ -24,10 +19,14 @@ pub trait System {
     ///
     /// # Errors
     /// When the system does not do what it should.
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>>;
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>>;
     /// Whether there is a program at all: pure echo servers have none.
     fn runs_programs(&self) -> bool {
         true
+    }
+    /// Whether the rest is measured if it fails: what is another's may break in ways that are not ours.
+    fn is_optional(&self) -> bool {
+        false
     }
 }
 
@@ -43,6 +42,11 @@ impl Drop for Server {
 }
 
 impl Server {
+    /// Has a process killed with the benchmark.
+    #[must_use]
+    pub const fn of(child: Child) -> Self {
+        Self(child)
+    }
     /// Starts this binary with other words; it says first where it listens.
     fn start(words: &[String]) -> io::Result<(Self, SocketAddr)> {
         let mut command = Command::new(std::env::current_exe()?);
@@ -62,7 +66,7 @@ impl System for RawPty {
     fn name(&self) -> &'static str {
         "raw PTY"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         Ok(Box::new(on_terminal(program)?))
     }
 }
@@ -80,7 +84,7 @@ impl System for RawTcp {
     fn name(&self) -> &'static str {
         "raw TCP echo"
     }
-    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let stream = TcpStream::connect(listener.local_addr()?)?;
         let (mut served, _) = listener.accept()?;
@@ -106,7 +110,7 @@ impl System for RawWs {
     fn name(&self) -> &'static str {
         "raw WebSocket echo"
     }
-    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, _program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         self.0 = None;
         let (_, address) = self.0.insert(Server::start(&["serve-echo".to_owned()])?);
         Ok(Box::new(RawWebSocket::connect(*address)?))
@@ -124,63 +128,47 @@ impl System for RefWs {
     fn name(&self) -> &'static str {
         "ref-ws"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
         self.0 = None;
-        let words = [&["serve-terminal".to_owned()], program].concat();
-        let (_, address) = self.0.insert(Server::start(&words)?);
-        Ok(Box::new(RawWebSocket::connect(*address)?))
+        let address = self.serve(program)?;
+        Ok(Box::new(RawWebSocket::connect(address)?))
     }
 }
 
-/// tmux with its client on a terminal of the benchmark.
-#[derive(Debug)]
-pub struct Tmux {
-    directory: TempDir,
-    binary: PathBuf,
-    /// Number of the server that runs now: a client must not meet one that is about to end.
-    server: u32,
-}
-
-impl Tmux {
-    /// tmux, if it is installed.
+impl RefWs {
+    /// Starts it, and gives where it listens.
     ///
     /// # Errors
-    /// When there is no temporary directory.
-    pub fn find() -> io::Result<Option<Self>> {
-        let Some(binary) = find_program("tmux") else { return Ok(None) };
-        Ok(Some(Self { directory: tempfile::tempdir()?, binary, server: 0 }))
-    }
-    fn stop(&self) {
-        let mut command = Command::new(&self.binary);
-        let command = command.arg("-S").arg(self.socket()).arg("kill-server");
-        // fails when no server runs
-        let _ = command.stderr(Stdio::null()).status();
-    }
-    fn socket(&self) -> PathBuf {
-        self.directory.path().join(self.server.to_string())
+    /// When it does not start.
+    pub fn serve(&mut self, program: &[String]) -> io::Result<SocketAddr> {
+        self.0 = None;
+        let words = [&["serve-terminal".to_owned()], program].concat();
+        Ok(self.0.insert(Server::start(&words)?).1)
     }
 }
 
-impl System for Tmux {
+/// The same behind TLS.
+#[derive(Debug, Default)]
+pub struct RefWss(Option<(Server, SocketAddr)>);
+
+impl System for RefWss {
     fn name(&self) -> &'static str {
-        "tmux (local attach)"
+        "ref-wss"
     }
-    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line>> {
-        self.stop();
-        self.server += 1;
-        let command = blocking::Command::new(&self.binary)
-            .env("TERM", "xterm-256color")
-            .args(["-f", "/dev/null", "-S"])
-            .arg(self.socket())
-            .arg("new-session")
-            .args(program)
-            .args([";", "set", "status", "off"]);
-        Ok(Box::new(BlockingPty::spawn(command, USUAL_SIZE)?))
+    fn open(&mut self, program: &[String]) -> io::Result<Box<dyn Line + Send>> {
+        let address = self.serve(program)?;
+        Ok(Box::new(RawWebSocket::connect_tls(address)?))
     }
 }
 
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        self.stop();
+impl RefWss {
+    /// Starts it, and gives where it listens.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve(&mut self, program: &[String]) -> io::Result<SocketAddr> {
+        self.0 = None;
+        let words = [&["serve-terminal-tls".to_owned()], program].concat();
+        Ok(self.0.insert(Server::start(&words)?).1)
     }
 }

@@ -1,29 +1,38 @@
-//! Measures keystroke echo and bulk output; see `quarterdeck_e2e::bench`. Build it with `--release`.
+//! Measures Quarterdeck beside other systems; see `quarterdeck_e2e::bench`. Build it with `--release`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use quarterdeck_e2e::{
-    bench::{
-        quarterdeck::{Over, Quarterdeck},
-        reference, report,
-        rounds::{self, Plan},
-        systems::{RawPty, RawTcp, RawWs, RefWs, System, Tmux},
-    },
-    harness::tools::find_program,
+use quarterdeck_e2e::bench::{
+    client::Over,
+    goals::{self, Extent},
+    holder::HolderAlone,
+    others::{self, Found},
+    quarterdeck::Quarterdeck,
+    reference, report,
+    rounds::{self, Plan, Row},
+    systems::{RawPty, RawTcp, RawWs, RefWs, RefWss, System},
+    wan,
 };
 
 const USAGE: &str = "\
-usage: qd-bench [--rounds N] [--keys N] [--lines-mb N] [--short-mb N] [--only WORD,WORD] [--write PAGE]
+usage: qd-bench [--quick] [--parts WORDS] [--only WORDS] [--write PAGE]
+                [--rounds N] [--others N] [--keys N] [--lines-mb N] [--short-mb N]
 
+  --quick        a little of everything, to see that it works
+  --parts WORDS  only these parts: systems, goals, wan
   --only WORDS   only systems whose name has one of the words; ref-ws is always measured
-  --write PAGE   put the table between the marks of this page, as well as on stdout";
+  --others N     the systems of others take part in the first N rounds only
+  --write PAGE   put the tables between the marks of this page, as well as on stdout
+
+Words are separated by commas. It takes about a quarter of an hour.";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let done = match words.first().map(String::as_str) {
         Some("serve-echo") => serve(reference::serve_echo()),
         Some("serve-terminal") => serve(reference::serve_terminal(&words[1..])),
+        Some("serve-terminal-tls") => serve(reference::serve_terminal_tls(&words[1..])),
         Some(_) | None => match Options::parse(&words) {
             Some(options) => bench(&options),
             None => {
@@ -49,33 +58,48 @@ fn serve(server: impl Future<Output = io::Result<()>>) -> io::Result<()> {
 
 struct Options {
     plan: Plan,
+    extent: Extent,
+    parts: Vec<String>,
     only: Vec<String>,
     page: Option<PathBuf>,
 }
 
+/// What a full run measures in its rounds, and a quick one.
+const FULL: Plan =
+    Plan { rounds: 8, others: 4, keys: 250, lines_bytes: 60_000_000, short_bytes: 8_000_000 };
+const QUICK: Plan =
+    Plan { rounds: 2, others: 1, keys: 100, lines_bytes: 10_000_000, short_bytes: 2_000_000 };
+
 impl Options {
     fn parse(words: &[String]) -> Option<Self> {
-        let plan = Plan { rounds: 8, keys: 250, lines_bytes: 60_000_000, short_bytes: 8_000_000 };
-        let mut options = Self { plan, only: Vec::new(), page: None };
-        let mut words = words.iter();
+        let quick = words.iter().any(|word| word == "--quick");
+        let (extent, plan) = if quick { (Extent::Quick, QUICK) } else { (Extent::Full, FULL) };
+        let (parts, only) = (Vec::new(), Vec::new());
+        let mut options = Self { plan, extent, parts, only, page: None };
+        let mut words = words.iter().filter(|word| *word != "--quick");
+        let list = |value: &String| value.split(',').map(str::to_owned).collect();
         while let Some(flag) = words.next() {
             let value = words.next()?;
             match flag.as_str() {
                 "--rounds" => options.plan.rounds = value.parse().ok()?,
+                "--others" => options.plan.others = value.parse().ok()?,
                 "--keys" => options.plan.keys = value.parse().ok()?,
                 "--lines-mb" => options.plan.lines_bytes = megabytes(value)?,
                 "--short-mb" => options.plan.short_bytes = megabytes(value)?,
-                "--only" => options.only = value.split(',').map(str::to_owned).collect(),
+                "--parts" => options.parts = list(value),
+                "--only" => options.only = list(value),
                 "--write" => options.page = Some(PathBuf::from(value)),
                 _ => return None,
             }
         }
         Some(options)
     }
-    fn wants(&self, system: &dyn System) -> bool {
-        let name = system.name();
+    fn wants(&self, name: &str) -> bool {
         let listed = self.only.iter().any(|word| name.contains(word.as_str()));
         self.only.is_empty() || listed || name == "ref-ws"
+    }
+    fn wants_part(&self, name: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|part| part == name)
     }
 }
 
@@ -87,33 +111,59 @@ fn bench(options: &Options) -> io::Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("qd-bench: this is not a release build; its figures mean nothing");
     }
-    let machine = report::machine();
-    let mut systems = systems()?;
-    systems.retain(|system| options.wants(system.as_ref()));
     let program = std::env::current_exe()?.with_file_name("e2e-program");
+    let program = program.display().to_string();
     let mut progress = |what: &str| eprintln!("{what}");
-    let rows = rounds::run(&mut systems, options.plan, &program, &mut progress)?;
-    let table = report::table(&rows, options.plan, &machine);
-    println!("{table}");
-    options.page.as_deref().map_or(Ok(()), |page| report::write(page, &table))
+    let mut text = String::new();
+    let mut rows = Vec::new();
+    if options.wants_part("systems") {
+        let table = systems(options, &program, &mut rows, &mut progress)?;
+        text.push_str(&format!("### Side by side\n\n{table}"));
+    }
+    if options.wants_part("goals") {
+        let mut all = goals::of_rounds(&rows);
+        all.extend(goals::measure(options.extent, &program, &mut progress));
+        text.push_str(&format!("\n### What is to be reached\n\n{}", report::goals(&all)));
+    }
+    if options.wants_part("wan") {
+        let table = wan::table(options.extent, &program, &mut progress)?;
+        text.push_str(&format!("\n### Over a wide network\n\n{table}"));
+    }
+    println!("{text}");
+    options.page.as_deref().map_or(Ok(()), |page| report::write(page, &text))
 }
 
-fn systems() -> io::Result<Vec<Box<dyn System>>> {
+/// Measures all systems that are there, into `rows`, and gives their table.
+fn systems(
+    options: &Options,
+    program: &str,
+    rows: &mut Vec<Row>,
+    progress: &mut dyn FnMut(&str),
+) -> io::Result<String> {
+    let machine = report::machine();
     let mut systems: Vec<Box<dyn System>> = vec![
         Box::new(RawTcp),
         Box::new(RawWs::default()),
         Box::new(RawPty),
         Box::new(RefWs::default()),
+        Box::new(RefWss::default()),
+        Box::new(HolderAlone::default()),
         Box::new(Quarterdeck::new(Over::Ws)),
         Box::new(Quarterdeck::new(Over::Wss)),
         Box::new(Quarterdeck::new(Over::Unix)),
     ];
-    match Tmux::find()? {
-        Some(tmux) => systems.push(Box::new(tmux)),
-        None => eprintln!("qd-bench: tmux is NOT measured: it is not installed"),
+    let mut missing = Vec::new();
+    for found in others::find_all()? {
+        match found {
+            Found::Here(system) => systems.push(system),
+            Found::Missing(name, why) => missing.push((name, why)),
+        }
     }
-    if find_program("ttyd").is_none() {
-        eprintln!("qd-bench: ttyd is NOT measured: it is not installed");
+    systems.retain(|system| options.wants(system.name()));
+    missing.retain(|(name, _)| options.wants(name));
+    for (name, why) in &missing {
+        eprintln!("qd-bench: {name} is NOT measured: {why}");
     }
-    Ok(systems)
+    *rows = rounds::run(&mut systems, options.plan, program, progress)?;
+    Ok(report::table(rows, &missing, options.plan, &machine))
 }

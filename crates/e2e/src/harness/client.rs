@@ -235,6 +235,8 @@ pub struct Attachment {
     pub gaps: Vec<(Out, Out)>,
     /// Whole snapshots.
     pub snapshots: u32,
+    /// Snapshots that were said to be inexact.
+    pub inexact: u32,
     /// The newest state of each input; an applied one settles all before it.
     pub inputs: BTreeMap<InputNumber, InputState>,
     /// Why inputs were rejected.
@@ -259,6 +261,7 @@ impl Attachment {
             known: None,
             gaps: Vec::new(),
             snapshots: 0,
+            inexact: 0,
             inputs: BTreeMap::new(),
             rejected: Vec::new(),
             events: Vec::new(),
@@ -401,7 +404,9 @@ impl Attachment {
             Body::Snap { out, flags, bytes } => {
                 self.text.extend_from_slice(bytes);
                 self.out = out;
-                self.snapshots += u32::from(!flags.has(Flags::MORE));
+                let is_last = !flags.has(Flags::MORE);
+                self.snapshots += u32::from(is_last);
+                self.inexact += u32::from(is_last && flags.has(Flags::INEXACT));
             }
             Body::Gap { from, to } => {
                 self.gaps.push((from, to));

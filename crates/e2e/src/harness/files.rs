@@ -18,23 +18,36 @@ use crate::watched::watch;
 /// When that does not come.
 pub async fn until_file(path: &Path, mut holds: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
     let directory = path.parent().expect("a file is in a directory");
+    let what = format!("{} has what it should", path.display());
+    until_changed(directory, &what, || fs::read(path).ok().filter(|bytes| holds(bytes))).await
+}
+
+/// Looks at once and after each change in a directory, until there is what is looked for.
+///
+/// # Panics
+/// When it does not come.
+pub async fn until_changed<T>(
+    directory: &Path,
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let events = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).expect("inotify");
     let wanted = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
     inotify::add_watch(&events, directory, wanted).expect("the directory can be watched");
     let events = watch(events).expect("inotify can be polled");
     let coming = async {
         loop {
-            if let Some(bytes) = fs::read(path).ok().filter(|bytes| holds(bytes)) {
-                return bytes;
+            if let Some(found) = look() {
+                return found;
             }
             let mut ready = events.readable().await.expect("inotify can be polled");
-            // what changed does not matter: the file is looked at again
+            // what changed does not matter: it is looked at again
             let mut buffer = [0; 4096];
             while rustix::io::read(events.get_ref(), &mut buffer).is_ok() {}
             ready.clear_ready();
         }
     };
-    within(&format!("{} has what it should", path.display()), coming).await
+    within(what, coming).await
 }
 
 /// Everything that a session's log on disk gives: records, and what is missing between them.

@@ -3,7 +3,7 @@
 use std::{io, process::ExitStatus};
 
 use pty_process::blocking;
-use quarterdeck_screen::{Screen, ScrolledCapture, Size};
+use quarterdeck_screen::{Cursor, Screen, ScrolledCapture, Size};
 
 use super::{
     instance::{Instance, qd_binary},
@@ -25,6 +25,8 @@ pub struct Terminal {
     pub history: Vec<String>,
     /// Everything the program wrote.
     pub raw: Vec<u8>,
+    /// Each size the terminal had, with how much of `raw` had come before it.
+    pub sizes: Vec<(usize, Size)>,
 }
 
 impl Terminal {
@@ -54,9 +56,11 @@ impl Terminal {
         let environment = instance.environment();
         let command = command.env_clear().envs(environment).current_dir(instance.home());
         let process = PtyProcess::spawn(command, size).expect("the program starts");
-        let mut screen = Screen::new(Size { cols: size.0, rows: size.1 });
+        let size = Size { cols: size.0, rows: size.1 };
+        let mut screen = Screen::new(size);
         screen.set_scrolled_capture(ScrolledCapture::Last(MAX_HISTORY_LINES));
-        Self { process, screen, history: Vec::new(), raw: Vec::new() }
+        let sizes = vec![(0, size)];
+        Self { process, screen, history: Vec::new(), raw: Vec::new(), sizes }
     }
     /// The program's process id.
     #[must_use]
@@ -67,6 +71,16 @@ impl Terminal {
     #[must_use]
     pub fn text(&self) -> String {
         self.screen.text()
+    }
+    /// The rows of the screen as they are drawn, with their colours.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Vec<u8>> {
+        self.screen.lines()
+    }
+    /// The cursor.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        self.screen.cursor()
     }
     /// Types.
     ///
@@ -115,11 +129,15 @@ impl Terminal {
     /// When the terminal is gone.
     pub fn resize(&mut self, size: (u16, u16)) {
         self.process.resize(size).expect("resizes");
-        self.screen.resize(Size { cols: size.0, rows: size.1 });
+        let size = Size { cols: size.0, rows: size.1 };
+        self.sizes.push((self.raw.len(), size));
+        self.screen.resize(size);
     }
-
     /// Takes what the program writes next; false at its end.
-    async fn step(&mut self) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    pub async fn step(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 4096];
         let count = self.process.read(&mut buffer).await?;
         self.raw.extend_from_slice(&buffer[..count]);

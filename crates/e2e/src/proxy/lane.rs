@@ -17,10 +17,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{Cut, Flow, Shape};
+use super::{Cut, Flow, Loss, Shape};
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// Bytes of a segment on an ordinary network, for counting which of them are lost.
+const SEGMENT_BYTES: usize = 1448;
 /// Chunks that may be under way on one direction of one link.
 const QUEUE_CHUNKS: usize = 16;
 /// How often a limited direction gets its share: often enough to look smooth.
@@ -108,7 +110,8 @@ impl Lane {
                 continue;
             }
             let (bytes, then) = self.tripwires().spring(&buffer[..count]);
-            last_due = last_due.max(Instant::now() + now.delay + self.draw_jitter(now.jitter));
+            let late = self.draw_jitter(now.jitter) + self.draw_loss(now.loss, count);
+            last_due = last_due.max(Instant::now() + now.delay + late);
             if queue.send(Chunk { bytes, due: last_due, then }).await.is_err() || then.is_some() {
                 return Ok(());
             }
@@ -145,11 +148,23 @@ impl Lane {
         Ok(None)
     }
 
+    /// How much later bytes come, of whose segments some may have been lost.
+    fn draw_loss(&self, loss: Option<Loss>, bytes: usize) -> Duration {
+        let Some(Loss { one_in, late }) = loss else { return Duration::ZERO };
+        let segments = bytes.div_ceil(SEGMENT_BYTES) as u64;
+        let lost = (0..segments).any(|_| self.draw().is_multiple_of(one_in.max(1)));
+        if lost { late } else { Duration::ZERO }
+    }
+
+    fn draw(&self) -> u64 {
+        crate::streams::mix(self.random.fetch_add(1, Ordering::Relaxed))
+    }
+
     fn draw_jitter(&self, most: Duration) -> Duration {
         if most.is_zero() {
             return Duration::ZERO;
         }
-        let drawn = crate::streams::mix(self.random.fetch_add(1, Ordering::Relaxed));
+        let drawn = self.draw();
         most.mul_f64((drawn >> 11) as f64 / (1_u64 << 53) as f64)
     }
 }

@@ -150,6 +150,18 @@ async fn a_delay_with_jitter_keeps_the_order() {
 }
 
 #[tokio::test]
+async fn what_was_lost_comes_late_and_in_order() {
+    let stage = Stage::set().await;
+    let late = Duration::from_millis(30);
+    let loss = Some(Loss { one_in: 1, late });
+    stage.proxy.shape(Direction::Up, Shape { loss, ..Shape::default() });
+    let mut link = stage.connect().await;
+    let start = Instant::now();
+    round_trip(&mut link, 300_000).await.expect("unchanged");
+    assert!(start.elapsed() >= late);
+}
+
+#[tokio::test]
 async fn a_trickle_delivers_single_bytes_in_their_time() {
     let stage = Stage::set().await;
     stage.proxy.shape(Direction::Down, Shape::trickle(Duration::from_millis(1)));

@@ -3,12 +3,14 @@
 mod agor;
 mod basics;
 mod damage;
+mod fullscreen;
 mod garbage;
 mod journeys;
 mod killing;
 mod leases;
 mod links;
 mod loans;
+mod past;
 mod reach;
 mod remote;
 mod scopes;

@@ -84,10 +84,12 @@ impl Model {
         let progress = self.follow(head, Out(from.0.saturating_add(budget))).map_err(unreadable)?;
         self.answer_queries(session, queries);
         self.tell_title(session);
-        if self.cached_at.is_none_or(|at| self.at().out.0 - at.0 >= SCREEN_CACHE_INTERVAL_BYTES) {
-            self.cache_into(&session.directory);
-        }
         Ok(progress)
+    }
+
+    /// Whether the log has more than this model has taken.
+    pub(super) fn is_behind(&self, session: &SessionHandle) -> bool {
+        self.at().seq < session.tail.head().seq
     }
 
     /// The screen at the head of the log.
@@ -109,12 +111,19 @@ impl Model {
     /// Stores the screen where it was not stored yet.
     pub(super) fn cache(&mut self) {
         if self.cached_at != Some(self.at().out) {
-            let directory = self.directory.clone();
-            self.cache_into(&directory);
+            self.store();
         }
     }
 
-    fn cache_into(&mut self, directory: &Path) {
+    /// Stores it where the last one stored is an interval back: whatever made the model catch up, the
+    /// next one has no more than that to take.
+    fn cache_if_due(&mut self) {
+        if self.cached_at.is_none_or(|at| self.at().out.0 - at.0 >= SCREEN_CACHE_INTERVAL_BYTES) {
+            self.store();
+        }
+    }
+
+    fn store(&mut self) {
         let Position { seq, out } = self.at();
         let snapshot = self.screen.snapshot();
         if self.exact != Exactness::Exact || !snapshot.exact {
@@ -123,7 +132,7 @@ impl Model {
         let size = terminal_size(snapshot.size);
         let bytes = snapshot.bytes.len() as u64;
         let head = CachedHead { log_id: self.log_id, seq, out, size, bytes };
-        match cache::store(directory, &head, &snapshot.bytes) {
+        match cache::store(&self.directory, &head, &snapshot.bytes) {
             Ok(()) => self.cached_at = Some(out),
             Err(error) => tracing::debug!(%error, "screen not cached"),
         }
@@ -141,6 +150,7 @@ impl Model {
             if self.at().out >= until {
                 return Ok(Progress::Behind);
             }
+            self.cache_if_due();
             match self.reader.next()? {
                 Next::Record(record) => apply(&mut self.screen, &record),
                 Next::Gap(_) => self.exact = Exactness::Inexact,
@@ -188,7 +198,8 @@ pub(super) fn open_before(
 fn jump(directory: &Path, head: Position) -> Result<SnapshotAt, ReadError> {
     let mut reader = LogReader::open(directory)?;
     let size = quarterdeck_holder::log::scan_state(directory)?.state.facts().size;
-    reader.seek_tail(JUMP_BYTES)?;
+    // not back from the log's own end: in a flood that is far beyond the head that was asked for
+    reader.seek_out(Out(head.out.0.saturating_sub(JUMP_BYTES)))?;
     let mut screen = Screen::new(screen_size(size));
     while reader.position().seq < head.seq {
         match reader.next()? {
