@@ -233,10 +233,11 @@ impl Worker {
     }
 
     /// Lets a model that was too far behind for a snapshot go on: a session that is silent now would
-    /// never make it, and its screen would stay inexact.
+    /// never make it, and its screen would stay inexact. What the program asked in there has had its
+    /// answer: it was grown once.
     fn catch_up(&mut self, session: &Arc<SessionHandle>) {
         if self.models.get(&session.id).is_some_and(|model| model.is_behind(session)) {
-            let grown = Grown { session: Arc::downgrade(session), queries: Queries::Answer };
+            let grown = Grown { session: Arc::downgrade(session), queries: Queries::Leave };
             self.shared.lock().grown.entry(session.id).or_insert(grown);
         }
     }
