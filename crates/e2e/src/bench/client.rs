@@ -202,7 +202,11 @@ impl Connection {
                 let part = if flags.has(Flags::MORE) { Part::Early } else { Part::Last };
                 Event::Snap(bytes.to_vec(), out, part)
             }
-            Body::Gap { from, to } => Event::Gap(to.0 - from.0),
+            Body::Gap { from, to } => {
+                // there is nothing of it to render
+                self.rendered(to)?;
+                Event::Gap(to.0 - from.0)
+            }
             Body::In { .. } | Body::InAck { .. } | Body::Credit { .. } => Event::Other,
         })
     }
