@@ -128,6 +128,8 @@ pub(super) struct PendingRequest {
 pub(super) enum Then {
     /// Nothing.
     Ignore,
+    /// Clients are heard again: the lease that a restart changed is recorded.
+    Listen,
     /// Tell the caller that it is done.
     Done(Reply<()>),
     /// Tell the caller its lease.
@@ -197,6 +199,9 @@ impl Session {
             let deadline = self.next_deadline();
             // a holder answers its first message at once; one that does not holds nobody up again
             let listens = !self.holder.is_connecting() || self.is_silent();
+            // nobody is told the lease of before a restart
+            let listens =
+                listens && !self.pending.values().any(|it| matches!(it.then, Then::Listen));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -271,7 +276,7 @@ impl Session {
         }
         self.set_stalled(&hello.stalled.map(|stalled| stalled.why).unwrap_or_default());
         self.read_log(None);
-        self.record_lease_changes(Then::Ignore);
+        self.record_lease_changes(Then::Listen);
     }
 
     fn is_silent(&self) -> bool {
@@ -515,7 +520,7 @@ impl HolderState {
 impl Then {
     pub(super) fn succeed(self) {
         match self {
-            Self::Ignore => {}
+            Self::Ignore | Self::Listen => {}
             Self::Done(reply) => answer(reply, Ok(())),
             Self::Lease(reply, result) => answer(reply, Ok(result)),
             Self::Attached(reply, attached) => answer(reply, Ok(attached)),
@@ -523,7 +528,7 @@ impl Then {
     }
     pub(super) fn fail(self, error: &RpcError) {
         match self {
-            Self::Ignore => {}
+            Self::Ignore | Self::Listen => {}
             Self::Done(reply) => answer(reply, Err(error.clone())),
             Self::Lease(reply, _) => answer(reply, Err(error.clone())),
             // an ended session is there to be looked at, also when it ended in this moment
