@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::net::{Shutdown, shutdown};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, oneshot, watch},
@@ -282,7 +283,10 @@ impl Door {
     }
     fn turn(&mut self, gate: Gate) -> io::Result<()> {
         match gate {
-            Gate::Refuse => self.listener = None,
+            Gate::Refuse => {
+                // closing is not enough: a child that another test is starting may have a copy
+                self.listener.take().map_or(Ok(()), |it| shutdown(&it, Shutdown::Read))?;
+            }
             Gate::Open | Gate::Slam if self.listener.is_some() => {}
             Gate::Open | Gate::Slam => {
                 let socket = TcpSocket::new_v4()?;
