@@ -68,7 +68,7 @@ impl Sshd {
             .env("TERM", "xterm-256color")
             .arg("-F")
             .arg(self.directory.path().join("client"))
-            .args(["-tt", "-p", &address.port().to_string(), "127.0.0.1", &words]);
+            .args(["-tt", "-p", &address.port().to_string(), &address.ip().to_string(), &words]);
         Ok(Patient(BlockingPty::spawn(command, USUAL_SIZE)?))
     }
 }
