@@ -1,6 +1,7 @@
 //! Real-process tests of Quarterdeck, the tools they need, and the benchmarks.
 //!
 //! - [`proxy`]: a TCP proxy whose links can be cut, delayed, trickled, swallowed or corrupted;
+//! - [`models`]: a model server whose answers are scripted, for the real coding agents;
 //! - [`streams`]: output and input of which every byte is known.
 //! - [`program`]: what runs inside the sessions under test;
 //!
@@ -8,6 +9,7 @@
 
 pub mod bench;
 pub mod harness;
+pub mod models;
 pub mod processes;
 pub mod program;
 pub mod proxy;
