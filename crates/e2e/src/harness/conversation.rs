@@ -6,7 +6,11 @@ mod seen;
 use std::{
     collections::{BTreeSet, VecDeque},
     fmt::Write as _,
+    fs::OpenOptions,
+    io::Write as _,
     os::unix::process::ExitStatusExt as _,
+    path::Path,
+    pin::pin,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -196,7 +200,11 @@ impl Talk {
         self.log.push(record);
     }
 
+    /// Keeps a line for the message of a failing test; and, for a developer, in a file of `QD_TRANSCRIPTS`.
     fn show(&mut self, way: &str, line: &[u8]) {
+        if let Some(directory) = std::env::var_os("QD_TRANSCRIPTS") {
+            transcribe(Path::new(&directory), way, line);
+        }
         let line = String::from_utf8_lossy(&line[..line.len().min(600)]);
         self.shown.push_back(format!("{way} {}", line.trim_end()));
         if self.shown.len() > SHOWN_LINES {
@@ -243,15 +251,15 @@ impl Talk {
         let Ok(line) = tokio::time::timeout(AGENT_PATIENCE, process.lines.recv()).await else {
             self.fail(what)
         };
-        match line {
-            Some(line) => {
-                self.show("←", &line);
-                let line = line.strip_suffix(b"\n").unwrap_or(&line);
-                self.record(&Fact::VendorOut(Bytes::copy_from_slice(line)));
-                self.settle().await;
-            }
-            None => self.take_end(what).await,
-        }
+        self.handle_line(line, what).await;
+    }
+
+    async fn handle_line(&mut self, line: Option<Vec<u8>>, what: &str) {
+        let Some(line) = line else { return self.take_end(what).await };
+        self.show("←", &line);
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        self.record(&Fact::VendorOut(Bytes::copy_from_slice(line)));
+        self.settle().await;
     }
 
     async fn take_end(&mut self, what: &str) {
@@ -276,6 +284,26 @@ impl Talk {
                 return it;
             }
             self.take_line(what).await;
+        }
+    }
+
+    /// Takes lines in until something has happened elsewhere, as at the model.
+    ///
+    /// # Panics
+    /// As [`Self::until`].
+    pub async fn until_elsewhere(&mut self, what: &str, event: impl Future<Output = ()>) {
+        let mut event = pin!(event);
+        let patience = tokio::time::sleep(AGENT_PATIENCE);
+        let mut patience = pin!(patience);
+        loop {
+            let Some(process) = &mut self.process else { self.fail(what) };
+            let line = tokio::select! {
+                biased;
+                () = &mut event => return,
+                line = process.lines.recv() => line,
+                () = &mut patience => self.fail(what),
+            };
+            self.handle_line(line, what).await;
         }
     }
 
@@ -422,6 +450,16 @@ fn kill_group(child: &Child) {
     if let Some(pid) = pid {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
+}
+
+fn transcribe(directory: &Path, way: &str, line: &[u8]) {
+    let test = std::thread::current();
+    let test = test.name().unwrap_or("test").replace("::", ".");
+    let file = OpenOptions::new().create(true).append(true).open(directory.join(test));
+    let mut text = format!("{way} ").into_bytes();
+    text.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+    text.push(b'\n');
+    file.and_then(|mut file| file.write_all(&text)).expect("the transcript is written");
 }
 
 fn session_id() -> SessionId {
