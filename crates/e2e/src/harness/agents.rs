@@ -241,6 +241,7 @@ impl AgentHome {
 model = "gpt-5.5"
 model_provider = "fake"
 check_for_update_on_startup = false
+suppress_unstable_features_warning = true
 [analytics]
 enabled = false
 [feedback]
@@ -248,6 +249,7 @@ enabled = false
 [features]
 plugins = false
 daemon_auto_start = false
+default_mode_request_user_input = true
 [model_providers.fake]
 name = "fake"
 base_url = "{url}/v1"

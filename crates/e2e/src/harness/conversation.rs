@@ -385,8 +385,21 @@ impl Talk {
         prompt: PromptId,
         answer: &PromptAnswer,
     ) -> Result<(), AnswerRefusal> {
+        self.try_answer_as(PERSON, prompt, answer).await
+    }
+
+    /// Answers a prompt in somebody else's name.
+    ///
+    /// # Errors
+    /// When the fold refuses the answer.
+    pub async fn try_answer_as(
+        &mut self,
+        name: &str,
+        prompt: PromptId,
+        answer: &PromptAnswer,
+    ) -> Result<(), AnswerRefusal> {
         let who = Answerer {
-            by: principal(),
+            by: principal(name),
             from: Some(ClientId::from_bytes([1; 16])),
             answer_id: format!("answer to {prompt}"),
         };
@@ -466,12 +479,15 @@ fn session_id() -> SessionId {
     SessionId::from_bytes([9; 10])
 }
 
-fn principal() -> Principal {
-    Principal::new("r_00", "ada").expect("is valid")
+/// Who does everything that a test does in nobody's name.
+const PERSON: &str = "ada";
+
+fn principal(name: &str) -> Principal {
+    Principal::new("r_00", name).expect("is valid")
 }
 
 fn person() -> Origin {
-    Origin::Person { principal: principal(), client: None }
+    Origin::Person { principal: principal(PERSON), client: None }
 }
 
 fn agent_start(vendor: Vendor, cwd: &str, wishes: &Wishes) -> AgentStart {

@@ -186,7 +186,11 @@ fn content_texts(content: &Value) -> Vec<String> {
 fn system(wire: Wire, body: &Value) -> String {
     match wire {
         Wire::Messages => content_texts(&body["system"]).join("\n"),
-        Wire::Responses => text(&body["instructions"]),
+        Wire::Responses => {
+            let told = list(&body["input"]).filter(|it| it["role"] == "developer");
+            let told = told.flat_map(|it| content_texts(&it["content"]));
+            std::iter::once(text(&body["instructions"])).chain(told).collect::<Vec<_>>().join("\n")
+        }
         Wire::Chat => {
             let system = list(&body["messages"]).filter(|it| it["role"] == "system");
             system.flat_map(|it| content_texts(&it["content"])).collect::<Vec<_>>().join("\n")
@@ -296,7 +300,7 @@ mod tests {
 
     fn check(wire: Wire, body: Value) {
         let request = ModelRequest::read(wire, body, None);
-        assert_eq!(request.system, "be good");
+        assert_eq!(request.system, "be\ngood");
         assert_eq!(request.tools, ["sh"]);
         assert_eq!(request.last_user_text(), "run it");
         assert_eq!(request.model_texts(), ["I will"]);
@@ -310,7 +314,7 @@ mod tests {
         check(
             Wire::Messages,
             json!({
-                "system": [{ "type": "text", "text": "be good" }], "tools": [{ "name": "sh" }],
+                "system": [{ "type": "text", "text": "be\ngood" }], "tools": [{ "name": "sh" }],
                 "messages": [
                     { "role": "user", "content": [
                         { "type": "text", "text": "run it" },
@@ -329,8 +333,9 @@ mod tests {
         check(
             Wire::Responses,
             json!({
-                "instructions": "be good", "tools": [{ "type": "function", "name": "sh" }],
+                "instructions": "be", "tools": [{ "type": "function", "name": "sh" }],
                 "input": [
+                    { "type": "message", "role": "developer", "content": "good" },
                     { "type": "message", "role": "user", "content": [
                         { "type": "input_text", "text": "run it" },
                     ] },
@@ -349,7 +354,7 @@ mod tests {
             json!({
                 "tools": [{ "type": "function", "function": { "name": "sh" } }],
                 "messages": [
-                    { "role": "system", "content": "be good" },
+                    { "role": "system", "content": "be\ngood" },
                     { "role": "user", "content": "run it" },
                     { "role": "assistant", "content": "I will", "tool_calls": [
                         { "id": "c1", "function": { "name": "sh", "arguments": "{\"a\":1}" } },

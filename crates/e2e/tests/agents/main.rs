@@ -20,4 +20,7 @@ macro_rules! for_every_agent {
 }
 
 mod basics;
+mod course;
+mod prompts;
 mod scene;
+mod zz;

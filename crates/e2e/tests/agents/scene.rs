@@ -3,10 +3,11 @@
 use quarterdeck_e2e::{
     harness::{
         agents::{Agent, AgentHome},
-        conversation::Talk,
+        conversation::{Talk, Wishes},
     },
     models::{FakeModels, Reply},
 };
+use quarterdeck_protocol::agent::{Delivery, Prompt};
 use serde_json::{Value, json};
 
 /// A model, a home that uses it, and the agent in it.
@@ -22,11 +23,35 @@ impl Scene {
         agent: Agent,
         script: impl IntoIterator<Item = Reply>,
     ) -> Option<Self> {
+        Self::start_with(agent, &Wishes::default(), script).await
+    }
+
+    /// Starts everything in a mode of the agent's.
+    pub(crate) async fn start_in_mode(
+        agent: Agent,
+        mode: &str,
+        script: impl IntoIterator<Item = Reply>,
+    ) -> Option<Self> {
+        let wishes = Wishes { mode: Some(mode.to_owned()), ..Wishes::default() };
+        Self::start_with(agent, &wishes, script).await
+    }
+
+    async fn start_with(
+        agent: Agent,
+        wishes: &Wishes,
+        script: impl IntoIterator<Item = Reply>,
+    ) -> Option<Self> {
         let models = FakeModels::start().await;
         models.script(script);
         let home = AgentHome::new(agent, &models)?;
-        let talk = Talk::start(&home).await;
+        let talk = Talk::start_with(&home, wishes).await;
         Some(Self { models, home, talk })
+    }
+
+    /// Gives a message and waits for the prompt that comes of it.
+    pub(crate) async fn ask(&mut self, words: &str) -> Prompt {
+        self.talk.say(words, Delivery::Queue).await;
+        self.talk.until_prompt().await
     }
 
     /// What must hold at the end of a test: the log folds, and the whole script was played.

@@ -1,0 +1,231 @@
+//! How a conversation is steered, and how it outlives its program.
+
+use quarterdeck_agents::CommandRefusal;
+use quarterdeck_e2e::{
+    harness::{agents::Agent, conversation::Wishes},
+    models::{Gate, Reply},
+};
+use quarterdeck_protocol::agent::{
+    AgentCommand, AgentState, ContentBlock, Delivery, MessageState, OptionKind, PromptState,
+    Resume, StopReason, ToolStatus,
+};
+
+use crate::scene::{Scene, run};
+
+for_every_agent!(
+    the_model_can_be_changed,
+    a_killed_agent_is_resumed_with_all_that_was_said,
+    a_fork_knows_what_was_said_and_leaves_the_first_alone,
+    a_prompt_is_lost_with_its_agent_and_can_be_asked_for_again,
+    an_agent_ends_when_its_input_does,
+);
+
+/// A model of this agent that is not the one it begins with.
+const fn other_model(agent: Agent) -> (&'static str, &'static str) {
+    match agent {
+        Agent::Claude => ("claude-other-9", "claude-other-9"),
+        Agent::Codex => ("gpt-5.4", "gpt-5.4"),
+        Agent::Opencode => ("fake/other-model", "other-model"),
+    }
+}
+
+async fn the_model_can_be_changed(agent: Agent) {
+    let script = [Reply::say("One."), Reply::say("Two.")];
+    let Some(mut scene) = Scene::start(agent, script).await else { return };
+    scene.talk.turn("first").await;
+    let (model, asked_for) = other_model(agent);
+    assert_ne!(scene.models.last_request().model, asked_for);
+    let change = AgentCommand::SetModel { model: model.to_owned() };
+    scene.talk.command(&change).await.expect("the model can be changed");
+    let is_set = |talk: &_| (current_model(talk).as_deref() == Some(model)).then_some(());
+    scene.talk.until("the model is changed", is_set).await;
+    scene.talk.turn("second").await;
+    assert_eq!(scene.models.last_request().model, asked_for);
+    scene.check();
+}
+
+fn current_model(talk: &quarterdeck_e2e::harness::conversation::Talk) -> Option<String> {
+    talk.view().model
+}
+
+async fn a_killed_agent_is_resumed_with_all_that_was_said(agent: Agent) {
+    let gate = Gate::closed();
+    let script = [
+        Reply::say("I will remember it."),
+        Reply::say("Half a ").then_wait(&gate),
+        Reply::say("It was blue."),
+    ];
+    let Some(mut scene) = Scene::start(agent, script).await else { return };
+    scene.talk.turn("The colour is blue").await;
+    let said = scene.talk.said();
+    scene.talk.say("Say more", Delivery::Queue).await;
+    let streams = |talk: &quarterdeck_e2e::harness::conversation::Talk| {
+        (talk.said().len() > said.len()).then_some(())
+    };
+    scene.talk.until("it streams", streams).await;
+    scene.talk.kill().await;
+    assert_eq!(scene.talk.endings(), [StopReason::EndTurn, StopReason::AgentExit]);
+    let vendor_session = scene.talk.view().vendor_session.expect("is known");
+    let resume = Resume::Resume { vendor_session: vendor_session.clone() };
+    scene.talk.restart(&scene.home, &Wishes { resume, ..Wishes::default() }).await;
+    assert_eq!(scene.talk.turn("Which colour?").await, StopReason::EndTurn);
+    assert_eq!(scene.talk.view().vendor_session, Some(vendor_session));
+    let request = scene.models.last_request();
+    assert!(request.user_said("The colour is blue"), "{:?}", request.user_texts());
+    assert!(request.model_texts().concat().contains("I will remember it."));
+    assert!(scene.talk.said().ends_with("It was blue."), "{}", scene.talk.said());
+    scene.check();
+}
+
+async fn a_fork_knows_what_was_said_and_leaves_the_first_alone(agent: Agent) {
+    let script = [Reply::say("One."), Reply::say("Two."), Reply::say("Three.")];
+    let Some(mut scene) = Scene::start(agent, script).await else { return };
+    scene.talk.turn("first").await;
+    let first = scene.talk.view().vendor_session.expect("is known");
+    assert!(scene.talk.view().features.fork, "all three can");
+    scene.talk.close().await;
+    let resume = Resume::Fork { vendor_session: first.clone() };
+    scene.talk.restart(&scene.home, &Wishes { resume, ..Wishes::default() }).await;
+    scene.talk.turn("second").await;
+    let fork = scene.talk.view().vendor_session.expect("is known");
+    assert_ne!(fork, first);
+    assert!(scene.models.last_request().user_said("first"));
+    scene.talk.close().await;
+    let resume = Resume::Resume { vendor_session: first };
+    scene.talk.restart(&scene.home, &Wishes { resume, ..Wishes::default() }).await;
+    scene.talk.turn("third").await;
+    let request = scene.models.last_request();
+    assert!(request.user_said("first") && !request.user_said("second"));
+    scene.check();
+}
+
+async fn a_prompt_is_lost_with_its_agent_and_can_be_asked_for_again(agent: Agent) {
+    let command = "echo made > made.txt";
+    let script = [run(agent, command), run(agent, command), Reply::say("Done.")];
+    let Some(mut scene) = Scene::start(agent, script).await else { return };
+    let prompt = scene.ask("Make the file").await;
+    scene.talk.kill().await;
+    assert_eq!(scene.talk.prompt_state(prompt.id), PromptState::Lost { answered: None });
+    assert_eq!(scene.talk.endings(), [StopReason::AgentExit]);
+    let call = scene.talk.tool_calls().remove(0).tool_call_id;
+    assert_eq!(scene.talk.statuses(&call).last(), Some(&ToolStatus::UnknownOutcome));
+    let vendor_session = scene.talk.view().vendor_session.expect("is known");
+    let resume = Resume::Resume { vendor_session };
+    scene.talk.restart(&scene.home, &Wishes { resume, ..Wishes::default() }).await;
+    let again = scene.ask("Ask me again").await;
+    assert_ne!(again.id, prompt.id);
+    assert_eq!(scene.file("made.txt"), None);
+    scene.talk.choose(&again, OptionKind::AllowOnce).await;
+    assert_eq!(scene.talk.until_turn(2).await, StopReason::EndTurn);
+    assert_eq!(scene.file("made.txt").as_deref(), Some("made\n"));
+    scene.check();
+}
+
+async fn an_agent_ends_when_its_input_does(agent: Agent) {
+    let Some(mut scene) = Scene::start(agent, [Reply::say("Hello.")]).await else { return };
+    scene.talk.turn("Good morning").await;
+    scene.talk.close().await;
+    assert_eq!(scene.talk.view().state, AgentState::Exited);
+    scene.check();
+}
+
+/// A turn of two requests: a message that is steered into it comes with the second.
+async fn steered(agent: Agent) {
+    let gate = Gate::closed();
+    let first = run(agent, "pwd").then_wait(&gate);
+    let script = [first, Reply::say("Both, then.")];
+    let Some(mut scene) = Scene::start(agent, script).await else { return };
+    scene.talk.say("first", Delivery::Queue).await;
+    scene.talk.until_elsewhere("the model is asked", gate.reached()).await;
+    let key = scene.talk.say("second", Delivery::Steer).await;
+    gate.open();
+    // codex asks about everything that it does not know to be harmless
+    scene.talk.until_turn(1).await;
+    assert_eq!(scene.talk.endings(), [StopReason::EndTurn]);
+    assert_eq!(scene.talk.message_state(&key), Some(MessageState::Delivered));
+    let requests = scene.models.requests();
+    assert!(!requests[0].user_said("second") && requests[1].user_said("second"));
+    scene.check();
+}
+
+#[tokio::test]
+async fn claude_takes_a_message_into_a_running_turn() {
+    steered(Agent::Claude).await;
+}
+
+#[tokio::test]
+async fn codex_takes_a_message_into_a_running_turn() {
+    steered(Agent::Codex).await;
+}
+
+#[tokio::test]
+async fn opencode_cannot_be_steered_and_says_so() {
+    let gate = Gate::closed();
+    let script = [Reply::say("One").then_wait(&gate)];
+    let Some(mut scene) = Scene::start(Agent::Opencode, script).await else { return };
+    scene.talk.say("first", Delivery::Queue).await;
+    scene.talk.until_elsewhere("the model is asked", gate.reached()).await;
+    assert!(!scene.talk.view().features.steer);
+    let content = vec![ContentBlock::Text { text: "second".into() }];
+    let steer = AgentCommand::Prompt { content, delivery: Delivery::Steer };
+    assert_eq!(scene.talk.command(&steer).await, Err(CommandRefusal::Unsupported));
+    gate.open();
+    scene.talk.until_turn(1).await;
+    scene.check();
+}
+
+async fn set_mode(scene: &mut Scene, mode: &str) {
+    let change = AgentCommand::SetMode { mode: mode.to_owned() };
+    scene.talk.command(&change).await.expect("the mode can be changed");
+    let what = format!("the mode is {mode}");
+    let is_set = |talk: &quarterdeck_e2e::harness::conversation::Talk| {
+        (talk.view().mode.as_deref() == Some(mode)).then_some(())
+    };
+    scene.talk.until(&what, is_set).await;
+}
+
+#[tokio::test]
+async fn claude_asks_less_in_another_mode_and_never_bypasses() {
+    let script = [Reply::say("One.")];
+    let Some(mut scene) = Scene::start(Agent::Claude, script).await else { return };
+    scene.talk.turn("first").await;
+    let path = scene.home.project().join("note.txt").display().to_string();
+    let write = serde_json::json!({ "file_path": path, "content": "new\n" });
+    scene.models.script([Reply::call("Write", write), Reply::say("Written.")]);
+    set_mode(&mut scene, "acceptEdits").await;
+    assert_eq!(scene.talk.turn("Write a note").await, StopReason::EndTurn);
+    assert_eq!(scene.file("note.txt").as_deref(), Some("new\n"), "it did not ask");
+    let bypass = AgentCommand::SetMode { mode: "bypassPermissions".into() };
+    scene.talk.command(&bypass).await.expect("is passed on");
+    scene.talk.until("it is refused", |talk| talk.last_error().map(drop)).await;
+    assert_eq!(scene.talk.view().mode.as_deref(), Some("acceptEdits"));
+    scene.check();
+}
+
+#[tokio::test]
+async fn codex_asks_less_in_another_mode() {
+    let script = [run(Agent::Codex, "echo made > made.txt"), Reply::say("Made.")];
+    let Some(mut scene) = Scene::start(Agent::Codex, script).await else { return };
+    scene.talk.until_state(AgentState::Idle).await;
+    let unknown = AgentCommand::SetMode { mode: "no such mode".into() };
+    assert_eq!(scene.talk.command(&unknown).await, Err(CommandRefusal::Unsupported));
+    set_mode(&mut scene, "full-access").await;
+    assert_eq!(scene.talk.turn("Make the file").await, StopReason::EndTurn);
+    assert_eq!(scene.file("made.txt").as_deref(), Some("made\n"), "it did not ask");
+    scene.check();
+}
+
+#[tokio::test]
+async fn opencode_changes_nothing_in_plan_mode() {
+    let Some(mut scene) = Scene::start(Agent::Opencode, [Reply::say("A plan.")]).await else {
+        return;
+    };
+    scene.talk.until_state(AgentState::Idle).await;
+    let modes = scene.talk.view().modes;
+    assert!(modes.iter().any(|mode| mode.id == "plan"), "{modes:?}");
+    set_mode(&mut scene, "plan").await;
+    scene.talk.turn("Plan it").await;
+    let request = scene.models.last_request();
+    assert!(request.body.to_string().contains("Plan mode"), "the model is told of it");
+    scene.check();
+}
