@@ -4,7 +4,7 @@
 #
 #   --long          fault rounds, soak and fuzz in their long versions (about an hour more)
 #   --fuzz SECONDS  seconds of each fuzz target; 60 where CI=true, else none
-#   --no-install    install nothing; a missing part is then an error in CI and a warning elsewhere
+#   --no-install    install nothing, real coding agents neither; a missing part is then an error in CI and a warning elsewhere
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,6 +48,9 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "WARNING: tests that need them are LEFT OUT and say so" >&2
     fi
 fi
+
+say "agents"
+if [ "$install" = 1 ]; then scripts/agents.sh; else scripts/agents.sh --no-install; fi
 
 # in CI a missing part is an error; elsewhere its tests say that they were left out
 if [ "${CI:-}" = true ]; then

@@ -152,6 +152,13 @@ impl ModelRequest {
         self.user_texts().iter().any(|text| text.contains(words))
     }
 
+    /// Whether any text holds this, in whoever's name.
+    #[must_use]
+    pub fn was_told(&self, words: &str) -> bool {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        parts.filter_map(Part::text).any(|text| text.contains(words))
+    }
+
     fn texts(&self, role: Role) -> Vec<&str> {
         let messages = self.messages.iter().filter(|message| message.role == role);
         messages.flat_map(|message| &message.parts).filter_map(Part::text).collect()

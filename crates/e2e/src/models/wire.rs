@@ -120,7 +120,14 @@ pub(super) fn whole(answer: &Answer) -> Value {
 
 /// The body of a refusal.
 pub(super) fn refusal(wire: Wire, status: u16) -> Value {
-    let message = format!("the fake model refuses with {status}");
+    let message = match (wire, status) {
+        // what the services say, since some agents hand on nothing but the text
+        (Wire::Messages, 401) => "invalid x-api-key".to_owned(),
+        (Wire::Responses | Wire::Chat, 401) => "Incorrect API key provided: sk-fake.".to_owned(),
+        (_, 429) => "Rate limit reached for this model.".to_owned(),
+        (_, 529) => "Overloaded".to_owned(),
+        (_, _) => format!("the fake model refuses with {status}"),
+    };
     match wire {
         Wire::Messages => {
             let kind = match status {

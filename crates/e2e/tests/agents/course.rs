@@ -2,7 +2,10 @@
 
 use quarterdeck_agents::CommandRefusal;
 use quarterdeck_e2e::{
-    harness::{agents::Agent, conversation::Wishes},
+    harness::{
+        agents::Agent,
+        conversation::{Talk, Wishes},
+    },
     models::{Gate, Reply},
 };
 use quarterdeck_protocol::agent::{
@@ -44,7 +47,7 @@ async fn the_model_can_be_changed(agent: Agent) {
     scene.check();
 }
 
-fn current_model(talk: &quarterdeck_e2e::harness::conversation::Talk) -> Option<String> {
+fn current_model(talk: &Talk) -> Option<String> {
     talk.view().model
 }
 
@@ -59,9 +62,7 @@ async fn a_killed_agent_is_resumed_with_all_that_was_said(agent: Agent) {
     scene.talk.turn("The colour is blue").await;
     let said = scene.talk.said();
     scene.talk.say("Say more", Delivery::Queue).await;
-    let streams = |talk: &quarterdeck_e2e::harness::conversation::Talk| {
-        (talk.said().len() > said.len()).then_some(())
-    };
+    let streams = |talk: &Talk| (talk.said().len() > said.len()).then_some(());
     scene.talk.until("it streams", streams).await;
     scene.talk.kill().await;
     assert_eq!(scene.talk.endings(), [StopReason::EndTurn, StopReason::AgentExit]);
@@ -101,12 +102,15 @@ async fn a_fork_knows_what_was_said_and_leaves_the_first_alone(agent: Agent) {
 
 async fn a_prompt_is_lost_with_its_agent_and_can_be_asked_for_again(agent: Agent) {
     let command = "echo made > made.txt";
-    let script = [run(agent, command), run(agent, command), Reply::say("Done.")];
+    let script =
+        [Reply::say("Hello."), run(agent, command), run(agent, command), Reply::say("Done.")];
     let Some(mut scene) = Scene::start(agent, script).await else { return };
+    // what was killed before its first turn ended may have written nothing down
+    scene.talk.turn("Good morning").await;
     let prompt = scene.ask("Make the file").await;
     scene.talk.kill().await;
     assert_eq!(scene.talk.prompt_state(prompt.id), PromptState::Lost { answered: None });
-    assert_eq!(scene.talk.endings(), [StopReason::AgentExit]);
+    assert_eq!(scene.talk.endings(), [StopReason::EndTurn, StopReason::AgentExit]);
     let call = scene.talk.tool_calls().remove(0).tool_call_id;
     assert_eq!(scene.talk.statuses(&call).last(), Some(&ToolStatus::UnknownOutcome));
     let vendor_session = scene.talk.view().vendor_session.expect("is known");
@@ -116,7 +120,7 @@ async fn a_prompt_is_lost_with_its_agent_and_can_be_asked_for_again(agent: Agent
     assert_ne!(again.id, prompt.id);
     assert_eq!(scene.file("made.txt"), None);
     scene.talk.choose(&again, OptionKind::AllowOnce).await;
-    assert_eq!(scene.talk.until_turn(2).await, StopReason::EndTurn);
+    assert_eq!(scene.talk.until_turn(3).await, StopReason::EndTurn);
     assert_eq!(scene.file("made.txt").as_deref(), Some("made\n"));
     scene.check();
 }
@@ -137,14 +141,25 @@ async fn steered(agent: Agent) {
     let Some(mut scene) = Scene::start(agent, script).await else { return };
     scene.talk.say("first", Delivery::Queue).await;
     scene.talk.until_elsewhere("the model is asked", gate.reached()).await;
-    let key = scene.talk.say("second", Delivery::Steer).await;
+    let key = scene.talk.say("Mind the gap", Delivery::Steer).await;
+    // before the agent has it, the turn must not go on
+    let (receipt, count) = match agent {
+        Agent::Claude => ("\"state\":\"queued\"", 2),
+        Agent::Codex | Agent::Opencode => ("\"id\":\"qd-steer", 1),
+    };
+    let has = |talk: &Talk| (talk.lines_with(receipt) == count).then_some(());
+    scene.talk.until("the agent has the second message", has).await;
     gate.open();
-    // codex asks about everything that it does not know to be harmless
+    if agent == Agent::Codex {
+        // it asks about every command
+        let prompt = scene.talk.until_prompt().await;
+        scene.talk.choose(&prompt, OptionKind::AllowOnce).await;
+    }
     scene.talk.until_turn(1).await;
     assert_eq!(scene.talk.endings(), [StopReason::EndTurn]);
     assert_eq!(scene.talk.message_state(&key), Some(MessageState::Delivered));
     let requests = scene.models.requests();
-    assert!(!requests[0].user_said("second") && requests[1].user_said("second"));
+    assert!(!requests[0].was_told("Mind the gap") && requests[1].was_told("Mind the gap"));
     scene.check();
 }
 
@@ -178,9 +193,7 @@ async fn set_mode(scene: &mut Scene, mode: &str) {
     let change = AgentCommand::SetMode { mode: mode.to_owned() };
     scene.talk.command(&change).await.expect("the mode can be changed");
     let what = format!("the mode is {mode}");
-    let is_set = |talk: &quarterdeck_e2e::harness::conversation::Talk| {
-        (talk.view().mode.as_deref() == Some(mode)).then_some(())
-    };
+    let is_set = |talk: &Talk| (talk.view().mode.as_deref() == Some(mode)).then_some(());
     scene.talk.until(&what, is_set).await;
 }
 

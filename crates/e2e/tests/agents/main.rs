@@ -21,6 +21,6 @@ macro_rules! for_every_agent {
 
 mod basics;
 mod course;
+mod failures;
 mod prompts;
 mod scene;
-mod zz;

@@ -6,13 +6,33 @@ use quarterdeck_protocol::agent::{
     StopReason, ToolCall, ToolStatus, Update,
 };
 
+use quarterdeck_protocol::record::{Record, RecordKind};
+
 use super::{Talk, session_id};
+use crate::processes::contains;
 
 impl Talk {
     /// What the conversation adds up to.
     #[must_use]
     pub fn view(&self) -> ConversationView {
         self.fold.view()
+    }
+
+    /// How many lines of the agent hold this text; for what has no event, such as a receipt.
+    #[must_use]
+    pub fn lines_with(&self, text: &str) -> usize {
+        self.lines().filter(|line| contains(line, text.as_bytes())).count()
+    }
+
+    /// How many lines of the agent have more bytes than this.
+    #[must_use]
+    pub fn lines_above(&self, bytes: usize) -> usize {
+        self.lines().filter(|line| line.len() > bytes).count()
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let from_agent = |record: &&Record| record.header.kind == RecordKind::VendorOut;
+        self.log.iter().filter(from_agent).map(|record| &*record.payload)
     }
 
     /// All events so far.
