@@ -10,9 +10,10 @@ use std::{
 };
 
 use quarterdeck_protocol::agent::Vendor;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::instance::program_binary;
 use crate::{
     models::{FakeModels, Refusing},
     processes,
@@ -216,9 +217,30 @@ impl AgentHome {
     fn configure(&self) {
         match self.agent {
             Agent::Claude => {}
-            Agent::Codex => self.write(".codex/config.toml", &self.codex()),
+            Agent::Codex => self.write(CODEX_CONFIG, &self.codex()),
+            Agent::Opencode => self.write(OPENCODE_CONFIG, &self.opencode().to_string()),
+        }
+    }
+
+    /// Gives the agent a tool that asks its user: [`crate::asker`].
+    pub fn add_asker(&self) {
+        let program = program_binary().display().to_string();
+        match self.agent {
+            Agent::Claude => {
+                let asker = json!({ "command": program, "args": [ASKER] });
+                let config = json!({ "mcpServers": { "asker": asker } });
+                self.write(".claude.json", &config.to_string());
+            }
+            Agent::Codex => {
+                let asker =
+                    format!("[mcp_servers.asker]\ncommand = \"{program}\"\nargs = [\"{ASKER}\"]\n");
+                self.write(CODEX_CONFIG, &[self.codex(), asker].concat());
+            }
             Agent::Opencode => {
-                self.write(".config/opencode/opencode.json", &self.opencode());
+                let mut config = self.opencode();
+                config["mcp"] =
+                    json!({ "asker": { "type": "local", "command": [program, ASKER] } });
+                self.write(OPENCODE_CONFIG, &config.to_string());
             }
         }
     }
@@ -264,11 +286,11 @@ trust_level = "trusted"
         )
     }
 
-    fn opencode(&self) -> String {
+    fn opencode(&self) -> Value {
         let models = json!({
             "fake-model": model("Fake"), "other-model": model("Other"),
         });
-        let config = json!({
+        json!({
             "autoupdate": false, "share": "disabled", "model": "fake/fake-model",
             "small_model": "fake/fake-model", "enabled_providers": ["fake"],
             "permission": { "edit": "ask", "bash": "ask" },
@@ -277,17 +299,22 @@ trust_level = "trusted"
                 "options": { "baseURL": format!("{}/v1", self.base_url), "apiKey": "sk-fake" },
                 "models": models,
             } },
-        });
-        format!("{config:#}")
+        })
     }
 }
 
-fn model(name: &str) -> serde_json::Value {
+const CODEX_CONFIG: &str = ".codex/config.toml";
+const OPENCODE_CONFIG: &str = ".config/opencode/opencode.json";
+
+fn model(name: &str) -> Value {
     json!({
         "name": name, "limit": { "context": 100_000, "output": 8_000 }, "tool_call": true,
         "reasoning": true,
     })
 }
+
+/// The step of [`crate::program`] that serves a tool which asks.
+const ASKER: &str = "mcp-asker";
 
 impl Drop for AgentHome {
     fn drop(&mut self) {

@@ -156,3 +156,6 @@ pub(super) fn refusal(wire: Wire, status: u16) -> Value {
 fn call_id(number: u64, index: usize) -> String {
     format!("call_{number}_{index}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,6 @@ for_every_agent!(
     a_killed_agent_is_resumed_with_all_that_was_said,
     a_fork_knows_what_was_said_and_leaves_the_first_alone,
     a_prompt_is_lost_with_its_agent_and_can_be_asked_for_again,
-    an_agent_ends_when_its_input_does,
 );
 
 /// A model of this agent that is not the one it begins with.
@@ -122,14 +121,6 @@ async fn a_prompt_is_lost_with_its_agent_and_can_be_asked_for_again(agent: Agent
     scene.talk.choose(&again, OptionKind::AllowOnce).await;
     assert_eq!(scene.talk.until_turn(3).await, StopReason::EndTurn);
     assert_eq!(scene.file("made.txt").as_deref(), Some("made\n"));
-    scene.check();
-}
-
-async fn an_agent_ends_when_its_input_does(agent: Agent) {
-    let Some(mut scene) = Scene::start(agent, [Reply::say("Hello.")]).await else { return };
-    scene.talk.turn("Good morning").await;
-    scene.talk.close().await;
-    assert_eq!(scene.talk.view().state, AgentState::Exited);
     scene.check();
 }
 

@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 
 use quarterdeck_agents::AnswerRefusal;
-use quarterdeck_e2e::{harness::agents::Agent, models::Reply};
+use quarterdeck_e2e::{
+    harness::{
+        agents::{Agent, AgentHome},
+        conversation::Talk,
+    },
+    models::{FakeModels, Reply},
+};
 use quarterdeck_protocol::agent::{
     Ask, Caution, FormValue, OptionKind, Prompt, PromptAnswer, PromptState, RuleLifetime,
     StopReason, ToolContent,
@@ -275,5 +281,43 @@ async fn opencode_keeps_a_rule_that_was_always_allowed() {
     scene.talk.choose(&prompt, OptionKind::AllowAlways).await;
     assert_eq!(scene.talk.until_turn(1).await, StopReason::EndTurn);
     assert!(scene.home.project().join("one/two").is_dir(), "the second was not asked about");
+    scene.check();
+}
+
+/// An agent with a tool of an MCP server that asks its user.
+async fn with_asker(agent: Agent, tool: &str) -> Option<Scene> {
+    let models = FakeModels::start().await;
+    models.script([Reply::call(tool, json!({})), Reply::say("Blue it is.")]);
+    let home = AgentHome::new(agent, &models)?;
+    home.add_asker();
+    let talk = Talk::start(&home).await;
+    Some(Scene { models, home, talk })
+}
+
+#[tokio::test]
+async fn claude_hands_on_the_question_of_a_tool() {
+    let Some(mut scene) = with_asker(Agent::Claude, "mcp__asker__paint").await else { return };
+    let permission = scene.ask("Paint it").await;
+    scene.talk.choose(&permission, OptionKind::AllowOnce).await;
+    let prompt = scene.talk.until_prompt().await;
+    let Ask::Question { form: asked, .. } = &prompt.ask else { panic!("{prompt:#?}") };
+    assert_eq!(asked.message.as_deref(), Some("Which colour?"), "{prompt:#?}");
+    assert_eq!(asked.fields[0].id, "colour");
+    scene.talk.answer(prompt.id, &form(&[("colour", "blue")])).await;
+    assert_eq!(scene.talk.until_turn(1).await, StopReason::EndTurn);
+    let told = scene.models.last_request().last_tool_result();
+    assert!(told.contains("accept") && told.contains("blue"), "{told}");
+    scene.check();
+}
+
+#[tokio::test]
+async fn opencode_has_no_questions() {
+    let Some(mut scene) = with_asker(Agent::Opencode, "asker_paint").await else { return };
+    assert_eq!(scene.talk.turn("Paint it").await, StopReason::EndTurn);
+    // the tool's question was refused by the agent itself, and its model has no tool that asks
+    let request = scene.models.last_request();
+    assert_eq!(request.last_tool_result(), "the answer was null");
+    assert!(!request.tools.iter().any(|tool| tool.contains("question")), "{:?}", request.tools);
+    assert!(scene.talk.view().prompts.is_empty());
     scene.check();
 }
