@@ -127,11 +127,20 @@ async fn a_prompt_is_lost_with_its_agent_and_can_be_asked_for_again(agent: Agent
 /// A turn of two requests: a message that is steered into it comes with the second.
 async fn steered(agent: Agent) {
     let gate = Gate::closed();
-    let first = run(agent, "pwd").then_wait(&gate);
+    // codex goes on by itself when there is a message; it may even break off what the model says
+    let first = match agent {
+        Agent::Claude | Agent::Opencode => run(agent, "pwd"),
+        Agent::Codex => Reply::say("One"),
+    };
+    let first = first.then_wait(&gate);
     let script = [first, Reply::say("Both, then.")];
     let Some(mut scene) = Scene::start(agent, script).await else { return };
     scene.talk.say("first", Delivery::Queue).await;
     scene.talk.until_elsewhere("the model is asked", gate.reached()).await;
+    if agent == Agent::Codex {
+        // before its turn has an id nothing can be steered into it
+        scene.talk.until("it speaks", |talk| (talk.said() == "One").then_some(())).await;
+    }
     let key = scene.talk.say("Mind the gap", Delivery::Steer).await;
     // before the agent has it, the turn must not go on
     let (receipt, count) = match agent {
@@ -141,11 +150,6 @@ async fn steered(agent: Agent) {
     let has = |talk: &Talk| (talk.lines_with(receipt) == count).then_some(());
     scene.talk.until("the agent has the second message", has).await;
     gate.open();
-    if agent == Agent::Codex {
-        // it asks about every command
-        let prompt = scene.talk.until_prompt().await;
-        scene.talk.choose(&prompt, OptionKind::AllowOnce).await;
-    }
     scene.talk.until_turn(1).await;
     assert_eq!(scene.talk.endings(), [StopReason::EndTurn]);
     assert_eq!(scene.talk.message_state(&key), Some(MessageState::Delivered));
