@@ -7,6 +7,7 @@
 //! - [`agents`]: the real coding agents, and a home for each;
 //! - [`conversation`]: a conversation with one of them, as a holder and a relay would lead it;
 //! - [`canary`]: a second session that must go on while the first one suffers;
+//! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
@@ -23,6 +24,7 @@ pub mod client;
 pub mod conversation;
 pub mod files;
 pub mod instance;
+pub mod nowhere;
 pub mod overview;
 pub mod raw;
 pub mod small_disk;

@@ -13,11 +13,8 @@ use quarterdeck_protocol::agent::Vendor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::instance::program_binary;
-use crate::{
-    models::{FakeModels, Refusing},
-    processes,
-};
+use super::{instance::program_binary, nowhere::Nowhere};
+use crate::{models::FakeModels, processes};
 
 const LIST: &str = include_str!("../../../../scripts/agents.txt");
 
@@ -102,7 +99,7 @@ pub struct AgentHome {
     program: PathBuf,
     home: TempDir,
     /// Where everything is sent that is not for loopback.
-    nowhere: Refusing,
+    nowhere: Nowhere,
     base_url: String,
     extra: Vec<(String, String)>,
 }
@@ -126,7 +123,7 @@ impl AgentHome {
             agent,
             program,
             home,
-            nowhere: Refusing::reserve(),
+            nowhere: Nowhere::start(),
             base_url: base_url.to_owned(),
             extra: Vec::new(),
         };
@@ -154,6 +151,12 @@ impl AgentHome {
     #[must_use]
     pub fn project(&self) -> PathBuf {
         self.home.path().join("project")
+    }
+
+    /// What the agent wanted to reach outside loopback; it is refused.
+    #[must_use]
+    pub fn wanted_outside(&self) -> Vec<String> {
+        self.nowhere.wanted()
     }
 
     /// Which agent lives here.

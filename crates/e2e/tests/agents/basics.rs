@@ -32,6 +32,11 @@ async fn a_turn_has_thoughts_text_and_usage(agent: Agent) {
     let used = scene.talk.view().usage.tokens.expect("tokens are counted");
     assert_eq!((used.input, used.output, used.cached_read), (70, 30, 500));
     assert_eq!(scene.talk.view().state, AgentState::Idle);
+    // opencode has no switch against looking for its plugin's package; it goes on without
+    let is_known =
+        |wish: &String| agent == Agent::Opencode && wish.contains(" registry.npmjs.org:");
+    let wishes = scene.home.wanted_outside();
+    assert!(wishes.iter().all(is_known), "it talks to its model and nobody else: {wishes:?}");
     scene.check();
 }
 

@@ -9,11 +9,13 @@ use quarterdeck_e2e::{
     models::{Gate, Reply},
 };
 use quarterdeck_protocol::agent::{
-    AgentCommand, AgentState, ContentBlock, Delivery, MessageState, OptionKind, PromptState,
-    Resume, StopReason, ToolStatus,
+    AgentCommand, AgentState, ContentBlock, Delivery, MessageState, OptionKind, Origin,
+    PromptState, Resume, StopReason, TaskStatus, ToolStatus, Update,
 };
 
-use crate::scene::{Scene, run};
+use serde_json::json;
+
+use crate::scene::{Scene, run, shell};
 
 for_every_agent!(
     the_model_can_be_changed,
@@ -198,7 +200,7 @@ async fn claude_asks_less_in_another_mode_and_never_bypasses() {
     let Some(mut scene) = Scene::start(Agent::Claude, script).await else { return };
     scene.talk.turn("first").await;
     let path = scene.home.project().join("note.txt").display().to_string();
-    let write = serde_json::json!({ "file_path": path, "content": "new\n" });
+    let write = json!({ "file_path": path, "content": "new\n" });
     scene.models.script([Reply::call("Write", write), Reply::say("Written.")]);
     set_mode(&mut scene, "acceptEdits").await;
     assert_eq!(scene.talk.turn("Write a note").await, StopReason::EndTurn);
@@ -235,5 +237,58 @@ async fn opencode_changes_nothing_in_plan_mode() {
     scene.talk.turn("Plan it").await;
     let request = scene.models.last_request();
     assert!(request.body.to_string().contains("Plan mode"), "the model is told of it");
+    scene.check();
+}
+
+#[tokio::test]
+async fn claude_begins_a_turn_by_itself_when_its_sub_agent_is_done() {
+    let task = json!({
+        "description": "Look", "prompt": "Look around you", "subagent_type": "general-purpose",
+    });
+    // it must not be done before the first turn is: then there would be nothing to begin
+    let gate = Gate::closed();
+    let script = [
+        Reply::call("Agent", task),
+        Reply::wait(&gate).then_say("I looked.").only_for("Look around you"),
+        Reply::say("It looks."),
+        Reply::say("It has looked."),
+    ];
+    let Some(mut scene) = Scene::start(Agent::Claude, script).await else { return };
+    scene.talk.turn("Have a look").await;
+    gate.open();
+    scene.talk.until_turn(2).await;
+    assert_eq!(scene.talk.endings(), [StopReason::EndTurn; 2]);
+    let origins = scene.talk.all(|update| {
+        let Update::TurnStarted { origin, .. } = update else { return None };
+        Some(origin.clone())
+    });
+    assert!(matches!(origins[0], Origin::Person { .. }), "{origins:?}");
+    assert_eq!(origins[1], Origin::SelfStarted);
+    let tasks = scene.talk.all(|update| {
+        let Update::TaskUpdate(task) = update else { return None };
+        Some(task.status)
+    });
+    assert_eq!(tasks.first(), Some(&TaskStatus::Running), "{tasks:?}");
+    assert_eq!(tasks.last(), Some(&TaskStatus::Completed), "{tasks:?}");
+    assert!(scene.talk.said().ends_with("It has looked."), "{}", scene.talk.said());
+    scene.check();
+}
+
+#[tokio::test]
+async fn claude_asks_about_one_tool_after_the_other() {
+    let (name, first) = shell(Agent::Claude, "echo a > one.txt");
+    let (_, second) = shell(Agent::Claude, "echo b > two.txt");
+    let script = [Reply::call(name, first).then_call(name, second), Reply::say("Done.")];
+    let Some(mut scene) = Scene::start(Agent::Claude, script).await else { return };
+    let one = scene.ask("Make both").await;
+    scene.talk.choose(&one, OptionKind::AllowOnce).await;
+    let two = scene.talk.until_prompt().await;
+    assert_ne!(one.id, two.id);
+    scene.talk.choose(&two, OptionKind::RejectOnce).await;
+    assert_eq!(scene.talk.until_turn(1).await, StopReason::EndTurn);
+    let made = [one, two].map(|prompt| prompt.title.contains("one.txt"));
+    assert_eq!(scene.file("one.txt").is_some(), made[0]);
+    assert_eq!(scene.file("two.txt").is_some(), made[1]);
+    assert_eq!(scene.models.last_request().tool_results().len(), 2);
     scene.check();
 }
