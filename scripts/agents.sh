@@ -27,7 +27,9 @@ fetch() {
         "$package" >&2 && [ -f "$fresh/node_modules/$program" ]; then
         chmod +x "$fresh/node_modules/$program"
         rm -rf "$place"
-        mv "$fresh" "$place"
+        # another run may have been faster
+        mv -T "$fresh" "$place" 2>/dev/null || rm -rf "$fresh"
+        [ -x "$place/node_modules/$program" ]
     else
         rm -rf "$fresh"
         return 1
