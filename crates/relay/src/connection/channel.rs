@@ -335,6 +335,7 @@ impl ChannelStream {
             | RecordKind::Input
             | RecordKind::VendorIn
             | RecordKind::VendorOut
+            | RecordKind::VendorErr
             | RecordKind::Answer
             | RecordKind::Checkpoint
             | RecordKind::Unknown(_) => Told::Nothing,

@@ -562,6 +562,7 @@ fn holder_error(error: Option<HolderError>) -> RpcError {
         HolderErrorCode::BadRequest => ErrorCode::InvalidParams,
         HolderErrorCode::Storage => ErrorCode::Storage,
         HolderErrorCode::Ended => ErrorCode::Ended,
+        HolderErrorCode::Full => ErrorCode::InputFull,
         HolderErrorCode::Superseded | HolderErrorCode::Unknown => ErrorCode::HolderSilent,
     };
     RpcError::new(code, message)

@@ -186,6 +186,8 @@ async fn start(
         started_by: meta.created_by.clone(),
         record_input: meta.record_input,
         keep_bytes: context.config.logs.session_bytes,
+        notes: Vec::new(),
+        exclusive: None,
     };
     let launcher = Arc::clone(context);
     let launched = tokio::task::spawn_blocking(move || {
@@ -215,6 +217,7 @@ fn start_failed(code: LaunchErrorCode, message: String) -> RpcError {
         LaunchErrorCode::Command => error.hint("check the command's name and the PATH"),
         LaunchErrorCode::Cwd => error.hint("name another directory with --cwd"),
         LaunchErrorCode::Storage => error.hint("`qd doctor` looks at the state directory"),
+        LaunchErrorCode::InUse => error.hint("`qd ls` shows which"),
         LaunchErrorCode::Locked | LaunchErrorCode::System => error,
     }
 }

@@ -106,6 +106,7 @@ impl Session {
             | RecordKind::Input
             | RecordKind::VendorIn
             | RecordKind::VendorOut
+            | RecordKind::VendorErr
             | RecordKind::Answer
             | RecordKind::Note
             | RecordKind::Unknown(_) => false,
