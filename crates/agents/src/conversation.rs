@@ -5,6 +5,7 @@ mod ledger;
 mod messages;
 mod records;
 mod steps;
+mod summary;
 mod tools;
 mod usage;
 

@@ -7,10 +7,11 @@ use quarterdeck_holder::{
     zygote::LaunchError,
 };
 use quarterdeck_protocol::{
+    agent::Resume,
     error::{ErrorCode, RpcError},
     holder::{LaunchAnswer, LaunchErrorCode, LaunchRequest},
     ids::{Incarnation, Principal, SessionId},
-    method::{CreateParams, ResumeParams},
+    method::{AgentParams, CreateParams, ResumeParams},
     record::{Fact, Lost, SessionKind},
     session::SessionInfo,
 };
@@ -18,7 +19,8 @@ use quarterdeck_protocol::{
 use super::{
     Command, Freshness, Opened, SessionHandle,
     actor::{Lives, spawn},
-    meta::{META_SCHEMA, MetaError, SessionMeta},
+    fold,
+    meta::{AgentMeta, META_SCHEMA, MetaError, SessionMeta},
 };
 use crate::{
     api,
@@ -57,12 +59,12 @@ pub(crate) async fn create(
     };
     let session = api::random_session_id()?;
     let program = program::prepare(context, caller, &p, session).await?;
-    let reserved = context.registry.reserve_label(p.label.as_ref(), &program.launch.argv[0])?;
+    let reserved = context.registry.reserve_label(p.label.as_ref(), &program.name)?;
     let meta = SessionMeta {
         schema: META_SCHEMA,
         session,
         label: reserved.label.clone(),
-        kind: SessionKind::Terminal,
+        kind: if p.agent.is_some() { SessionKind::Agent } else { SessionKind::Terminal },
         argv: p.argv,
         command: program.launch.argv.clone(),
         cwd: program.launch.cwd.clone(),
@@ -70,6 +72,7 @@ pub(crate) async fn create(
         created_by: Some(caller.principal().clone()),
         request_id: p.request_id,
         record_input: p.record_input,
+        agent: program.agent_meta.clone(),
     };
     let directory = context.directory.session(session);
     let made = make_directory(&directory, &meta);
@@ -111,6 +114,7 @@ pub(crate) async fn resume(
     let meta = SessionMeta::read(&handle.directory).map_err(|error| storage(&error))?;
     let _label = context.registry.reserve_label(Some(&meta.label), "")?;
     let create = CreateParams {
+        agent: resumed_agent(handle, &meta).await?,
         argv: meta.argv.clone(),
         cwd: Some(meta.cwd.clone()),
         client_env: p.client_env,
@@ -120,6 +124,20 @@ pub(crate) async fn resume(
     let program = program::prepare(context, caller, &create, meta.session).await?;
     start(context, &meta, program, view.incarnation.next()).await?;
     handle.ask(|reply| Command::Resumed { reply }).await
+}
+
+/// The agent of a session that is started again: it goes on with the vendor's own conversation.
+async fn resumed_agent(
+    handle: &SessionHandle,
+    meta: &SessionMeta,
+) -> Result<Option<AgentParams>, RpcError> {
+    let Some(AgentMeta { name, vendor: _, model, mode }) = meta.agent.clone() else {
+        return Ok(None);
+    };
+    let conversation = handle.ask(|reply| Command::Conversation { reply }).await?;
+    let known = conversation.vendor_session().map(str::to_owned);
+    let resume = known.map_or(Resume::New, |vendor_session| Resume::Resume { vendor_session });
+    Ok(Some(AgentParams { name, model, mode, resume }))
 }
 
 /// Deletes an ended session with its log.
@@ -166,7 +184,14 @@ async fn start(
     program: Program,
     incarnation: Incarnation,
 ) -> Result<(), RpcError> {
-    let Program { launch: Launch { argv, argv0, cwd, size, pwd: _ }, env, agent } = program;
+    let Program {
+        launch: Launch { argv, argv0, cwd, size, pwd: _ },
+        env,
+        agent,
+        notes,
+        exclusive,
+        ..
+    } = program;
     let directory = context.directory.session(meta.session);
     if let Some(socket) = agent
         && let Err(error) = ssh_agent::point(&directory, &socket)
@@ -186,8 +211,8 @@ async fn start(
         started_by: meta.created_by.clone(),
         record_input: meta.record_input,
         keep_bytes: context.config.logs.session_bytes,
-        notes: Vec::new(),
-        exclusive: None,
+        notes,
+        exclusive,
     };
     let launcher = Arc::clone(context);
     let launched = tokio::task::spawn_blocking(move || {
@@ -251,7 +276,14 @@ fn open(
 ) -> Result<Arc<SessionHandle>, OpenSessionError> {
     let directory = context.directory.session(meta.session);
     let Recovered { state: log, base, .. } = scan_state(&directory)?;
-    let opened = Opened { directory, meta, log, base: base.out, freshness };
+    let conversation = match &meta.agent {
+        Some(agent) => {
+            let folded = fold::conversation(&directory, meta.session, agent.vendor, &log)?;
+            Some(Box::new(folded))
+        }
+        None => None,
+    };
+    let opened = Opened { directory, meta, log, base: base.out, freshness, conversation };
     Ok(spawn(context, opened, lives))
 }
 
