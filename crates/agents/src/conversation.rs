@@ -262,7 +262,7 @@ impl Conversation {
             | Update::Retry(_)
             | Update::Error { .. }
             | Update::Notice { .. }
-            | Update::PromptOpened(_)
+            | Update::PromptOpened { .. }
             | Update::PromptUpdate { .. }
             | Update::Oversized { .. }
             | Update::Garbage { .. }

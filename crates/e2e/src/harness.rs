@@ -4,6 +4,7 @@
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
 //! - [`agor`]: a controller that speaks the dialect agor, as its users' programs do;
+//! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
@@ -14,6 +15,7 @@
 //!
 //! A wait in a test is for an event, and [`within`] is what ends it when the event does not come.
 
+pub mod agent;
 pub mod agor;
 pub mod canary;
 pub mod client;

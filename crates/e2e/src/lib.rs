@@ -3,6 +3,7 @@
 //! - [`proxy`]: a TCP proxy whose links can be cut, delayed, trickled, swallowed or corrupted;
 //! - [`streams`]: output and input of which every byte is known.
 //! - [`program`]: what runs inside the sessions under test;
+//! - [`scripted`]: an agent that does what its messages say.
 //!
 //! Deliberately not here: anything that the product itself uses.
 
@@ -12,5 +13,6 @@ pub mod processes;
 pub mod program;
 pub mod proxy;
 pub mod pty;
+pub mod scripted;
 pub mod streams;
 mod watched;

@@ -118,6 +118,7 @@ fn params(settings: &Settings, args: RunArgs) -> Result<CreateParams, CliError> 
         label: args.label,
         size: args.size.map(|size| size.0).or_else(terminal::size),
         record_input: args.record_input,
+        agent: None,
     })
 }
 

@@ -246,6 +246,10 @@ pub(super) async fn input(c: &Connection, p: InputParams) -> Result<InputResult,
         let message = format!("one input has at most {MAX_INPUT_BYTES} bytes");
         return Err(RpcError::new(ErrorCode::InvalidParams, message));
     }
+    if session.published().kind == SessionKind::Agent {
+        let message = "an agent is told something by agent.prompt";
+        return Err(RpcError::new(ErrorCode::WrongKind, message));
+    }
     let (caller, n) = (lease_caller(c)?, p.n);
     let text = Bytes::from(p.text);
     session.ask(|reply| Command::InputOnce { caller, text, n, reply }).await

@@ -379,6 +379,8 @@ impl Session {
             Command::Detach { client, channel, outbox } => {
                 self.handle_detach(client, channel, &outbox);
             }
+            // an agent has no terminal: its holder would refuse it
+            Command::Input(_) if self.agent.is_some() => {}
             Command::Input(input) => self.handle_input(input),
             Command::InputOnce { caller, text, n, reply } => {
                 self.handle_input_once(&caller, &text, n, reply);

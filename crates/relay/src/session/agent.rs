@@ -423,7 +423,7 @@ fn command_error(refusal: CommandRefusal) -> RpcError {
         CommandRefusal::NotReady | CommandRefusal::NoTurn | CommandRefusal::Repeated => {
             ErrorCode::AgentNotReady
         }
-        CommandRefusal::Unsupported => ErrorCode::MethodNotFound,
+        CommandRefusal::Unsupported => ErrorCode::NotOffered,
         CommandRefusal::QueueFull => ErrorCode::Overloaded,
         CommandRefusal::NoSuchMessage => ErrorCode::NotFound,
         CommandRefusal::TooLarge | CommandRefusal::Empty | CommandRefusal::BadKey => {
@@ -455,7 +455,7 @@ const fn is_listed(update: &Update) -> bool {
         | Update::MessageUpdate { .. }
         | Update::CurrentModeUpdate { .. }
         | Update::CurrentModelUpdate { .. }
-        | Update::PromptOpened(_)
+        | Update::PromptOpened { .. }
         | Update::PromptUpdate { .. } => true,
         Update::UserMessageChunk { .. }
         | Update::AgentMessageChunk { .. }
