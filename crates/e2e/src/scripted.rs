@@ -3,7 +3,8 @@
 //!
 //! A message is a script, its steps separated by `;`: `say TEXT`, `ask COMMAND` (a permission),
 //! `question TEXT` (a choice of yes and no), `stream N` (N pieces of text), `big BYTES` (one long line),
-//! `garbage`, `errors TEXT` (to standard error), `hang` (until it is interrupted), `exit CODE`.
+//! `garbage`, `errors TEXT` (to standard error), `hang` (until it is interrupted), `exit CODE`; or
+//! `sh COMMAND` alone.
 //!
 //! What it gets and does is appended to the file `SCRIPT_JOURNAL`, one line each: what a test compares
 //! with what was sent.
@@ -12,6 +13,7 @@ use std::{
     collections::VecDeque,
     fs::File,
     io::{self, BufRead, StdinLock, Write},
+    process::{Command, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -147,7 +149,12 @@ impl Scripted {
             "type": "system", "subtype": "init", "session_id": self.session, "cwd": "/",
             "model": "big", "permissionMode": "default", "tools": ["Bash"],
         }))?;
-        for step in text.split(';').map(str::trim) {
+        // a shell has its own use for semicolons
+        let steps = match text.strip_prefix("sh ") {
+            Some(_) => vec![text.as_str()],
+            None => text.split(';').map(str::trim).collect(),
+        };
+        for step in steps {
             match self.step(step)? {
                 Ended::Done => {}
                 Ended::Interrupted => return self.finish("error_during_execution"),
@@ -192,6 +199,11 @@ impl Scripted {
                     Waited::Interrupted => Ended::Interrupted,
                     Waited::Found(()) | Waited::Closed => Ended::InputClosed,
                 });
+            }
+            "sh" => {
+                let output =
+                    Command::new("sh").arg("-c").arg(rest).stdin(Stdio::null()).output()?;
+                self.note(&format!("sh {:?}", output.status.code()))?;
             }
             "exit" => std::process::exit(rest.parse().unwrap_or(0)),
             _ => self.say(&format!("You said: {step}"))?,

@@ -1,6 +1,8 @@
 //! Agents: from a client's message to the agent and back, through whatever dies on the way.
 
 mod basics;
+mod commands;
+mod inside;
 mod killing;
 mod prompts;
 mod trouble;

@@ -38,6 +38,11 @@ use crate::{
 /// How long a session may take to start; a directory on a dead server takes for ever.
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the holder of an ended program may take to go.
+const HOLDER_END_LIMIT: Duration = Duration::from_secs(3);
+/// How often it is looked at meanwhile.
+const HOLDER_END_POLL: Duration = Duration::from_millis(5);
+
 /// Starts a session. A retry with the same request id gets the first one.
 ///
 /// # Errors
@@ -122,8 +127,20 @@ pub(crate) async fn resume(
         ..CreateParams::default()
     };
     let program = program::prepare(context, caller, &create, meta.session).await?;
+    until_free(&handle.directory).await;
     start(context, &meta, program, view.incarnation.next()).await?;
     handle.ask(|reply| Command::Resumed { reply }).await
+}
+
+/// The end is told a moment before the holder is gone; a launch in between would find the log locked.
+async fn until_free(directory: &Path) {
+    let free = async {
+        while quarterdeck_holder::log::is_held(directory).unwrap_or(false) {
+            tokio::time::sleep(HOLDER_END_POLL).await;
+        }
+    };
+    // one that stays for other reasons is found by the launch itself
+    let _ = tokio::time::timeout(HOLDER_END_LIMIT, free).await;
 }
 
 /// The agent of a session that is started again: it goes on with the vendor's own conversation.
