@@ -23,6 +23,8 @@ enum Ended {
     Done,
     Interrupted,
     InputClosed,
+    /// With this exit code.
+    Exit(u8),
 }
 
 /// The agent.
@@ -64,21 +66,25 @@ impl Scripted {
         Ok(agent)
     }
 
-    /// Runs until the input ends.
+    /// Runs until the input ends or a message says so; the exit code.
     ///
     /// # Errors
     /// When a stream is broken.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(mut self) -> io::Result<u8> {
         loop {
             let message = match self.messages.pop_front() {
                 Some(message) => message,
                 None => match self.read()? {
                     Some(message) => message,
-                    None => return Ok(()),
+                    None => return Ok(0),
                 },
             };
             match message["type"].as_str() {
-                Some("user") => self.turn(&message)?,
+                Some("user") => {
+                    if let Some(code) = self.turn(&message)? {
+                        return Ok(code);
+                    }
+                }
                 Some("control_request") => {
                     self.control(&message)?;
                 }
@@ -138,7 +144,8 @@ impl Scripted {
         Ok(subtype == "interrupt")
     }
 
-    fn turn(&mut self, message: &Value) -> io::Result<()> {
+    /// One turn; an exit code where it is the last one.
+    fn turn(&mut self, message: &Value) -> io::Result<Option<u8>> {
         let text = message["message"]["content"][0]["text"].as_str().unwrap_or_default().to_owned();
         self.note(&format!("message {text}"))?;
         self.tell(&json!({
@@ -157,11 +164,16 @@ impl Scripted {
         for step in steps {
             match self.step(step)? {
                 Ended::Done => {}
-                Ended::Interrupted => return self.finish("error_during_execution"),
-                Ended::InputClosed => return Ok(()),
+                Ended::Interrupted => {
+                    self.finish("error_during_execution")?;
+                    return Ok(None);
+                }
+                Ended::InputClosed => return Ok(Some(0)),
+                Ended::Exit(code) => return Ok(Some(code)),
             }
         }
-        self.finish("success")
+        self.finish("success")?;
+        Ok(None)
     }
 
     fn finish(&mut self, subtype: &str) -> io::Result<()> {
@@ -205,7 +217,7 @@ impl Scripted {
                     Command::new("sh").arg("-c").arg(rest).stdin(Stdio::null()).output()?;
                 self.note(&format!("sh {:?}", output.status.code()))?;
             }
-            "exit" => std::process::exit(rest.parse().unwrap_or(0)),
+            "exit" => return Ok(Ended::Exit(rest.parse().unwrap_or(0))),
             _ => self.say(&format!("You said: {step}"))?,
         }
         Ok(Ended::Done)
@@ -214,10 +226,10 @@ impl Scripted {
     fn say(&mut self, text: &str) -> io::Result<()> {
         self.requests += 1;
         let id = format!("m{}", self.requests);
-        self.assistant(&id, json!({ "type": "text", "text": text }))
+        self.assistant(&id, &json!({ "type": "text", "text": text }))
     }
 
-    fn assistant(&mut self, id: &str, block: Value) -> io::Result<()> {
+    fn assistant(&mut self, id: &str, block: &Value) -> io::Result<()> {
         self.tell(&json!({
             "type": "assistant", "message": { "id": id, "content": [block] },
             "parent_tool_use_id": null, "session_id": self.session,
@@ -227,11 +239,11 @@ impl Scripted {
     fn stream(&mut self, pieces: u64) -> io::Result<()> {
         self.requests += 1;
         let id = format!("m{}", self.requests);
-        let event = |event: Value| json!({ "type": "stream_event", "event": event, "parent_tool_use_id": null });
-        self.tell(&event(json!({ "type": "message_start", "message": { "id": id } })))?;
+        let event = |event: &Value| json!({ "type": "stream_event", "event": event, "parent_tool_use_id": null });
+        self.tell(&event(&json!({ "type": "message_start", "message": { "id": id } })))?;
         let block = json!({ "type": "text" });
         self.tell(&event(
-            json!({ "type": "content_block_start", "index": 0, "content_block": block }),
+            &json!({ "type": "content_block_start", "index": 0, "content_block": block }),
         ))?;
         let mut text = String::new();
         for n in 0..pieces {
@@ -239,11 +251,11 @@ impl Scripted {
             text.push_str(&piece);
             let delta = json!({ "type": "text_delta", "text": piece });
             self.tell(&event(
-                json!({ "type": "content_block_delta", "index": 0, "delta": delta }),
+                &json!({ "type": "content_block_delta", "index": 0, "delta": delta }),
             ))?;
         }
-        self.assistant(&id, json!({ "type": "text", "text": text }))?;
-        self.tell(&event(json!({ "type": "content_block_stop", "index": 0 })))
+        self.assistant(&id, &json!({ "type": "text", "text": text }))?;
+        self.tell(&event(&json!({ "type": "content_block_stop", "index": 0 })))
     }
 
     /// Asks for a permission, and does what it was about if it gets it.
@@ -315,7 +327,7 @@ impl Scripted {
         self.requests += 1;
         let (tool, id) = (format!("t{}", self.requests), format!("r{}", self.requests));
         let block = json!({ "type": "tool_use", "id": tool, "name": name, "input": input });
-        self.assistant(&format!("m{}", self.requests), block)?;
+        self.assistant(&format!("m{}", self.requests), &block)?;
         self.note(&format!("asked {id}"))?;
         let needs_person = name == "AskUserQuestion";
         self.tell(&json!({
@@ -354,10 +366,8 @@ impl Scripted {
                     Some(found) => return Ok(Waited::Found(found)),
                     None => self.note("an answer that nobody waits for")?,
                 },
-                Some("control_request") => {
-                    if self.control(&message)? {
-                        return Ok(Waited::Interrupted);
-                    }
+                Some("control_request") if self.control(&message)? => {
+                    return Ok(Waited::Interrupted);
                 }
                 Some("user") => self.messages.push_back(message),
                 _ => {}

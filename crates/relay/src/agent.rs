@@ -3,10 +3,7 @@
 //! How a session talks to one is in [`crate::session`], what a vendor's lines mean in
 //! `quarterdeck-agents`.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use quarterdeck_agents::launch::{self, Home};
 use quarterdeck_protocol::{
@@ -232,7 +229,7 @@ pub(crate) fn random_uuid() -> Result<String, RpcError> {
 }
 
 /// `NAME=VALUE` lines of a private file; read at each start, recorded nowhere.
-fn secrets(file: &PathBuf) -> Result<Variables, RpcError> {
+fn secrets(file: &Path) -> Result<Variables, RpcError> {
     let unreadable = || {
         let message = "the file with the agent's keys cannot be read";
         RpcError::new(ErrorCode::StartFailed, message)

@@ -86,18 +86,22 @@ async fn follow(
     loop {
         for event in stream.next().await? {
             printer.print(&event)?;
-            match &event.update {
-                Update::TurnStarted { message_id, .. } => {
-                    began |= message_id.as_deref() == Some(&sent.id);
-                }
-                Update::PromptOpened { prompt } => printer.say_how(prompt),
-                Update::TurnEnded { stop_reason, .. } if began => return Ok(exit_of(*stop_reason)),
-                Update::AgentExited { .. } => {
-                    let message = "the agent ended before its turn did";
-                    return Err(CliError::new(Kind::Ended, message)
-                        .hint(format!("start it again: qd resume {session}")));
-                }
-                _ => {}
+            let update = &event.update;
+            if let Update::TurnStarted { message_id, .. } = update {
+                began |= message_id.as_deref() == Some(&sent.id);
+            }
+            if let Update::PromptOpened { prompt } = update {
+                printer.say_how(prompt);
+            }
+            if let Update::TurnEnded { stop_reason, .. } = update
+                && began
+            {
+                return Ok(exit_of(*stop_reason));
+            }
+            if matches!(update, Update::AgentExited { .. }) {
+                let message = "the agent ended before its turn did";
+                return Err(CliError::new(Kind::Ended, message)
+                    .hint(format!("start it again: qd resume {session}")));
             }
         }
     }

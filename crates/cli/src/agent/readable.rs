@@ -190,7 +190,7 @@ impl Readable {
         if let Some(why) = why {
             text += &self.line(&paint(self.styles.warn, why));
         }
-        let cost = usage.cost.as_ref().map(|cost| money(cost));
+        let cost = usage.cost.as_ref().map(money);
         if let Some(tokens) = usage.tokens {
             let (read, written) = (tokens.input, tokens.output);
             let line = format!("({read} tokens in, {written} out{})", cost.unwrap_or_default());

@@ -82,13 +82,16 @@ enum Going {
 
 impl Talk<'_> {
     fn note(&mut self, update: Update) -> Going {
-        match update {
-            Update::PromptOpened { prompt } => self.open.push(*prompt),
-            Update::PromptUpdate { prompt, state } if state != PromptState::Open => {
-                self.open.retain(|open| open.id != prompt);
-            }
-            Update::AgentExited { .. } => return Going::Over,
-            _ => {}
+        if matches!(update, Update::AgentExited { .. }) {
+            return Going::Over;
+        }
+        if let Update::PromptUpdate { prompt, state } = &update
+            && *state != PromptState::Open
+        {
+            self.open.retain(|open| open.id != *prompt);
+        }
+        if let Update::PromptOpened { prompt } = update {
+            self.open.push(*prompt);
         }
         Going::On
     }

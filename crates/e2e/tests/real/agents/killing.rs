@@ -30,9 +30,9 @@ fn program_pid(stage: &Stage) -> u32 {
 
 /// The one end of each turn.
 fn ends(watcher: &Watcher) -> Vec<StopReason> {
-    let end = |event: &quarterdeck_protocol::agent::AgentEvent| match event.update {
-        Update::TurnEnded { stop_reason, .. } => Some(stop_reason),
-        _ => None,
+    let end = |event: &quarterdeck_protocol::agent::AgentEvent| {
+        let Update::TurnEnded { stop_reason, .. } = event.update else { return None };
+        Some(stop_reason)
     };
     watcher.events.iter().filter_map(end).collect()
 }
@@ -47,7 +47,7 @@ async fn a_prompt_stays_open_while_the_relay_is_dead_and_is_answered_afterwards(
     watcher.again(&stage.way).await;
     let view = agent::view(&stage.peer, &stage.session).await;
     assert_eq!(view.state, AgentState::Waiting);
-    assert_eq!(view.prompts, [prompt.clone()]);
+    assert_eq!(view.prompts, std::slice::from_ref(&prompt));
     let once = option_of(&prompt, OptionKind::AllowOnce);
     agent::answer(&stage.peer, prompt.id, &once, None).await.expect("answers");
     watcher.turns(1).await;
@@ -152,11 +152,9 @@ async fn a_killed_agent_loses_its_prompt_and_is_resumed_with_its_own_conversatio
     assert_eq!(ends(&watcher), [StopReason::AgentExit]);
     let lost = watcher
         .until("the prompt is lost", |events| {
-            events.iter().find_map(|event| match &event.update {
-                Update::PromptUpdate { prompt: id, state } if *id == prompt.id => {
-                    Some(state.clone())
-                }
-                _ => None,
+            events.iter().find_map(|event| {
+                let Update::PromptUpdate { prompt: id, state } = &event.update else { return None };
+                (*id == prompt.id).then(|| state.clone())
             })
         })
         .await;

@@ -59,12 +59,12 @@ async fn an_agent_that_exits_ends_its_turn_once_and_says_how() {
     stage.say("say going; exit 7").await;
     let error = watcher
         .until("the end", |events| {
-            events.iter().find_map(|event| match &event.update {
-                Update::TurnEnded { stop_reason, error, .. } => {
-                    assert_eq!(*stop_reason, StopReason::AgentExit);
-                    Some(error.clone().expect("an error"))
-                }
-                _ => None,
+            events.iter().find_map(|event| {
+                let Update::TurnEnded { stop_reason, error, .. } = &event.update else {
+                    return None;
+                };
+                assert_eq!(*stop_reason, StopReason::AgentExit);
+                Some(error.clone().expect("an error"))
             })
         })
         .await;

@@ -69,10 +69,8 @@ impl ChannelStream {
             match self.peek() {
                 Ok(Peeked::Record(record)) => {
                     // notes of an agent's session are its fold's business
-                    let told = match record.header.kind {
-                        RecordKind::Note => Told::Nothing,
-                        _ => self.tell(&record),
-                    };
+                    let is_note = record.header.kind == RecordKind::Note;
+                    let told = if is_note { Told::Nothing } else { self.tell(&record) };
                     if let Told::Event(text) = told {
                         if !events.is_empty() {
                             self.current = Some(Peeked::Record(record));
