@@ -6,10 +6,12 @@ use std::{
 };
 
 use quarterdeck_protocol::{
+    agent::Vendor,
     error::{ErrorCode, RpcError},
     ids::SessionId,
     method::{AgentParams, CreateParams},
     record::Note,
+    session::SessionInfo,
 };
 
 use crate::{
@@ -93,6 +95,7 @@ async fn prepare_agent(
     let found = found.map_err(|refusal| refusal.to_rpc())?;
     let mut launch = check(context, caller, params, &home, Some(&found)).await?;
     let prepared = agent::prepare(&found, asked, &launch.argv, &launch.cwd)?;
+    require_unopened(context, found.vendor, prepared.vendor_session(), session)?;
     let name = if found.chosen_by == ChosenBy::Relay { &found.name } else { &launch.argv[0] };
     let name = name.clone();
     launch.argv.clone_from(&prepared.argv);
@@ -154,6 +157,31 @@ async fn home(context: &Context) -> Arc<Home> {
         Arc::new(Home { account, base })
     });
     Arc::clone(found.await)
+}
+
+/// Some vendors name a conversation only after it was opened: the lock of its id is not held then, but
+/// its session knows it.
+fn require_unopened(
+    context: &Context,
+    vendor: Vendor,
+    conversation: Option<&str>,
+    session: SessionId,
+) -> Result<(), RpcError> {
+    let has_it = |info: &SessionInfo| {
+        let agent = info.agent.as_ref().filter(|agent| agent.vendor == vendor);
+        let known = agent.and_then(|agent| agent.vendor_session.as_deref());
+        info.state.is_live() && info.session != session && known == conversation
+    };
+    let sessions = context.registry.all();
+    let mut open = sessions.iter().map(|it| it.published()).filter(|info| has_it(info));
+    match (conversation, open.next()) {
+        (Some(_), Some(info)) => {
+            let message = format!("session {} has this conversation open", info.label);
+            Err(RpcError::new(ErrorCode::StillRunning, message)
+                .hint(format!("go on there: qd attach {}", info.label)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a caller's dialect allows besides.

@@ -49,6 +49,12 @@ pub(crate) struct RunArgs {
     /// The agent's mode [default: the one that asks about everything]
     #[arg(long, requires = "agent")]
     mode: Option<String>,
+    /// Go on with this conversation of the agent's own
+    #[arg(long = "continue", value_name = "ID", requires = "agent")]
+    conversation: Option<String>,
+    /// Begin with a copy of this conversation of the agent's own
+    #[arg(long, value_name = "ID", requires = "agent", conflicts_with = "conversation")]
+    fork: Option<String>,
     /// Only follow the agent's first turn; its result is the exit code
     #[arg(short, long, requires = "agent", requires = "task", conflicts_with = "detach")]
     wait: bool,
@@ -73,6 +79,8 @@ impl RunArgs {
             agent: None,
             model: None,
             mode: None,
+            conversation: None,
+            fork: None,
             wait: false,
             task: None,
             argv: Vec::new(),
@@ -176,7 +184,11 @@ fn params(settings: &Settings, args: RunArgs) -> Result<CreateParams, CliError> 
             name,
             model: args.model,
             mode: args.mode,
-            resume: Resume::New,
+            resume: match (args.conversation, args.fork) {
+                (Some(vendor_session), _) => Resume::Resume { vendor_session },
+                (None, Some(vendor_session)) => Resume::Fork { vendor_session },
+                (None, None) => Resume::New,
+            },
         }),
     })
 }
