@@ -6,6 +6,7 @@
 //! - [`agor`]: a controller that speaks the dialect agor, as its users' programs do;
 //! - [`agents`]: the real coding agents, and a home for each;
 //! - [`conversation`]: a conversation with one of them, as a holder and a relay would lead it;
+//! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
 //! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
@@ -18,6 +19,7 @@
 //! A wait in a test is for an event, and [`within`] is what ends it when the event does not come.
 
 pub mod agents;
+pub mod agent;
 pub mod agor;
 pub mod canary;
 pub mod client;

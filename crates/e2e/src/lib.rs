@@ -2,9 +2,10 @@
 //!
 //! - [`proxy`]: a TCP proxy whose links can be cut, delayed, trickled, swallowed or corrupted;
 //! - [`models`]: a model server whose answers are scripted, for the real coding agents;
-//! - [`streams`]: output and input of which every byte is known.
+//! - [`streams`]: output and input of which every byte is known;
 //! - [`program`]: what runs inside the sessions under test;
 //! - [`asker`]: a tool server that asks the user, for the real coding agents;
+//! - [`scripted`]: an agent that does what its messages say.
 //!
 //! Deliberately not here: anything that the product itself uses.
 
@@ -16,5 +17,6 @@ pub mod processes;
 pub mod program;
 pub mod proxy;
 pub mod pty;
+pub mod scripted;
 pub mod streams;
 mod watched;
