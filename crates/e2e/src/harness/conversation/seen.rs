@@ -106,7 +106,7 @@ impl Talk {
     #[must_use]
     pub fn prompt_state(&self, id: PromptId) -> PromptState {
         let state = self.newest(|update| {
-            if let Update::PromptOpened(prompt) = update {
+            if let Update::PromptOpened { prompt } = update {
                 return (prompt.id == id).then(|| prompt.state.clone());
             }
             let Update::PromptUpdate { prompt, state } = update else { return None };
