@@ -4,7 +4,7 @@
 #
 #   --long          fault rounds, soak and fuzz in their long versions (about an hour more)
 #   --fuzz SECONDS  seconds of each fuzz target; 60 where CI=true, else none
-#   --no-install    install nothing; a missing part is then an error in CI and a warning elsewhere
+#   --no-install    install nothing, real coding agents neither; a missing part is then an error in CI and a warning elsewhere
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,6 +51,9 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "WARNING: tests that need them are LEFT OUT and say so" >&2
     fi
 fi
+
+say "agents"
+if [ "$install" = 1 ]; then scripts/agents.sh; else scripts/agents.sh --no-install; fi
 
 # In CI a test that fails is tried once more by itself: a machine's hiccup must not hide what the other
 # tests say. One that passes then is told loudly, and is a defect to be found.

@@ -2,11 +2,11 @@
 
 use quarterdeck_protocol::{
     holder::{
-        HelloAnswer, HelloRequest, HolderError, Input, InputAck, LaunchAnswer, LaunchRequest,
-        Message, ResizeRequest, SignalRequest, Stalled, StopRequest, TrimRequest, op,
+        ExtraRequest, HelloAnswer, HelloRequest, HolderError, Input, InputAck, LaunchAnswer,
+        LaunchRequest, Message, Operation, OperationAnswer, ResizeRequest, SignalRequest, Stalled, StopRequest, TrimRequest, op,
     },
     ids::{ClientId, Epoch, InputNumber},
-    record::Position,
+    record::{Position, RecordKind},
 };
 use serde_json::from_slice;
 
@@ -41,7 +41,18 @@ fn read_body(message: Message<'_>) {
         op::SIGNAL => drop(from_slice::<SignalRequest>(body)),
         op::STOP => drop(from_slice::<StopRequest>(body)),
         op::TRIM => drop(from_slice::<TrimRequest>(body)),
-        op::OK => drop(from_slice::<HelloAnswer>(body)),
+        op::EXTRA => drop(from_slice::<ExtraRequest>(body)),
+        op::OPERATION => {
+            if let Some(operation) = Operation::parse(body) {
+                let mut again = Vec::new();
+                operation.encode(&mut again);
+                assert_eq!(again, body);
+            }
+        }
+        op::OK => {
+            drop(from_slice::<HelloAnswer>(body));
+            drop(from_slice::<OperationAnswer>(body));
+        }
         op::ERROR => drop(from_slice::<HolderError>(body)),
         op::HEAD => {
             if let Some(head) = Position::parse(body) {
@@ -67,12 +78,17 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let client = ClientId::from_bytes([7; 16]);
     let mut input = Vec::new();
     Input { client, epoch: Epoch(1), n: InputNumber(2), bytes: b"ls\r" }.encode(&mut input);
-    let messages: [(u8, &[u8]); 7] = [
+    let mut operation = Vec::new();
+    let lines = vec![&b"[1]"[..], b"[2]"];
+    Operation { key: "k:1", kind: RecordKind::Note, fact: b"{}", lines }.encode(&mut operation);
+    let messages: [(u8, &[u8]); 9] = [
         (op::HELLO, br#"{"generation":1,"protocol":1}"#),
         (op::INPUT, &input),
         (op::RESIZE, br#"{"size":{"cols":80,"rows":24},"by":null}"#),
         (op::SIGNAL, br#"{"signal":2,"to":"foreground"}"#),
         (op::STOP, br#"{"rung_ms":10,"now":true}"#),
+        (op::OPERATION, &operation),
+        (op::EXTRA, br#"{"extra":{},"next":7}"#),
         (op::HEAD, &[1; 16]),
         (op::INPUT_ACK, &[3; 26]),
     ];

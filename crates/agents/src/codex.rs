@@ -293,6 +293,8 @@ impl Codex {
             (Asked::Interrupt, _) => {}
             (Asked::Thread { resumes: true }, Err(error)) if is_unsaid(error) => {
                 self.phase = Phase::Refused;
+                let text = "the agent has nothing of this conversation; a new one begins".into();
+                steps.update(Update::Notice { text });
             }
             (Asked::Initialize | Asked::Thread { .. }, Err(error)) => {
                 self.phase = Phase::Failed;

@@ -5,6 +5,7 @@ mod ledger;
 mod messages;
 mod records;
 mod steps;
+mod summary;
 mod tools;
 mod usage;
 
@@ -261,7 +262,7 @@ impl Conversation {
             | Update::Retry(_)
             | Update::Error { .. }
             | Update::Notice { .. }
-            | Update::PromptOpened(_)
+            | Update::PromptOpened { .. }
             | Update::PromptUpdate { .. }
             | Update::Oversized { .. }
             | Update::Garbage { .. }

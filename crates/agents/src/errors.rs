@@ -68,7 +68,7 @@ fn by_status(status: u16) -> Option<ErrorClass> {
 }
 
 /// Words in texts of vendors that tell nothing else; the first that is found decides.
-const TEXTS: [(&str, ErrorClass); 21] = [
+const TEXTS: [(&str, ErrorClass); 25] = [
     ("not logged in", ErrorClass::NoKey),
     ("please run /login", ErrorClass::NoKey),
     ("no api key", ErrorClass::NoKey),
@@ -80,12 +80,16 @@ const TEXTS: [(&str, ErrorClass); 21] = [
     ("session not found", ErrorClass::SessionNotFound),
     ("unauthorized", ErrorClass::Auth),
     ("invalid api key", ErrorClass::Auth),
+    ("incorrect api key", ErrorClass::Auth),
+    ("invalid x-api-key", ErrorClass::Auth),
     ("rate limit", ErrorClass::RateLimit),
     ("too many requests", ErrorClass::RateLimit),
     ("overloaded", ErrorClass::Overloaded),
     ("high demand", ErrorClass::Overloaded),
     ("econnrefused", ErrorClass::Network),
     ("connection refused", ErrorClass::Network),
+    ("cannot connect", ErrorClass::Network),
+    ("unable to connect", ErrorClass::Network),
     ("connection", ErrorClass::Network),
     ("stream disconnected", ErrorClass::Network),
     ("error sending request", ErrorClass::Network),

@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Ls(commands::ls::LsArgs),
     /// Attach to a session; without a name, to the last one
     Attach(commands::attach::AttachArgs),
-    /// Type text into a session without attaching
+    /// Type text into a session, or send an agent a message, without attaching
     Send(commands::send::SendArgs),
     /// Print what a session has put out
     Logs(commands::logs::LogsArgs),
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Rename(commands::rename::RenameArgs),
     /// Start the program of an ended or lost session again
     Resume(commands::resume::ResumeArgs),
+    /// Show what agents ask, and answer it
+    Prompts(commands::prompts::PromptsArgs),
     /// Ask for, hand over, release or take a session
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),

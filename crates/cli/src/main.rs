@@ -3,12 +3,14 @@
 //! - [`args`]: what can be typed; [`config`]: what follows from flags, environment and files;
 //! - [`commands`]: one file per command; [`attach`]: a session in the local terminal; [`picker`]:
 //!   `qd` alone;
+//! - [`agent`]: an agent's conversation in the local terminal;
 //! - [`connection`]: the way to a relay; [`background`]: starting one; [`watch`]: waiting on its view;
 //! - [`output`]: the only place that prints; [`error`]: kinds of failure and their exit codes.
 //!
 //! Deliberately not here: what a relay does (`quarterdeck-relay`) and how bytes get to one
 //! (`quarterdeck-transport`).
 
+mod agent;
 mod args;
 mod asciicast;
 mod attach;

@@ -4,7 +4,11 @@
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
 //! - [`agor`]: a controller that speaks the dialect agor, as its users' programs do;
+//! - [`agents`]: the real coding agents, and a home for each;
+//! - [`conversation`]: a conversation with one of them, as a holder and a relay would lead it;
+//! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
+//! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
@@ -14,11 +18,15 @@
 //!
 //! A wait in a test is for an event, and [`within`] is what ends it when the event does not come.
 
+pub mod agent;
+pub mod agents;
 pub mod agor;
 pub mod canary;
 pub mod client;
+pub mod conversation;
 pub mod files;
 pub mod instance;
+pub mod nowhere;
 pub mod overview;
 pub mod raw;
 pub mod small_disk;

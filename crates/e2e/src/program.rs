@@ -72,6 +72,8 @@ pub enum Step {
     Setsid,
     /// `wait`: until it is killed.
     Wait,
+    /// `mcp-asker`: serves as [`crate::asker`] until its input ends.
+    McpAsker,
     /// `exit:CODE`.
     Exit(u8),
     /// `die:SIGNAL`: sends itself a signal by name.
@@ -107,6 +109,7 @@ impl FromStr for Step {
             "daemon" => Self::Daemon(path()),
             "child" => Self::Child(path()),
             "setsid" => Self::Setsid,
+            "mcp-asker" => Self::McpAsker,
             "wait" => Self::Wait,
             "exit" => Self::Exit(rest.parse().map_err(|_| unknown())?),
             "die" => Self::Die(signal(rest).ok_or_else(unknown)?),
@@ -196,6 +199,7 @@ pub fn run(words: &[String]) -> io::Result<u8> {
             Step::Daemon(file) => leave(&["setsid", "ignore:HUP"], &file)?,
             Step::Child(file) => leave(&[], &file)?,
             Step::Setsid => drop(rustix::process::setsid()?),
+            Step::McpAsker => crate::asker::serve(io::stdin().lock(), io::stdout().lock())?,
             Step::Wait => wait(),
             Step::Exit(code) => return Ok(code),
             Step::Die(signal) => {

@@ -171,6 +171,7 @@ fn schema() -> Value {
         notify::SESSION_CHANGED: generator.subschema_for::<session::SessionChanged>(),
         notify::SESSION_REMOVED: generator.subschema_for::<session::SessionRemoved>(),
         notify::LEASE_CHANGED: generator.subschema_for::<session::LeaseChanged>(),
+        notify::AGENT_EVENTS: generator.subschema_for::<session::AgentEvents>(),
         notify::SESSION_EVENT: generator.subschema_for::<session::SessionEvent>(),
         notify::INPUT_REJECTED: generator.subschema_for::<session::InputRejected>(),
         notify::SESSION_DETACHED: generator.subschema_for::<session::Detached>(),

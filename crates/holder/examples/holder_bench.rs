@@ -116,6 +116,8 @@ fn request(room: &Path, id: u8, script: &str) -> Outcome<LaunchRequest> {
         started_by: None,
         record_input: false,
         keep_bytes: 256 * 1024 * 1024,
+        notes: Vec::new(),
+        exclusive: None,
     })
 }
 

@@ -31,8 +31,9 @@ use crate::{
     input::{Applied, InputLedger, Terms},
     program::Program,
     shared::Shared,
+    stdio::Stdio,
     sys::SignalFd,
-    terminal::{Terminal, Written},
+    terminal::Written,
 };
 
 /// Time between the rungs when the holder itself is told to end, as at a logout: well within what
@@ -66,7 +67,7 @@ pub(crate) enum InputRecording {
 pub(crate) struct Parts {
     pub(crate) identity: Identity,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) terminal: Arc<Terminal>,
+    pub(crate) stdio: Stdio,
     pub(crate) size: TerminalSize,
     pub(crate) listener: UnixListener,
     pub(crate) signals: SignalFd,
@@ -144,7 +145,7 @@ impl Control {
         }
         let now = Instant::now();
         self.newcomers.handle_timeout(now);
-        if let Some(exit) = self.parts.program.handle_timeout(now, &self.parts.terminal) {
+        if let Some(exit) = self.parts.program.handle_timeout(now, &self.parts.stdio) {
             let refused = self.parts.inputs.handle_end();
             refused.into_iter().for_each(|applied| self.acknowledge(applied));
             self.parts.shared.inbox.end(exit);
@@ -174,10 +175,9 @@ impl Control {
         polled.push(PollFd::new(&parts.listener, PollFlags::IN));
         // a terminal without events to wait for still reports its hang-up, which would spin
         let unpolled = &parts.signals;
-        polled.push(if terminal.is_empty() {
-            PollFd::new(unpolled, PollFlags::empty())
-        } else {
-            PollFd::new(&*parts.terminal, terminal)
+        polled.push(match parts.stdio.terminal().filter(|_| !terminal.is_empty()) {
+            Some(master) => PollFd::new(&**master, terminal),
+            None => PollFd::new(unpolled, PollFlags::empty()),
         });
         polled.push(match &self.driver {
             Some(driver) => PollFd::new(&driver.connection, driver_events(attention)),
@@ -237,11 +237,12 @@ impl Control {
 
     /// Types what waits, as far as the terminal takes it.
     fn write_input(&mut self) -> io::Result<()> {
+        let Some(terminal) = self.parts.stdio.terminal().cloned() else { return Ok(()) };
         while let Some(bytes) = self.parts.inputs.poll_write() {
             let count = if bytes.is_empty() {
                 0
             } else {
-                match self.parts.terminal.try_write(bytes)? {
+                match terminal.try_write(bytes)? {
                     Written::Bytes(count) => count,
                     Written::Full => break,
                     Written::Closed => {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use quarterdeck_protocol::{
-    holder::TrimRequest,
+    holder::{ExtraRequest, TrimRequest},
     record::{Exit, Input, Lease, Resize},
 };
 
@@ -41,6 +41,10 @@ pub(crate) enum Job {
     Unrecorded,
     /// Record input that was written to the program.
     Input(Input),
+    /// Record a fact and write lines to an agent, once per key.
+    Operation(Verbatim, ReplyTo),
+    /// Keep this for the next checkpoint.
+    Extra(ExtraRequest, ReplyTo),
 }
 
 impl Job {
@@ -48,6 +52,8 @@ impl Job {
         let payload = match self {
             Self::Trim(..) | Self::Unrecorded => 0,
             Self::Lease(_, Verbatim(text), _) | Self::Note(Verbatim(text), _) => text.len(),
+            Self::Operation(Verbatim(body), _) => body.len(),
+            Self::Extra(request, _) => request.extra.as_str().len(),
             Self::Input(input) => input.bytes.len(),
         };
         JOB_COST_BYTES + payload
@@ -63,6 +69,8 @@ pub(crate) struct Mail {
     pub(crate) resize: Option<Resize>,
     /// Inputs that found no room here.
     pub(crate) unrecorded_inputs: u64,
+    /// The agent's input is to be closed.
+    pub(crate) close_input: bool,
     /// The program has ended; the last thing that is ever said.
     pub(crate) exit: Option<Exit>,
     cost_bytes: usize,
@@ -97,7 +105,8 @@ impl Inbox {
     pub(crate) fn push(&self, job: Job) -> Result<(), Full> {
         self.change(|mail| {
             let cost_bytes = mail.cost_bytes + job.cost_bytes();
-            if cost_bytes > MAX_WAITING_BYTES {
+            // alone, a large one passes: it is no larger than a message on the socket
+            if cost_bytes > MAX_WAITING_BYTES && !mail.jobs.is_empty() {
                 if matches!(job, Job::Input(_)) {
                     mail.unrecorded_inputs += 1;
                 }
@@ -112,6 +121,11 @@ impl Inbox {
     /// Hands over a new size; it replaces one that is not recorded yet.
     pub(crate) fn resize(&self, resize: Resize) {
         self.change(|mail| mail.resize = Some(resize));
+    }
+
+    /// Has the agent's input closed: the first rung of its stop.
+    pub(crate) fn close_input(&self) {
+        self.change(|mail| mail.close_input = true);
     }
 
     /// Says that the program has ended.

@@ -3,7 +3,7 @@
 
 use quarterdeck_protocol::{
     ids::{ClientId, InputNumber, Seq},
-    record::Position,
+    record::{Position, RawJson},
 };
 
 use crate::log::{Append, Entry, LogWriter, Trimmed, WriteError};
@@ -14,6 +14,7 @@ pub(crate) trait Journal: Send {
     fn log_bytes(&self) -> u64;
     fn append(&mut self, entry: Entry<'_>, time_micros: u64) -> Result<Append, WriteError>;
     fn remember_input(&mut self, client: ClientId, n: InputNumber);
+    fn set_extra(&mut self, extra: RawJson);
     fn sync(&mut self) -> Result<(), WriteError>;
     fn trim(&mut self, keep_bytes: u64, pinned_from: Option<Seq>) -> Result<Trimmed, WriteError>;
 }
@@ -30,6 +31,9 @@ impl Journal for LogWriter {
     }
     fn remember_input(&mut self, client: ClientId, n: InputNumber) {
         self.remember_input(client, n);
+    }
+    fn set_extra(&mut self, extra: RawJson) {
+        self.set_extra(Some(extra));
     }
     fn sync(&mut self) -> Result<(), WriteError> {
         self.sync()
@@ -139,6 +143,7 @@ pub(crate) mod fake {
             Ok(Append::Done(at))
         }
         fn remember_input(&mut self, _: ClientId, _: InputNumber) {}
+        fn set_extra(&mut self, _: RawJson) {}
         fn sync(&mut self) -> Result<(), WriteError> {
             Ok(())
         }

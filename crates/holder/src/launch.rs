@@ -28,7 +28,7 @@ use quarterdeck_protocol::{
 };
 
 use self::prepare::Ready;
-use crate::{control::Control, output::Output, socket, sys};
+use crate::{agent::AgentOutput, control::Control, output::Output, socket, stdio::Stdio, sys};
 
 /// How long a new process waits for the rest of its launch request. The relay writes it at once.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
@@ -124,10 +124,21 @@ pub fn run_holder(request: LaunchRequest, answer: UnixStream, surroundings: &Sur
 
 /// Runs both threads to their end.
 fn hold(ready: Ready, directory: &Path) -> u8 {
-    let Ready { parts, recorder } = ready;
-    let output = Output::new(Arc::clone(&parts.terminal), Arc::clone(&parts.shared), recorder);
+    let Ready { parts, recorder, pipes, retention, exclusive: _exclusive } = ready;
     let thread = thread::Builder::new().stack_size(OUTPUT_STACK_BYTES);
-    let Ok(output) = thread.spawn(move || output.run()) else { return EXIT_FAILED };
+    let shared = Arc::clone(&parts.shared);
+    let spawned = match (&parts.stdio, pipes) {
+        (Stdio::Terminal(terminal), _) => {
+            let output = Output::new(Arc::clone(terminal), shared, recorder);
+            thread.spawn(move || output.run())
+        }
+        (Stdio::Pipes { .. }, Some(pipes)) => {
+            let output = AgentOutput::new(pipes, shared, recorder, retention);
+            thread.spawn(move || output.run())
+        }
+        (Stdio::Pipes { .. }, None) => return EXIT_FAILED,
+    };
+    let Ok(output) = spawned else { return EXIT_FAILED };
     let mut control = Control::new(parts);
     if control.run().is_err() {
         // the output thread ends with the program; this process must not wait for that

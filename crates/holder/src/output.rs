@@ -144,6 +144,8 @@ impl<J: Journal> Output<J> {
                 self.answer(to, trimmed);
             }
             Job::Unrecorded => self.recorder.tell_unrecorded(),
+            // agents only; refused before they come here
+            Job::Operation(..) | Job::Extra(..) => {}
             Job::Input(input) => {
                 if self.recorder.record(&Fact::Input(input)).is_err() {
                     self.unrecorded_inputs += 1;

@@ -18,8 +18,8 @@ use crate::{
     memory::MemoryWatch,
     processes::{self, Process, Spare},
     scope::ProgramGroup,
+    stdio::Stdio,
     stop::{Ladder, Rung},
-    terminal::Terminal,
 };
 
 /// How long processes that got the terminal's hang-up may take to go before they count as left.
@@ -97,19 +97,15 @@ impl Program {
         }
     }
 
-    /// Sends a signal to one of the terminal's groups.
-    pub(crate) fn signal(
-        &self,
-        request: SignalRequest,
-        terminal: &Terminal,
-    ) -> Result<(), SignalError> {
+    /// Sends a signal to the program's group, or to the terminal's foreground.
+    pub(crate) fn signal(&self, request: SignalRequest, stdio: &Stdio) -> Result<(), SignalError> {
         let number = SignalError::Number(request.signal);
         let signal = Signal::from_named_raw(request.signal).ok_or(number)?;
         if !self.is_running() {
             return Err(SignalError::Ended);
         }
         let group = match request.to {
-            SignalTarget::Foreground => terminal.foreground().unwrap_or(self.leader),
+            SignalTarget::Foreground => stdio.foreground().unwrap_or(self.leader),
             SignalTarget::Program => self.leader,
         };
         match rustix::process::kill_process_group(group, signal) {
@@ -132,13 +128,13 @@ impl Program {
 
     /// Takes the rung that is due, and tells the end when nothing more is to be expected. It is told
     /// once.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, terminal: &Terminal) -> Option<Exit> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, stdio: &Stdio) -> Option<Exit> {
         if self.is_told() {
             return None;
         }
         let rung = self.ladder.as_mut().and_then(|ladder| ladder.handle_timeout(now));
         if let Some(rung) = rung {
-            self.take_rung(rung, terminal);
+            self.take_rung(rung, stdio);
         }
         if rung == Some(Rung::GiveUp) && self.is_running() {
             // not even SIGKILL ends it; another stop may try again
@@ -160,10 +156,13 @@ impl Program {
     }
 
     /// Signals that fail find nobody, which is what they are for.
-    fn take_rung(&self, rung: Rung, terminal: &Terminal) {
+    fn take_rung(&self, rung: Rung, stdio: &Stdio) {
         match rung {
-            Rung::HangUp => self.signal_groups(Signal::HUP, terminal),
-            Rung::Terminate => self.signal_groups(Signal::TERM, terminal),
+            Rung::HangUp => match stdio {
+                Stdio::Terminal(_) => self.signal_groups(Signal::HUP, stdio),
+                Stdio::Pipes { shared, .. } => shared.inbox.close_input(),
+            },
+            Rung::Terminate => self.signal_groups(Signal::TERM, stdio),
             Rung::Kill => self.kill(),
             Rung::GiveUp => {}
         }
@@ -182,14 +181,14 @@ impl Program {
 
     /// To the program's group and the foreground group; when the program has ended, to each process
     /// that it left. Stopped ones are woken, so that they notice.
-    fn signal_groups(&self, signal: Signal, terminal: &Terminal) {
+    fn signal_groups(&self, signal: Signal, stdio: &Stdio) {
         if !self.is_running() {
             for signal in [signal, Signal::CONT] {
                 let _ = processes::signal_descendants(own_pid(), signal, self.spare);
             }
             return;
         }
-        let foreground = terminal.foreground().filter(|group| *group != self.leader);
+        let foreground = stdio.foreground().filter(|group| *group != self.leader);
         for group in [Some(self.leader), foreground].into_iter().flatten() {
             for signal in [signal, Signal::CONT] {
                 let _ = rustix::process::kill_process_group(group, signal);

@@ -13,7 +13,7 @@ use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     holder::{Stalled, op},
     ids::{Out, Seq},
-    record::{Exit, Fact, RecordKind},
+    record::{Exit, Fact, RawJson, RecordKind},
 };
 
 use crate::{
@@ -67,6 +67,17 @@ impl From<WriteError> for NotRecorded {
 pub(crate) struct Retention {
     pub(crate) keep_bytes: u64,
     pub(crate) pinned_from: Option<Seq>,
+}
+
+/// What became of several facts.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    /// How many are recorded.
+    pub(crate) recorded: usize,
+    /// Where the first one stands.
+    pub(crate) first: Option<Seq>,
+    /// Why the next one is not recorded.
+    pub(crate) why: Option<NotRecorded>,
 }
 
 /// The log's writer with the session's rules.
@@ -141,6 +152,29 @@ impl<J: Journal> Recorder<J> {
             Err(why) => self.stall(Some(why)),
         }
         recorded
+    }
+
+    /// Records several facts in order and tells of them once. What finds no room is not recorded, nor
+    /// what stands behind it.
+    pub(crate) fn record_group(&mut self, entries: &[Entry<'_>]) -> Group {
+        let mut group = Group::default();
+        for Entry { kind, payload, class } in entries {
+            if let Err(why) = self.append(*kind, payload, *class) {
+                group.why = Some(why);
+                break;
+            }
+            // the head stands behind it; one that began a segment stands between
+            group.first = group.first.or_else(|| self.head().seq.0.checked_sub(1).map(Seq));
+            group.recorded += 1;
+        }
+        self.stall(group.why.filter(|why| *why != NotRecorded::TooLarge));
+        self.publish();
+        group
+    }
+
+    /// Sets what the next checkpoint says for the relay.
+    pub(crate) fn set_extra(&mut self, extra: RawJson) {
+        self.journal.set_extra(extra);
     }
 
     /// Makes everything recorded so far survive a power failure.

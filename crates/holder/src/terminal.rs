@@ -149,7 +149,7 @@ fn command(request: &LaunchRequest) -> Command {
 
 /// Looks first where the program shall start: a failed spawn would not say which of the two paths
 /// was wrong.
-fn check_directory(cwd: &str) -> Result<(), LaunchFailure> {
+pub(crate) fn check_directory(cwd: &str) -> Result<(), LaunchFailure> {
     let entered = std::fs::metadata(cwd).and_then(|entry| {
         if !entry.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
@@ -163,10 +163,17 @@ fn check_directory(cwd: &str) -> Result<(), LaunchFailure> {
 }
 
 fn spawn_failure(command: &str, error: pty_process::Error) -> LaunchFailure {
-    let error = match error {
-        pty_process::Error::Io(error) => error,
-        pty_process::Error::Rustix(error) => error.into(),
-    };
+    io_failure(
+        command,
+        match error {
+            pty_process::Error::Io(error) => error,
+            pty_process::Error::Rustix(error) => error.into(),
+        },
+    )
+}
+
+/// Why a command was not started.
+pub(crate) fn io_failure(command: &str, error: io::Error) -> LaunchFailure {
     let (code, sentence) = if error.kind() == io::ErrorKind::NotFound {
         (LaunchErrorCode::Command, format!("the command {command:?} was not found"))
     } else if error.kind() == io::ErrorKind::PermissionDenied {

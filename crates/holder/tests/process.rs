@@ -1,5 +1,7 @@
 //! Holders as real processes, driven over their sockets as a relay does it.
 
+#[path = "process/agents.rs"]
+mod agents;
 #[path = "process/driving.rs"]
 mod driving;
 #[path = "process/ending.rs"]

@@ -23,7 +23,7 @@ mod view;
 
 pub use command::{
     AgentCommand, AgentStart, AnswerRecord, CommandRecord, ContentBlock, Delivery, DueRecord,
-    ExpiredRecord, Resume, Vendor, topic,
+    ExpiredRecord, OversizedRecord, Resume, Vendor, topic,
 };
 pub use event::{
     AgentError, AgentEvent, CommandInfo, ErrorClass, MessageState, ModeInfo, Origin, PlanEntry,

@@ -7,7 +7,12 @@ use alloc::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::Epoch, record::Owner, scope::Scope};
+use crate::{
+    agent::{Answered, PromptState},
+    ids::Epoch,
+    record::Owner,
+    scope::Scope,
+};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $word:literal;)*) => {
@@ -86,6 +91,16 @@ codes! {
     Storage = -32019, "storage";
     /// The relay is shutting down.
     ShuttingDown = -32020, "shutting_down";
+    /// Somebody was first; the detail says who.
+    PromptAnswered = -32021, "prompt_answered";
+    /// The prompt can no longer be answered.
+    PromptSettled = -32022, "prompt_settled";
+    /// The prompt does not offer this answer.
+    NotOffered = -32023, "not_offered";
+    /// The agent cannot take this now.
+    AgentNotReady = -32024, "agent_not_ready";
+    /// The session is of another kind: a terminal, or an agent.
+    WrongKind = -32025, "wrong_kind";
 }
 
 /// Typed detail of an error. A newer peer's detail reads as `None` of [`RpcError::detail`].
@@ -109,6 +124,16 @@ pub enum ErrorDetail {
     Matches {
         /// Ids or labels.
         matches: alloc::vec::Vec<String>,
+    },
+    /// With `prompt_answered`: the answer that stands.
+    Answered {
+        /// It.
+        answered: Box<Answered>,
+    },
+    /// With `prompt_settled`: where the prompt is.
+    Prompt {
+        /// Its state.
+        state: Box<PromptState>,
     },
     /// What the caller can do about it.
     Hint {

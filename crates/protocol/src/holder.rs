@@ -16,6 +16,8 @@
 //! | 7 | `NOTE` | JSON `Note`; answered when it is recorded | relay |
 //! | 8 | `TRIM` | JSON [`TrimRequest`] | relay |
 //! | 9 | `REPLY` | bytes typed for a terminal query by the relay's model, dropped while a client owns the session; no answer | relay |
+//! | 10 | `OPERATION` | [`Operation`] → JSON [`OperationAnswer`], when the fact and its lines are recorded; agents only | relay |
+//! | 11 | `EXTRA` | JSON [`ExtraRequest`]; agents only | relay |
 //! | 128 | `OK` | JSON answer of the operation, or empty | holder |
 //! | 129 | `ERROR` | JSON [`HolderError`] | holder |
 //! | 130 | `HEAD` | `seq u64 \| out u64`: everything before is in the log | holder |
@@ -23,9 +25,13 @@
 //! | 132 | `UNRECORDED` | `out u64 \| bytes`: output that a full disk keeps out of the log; a new driver may be told some of it twice | holder |
 //! | 133 | `STALLED` | JSON [`Stalled`] | holder |
 
+mod operation;
+
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
+
+pub use operation::{ExtraRequest, Operation, OperationAnswer, is_key};
 
 use crate::{
     frame::InputState,
@@ -34,7 +40,7 @@ use crate::{
         SessionId,
     },
     limits::MAX_HOLDER_MESSAGE_BYTES,
-    record::{Position, SessionKind, TerminalSize},
+    record::{Note, Position, SessionKind, TerminalSize},
 };
 
 /// Version of the socket protocol; only grows.
@@ -60,6 +66,10 @@ pub mod op {
     pub const TRIM: u8 = 8;
     /// Answer of the relay's terminal model to a query of the program.
     pub const REPLY: u8 = 9;
+    /// Record a fact and write lines to the agent, once per key.
+    pub const OPERATION: u8 = 10;
+    /// Keep what was computed from the log for the next checkpoint.
+    pub const EXTRA: u8 = 11;
     /// The request succeeded.
     pub const OK: u8 = 128;
     /// The request failed.
@@ -371,6 +381,8 @@ pub enum HolderErrorCode {
     Storage,
     /// The program has ended.
     Ended,
+    /// The program does not read; nothing was recorded.
+    Full,
     /// A code of a newer holder.
     #[serde(other)]
     Unknown,
@@ -405,6 +417,13 @@ pub struct LaunchRequest {
     pub record_input: bool,
     /// Bytes of log that retention keeps.
     pub keep_bytes: u64,
+    /// Recorded behind the `start`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+    /// A file that is locked while the holder lives; when another has it, nothing is started. Keeps
+    /// two programs from opening one conversation of an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclusive: Option<String>,
 }
 
 /// How a launch ended, one JSON text on the launch socket.
@@ -437,6 +456,8 @@ pub enum LaunchErrorCode {
     Cwd,
     /// Another holder has the session's lock.
     Locked,
+    /// Another program has the file of [`LaunchRequest::exclusive`].
+    InUse,
     /// The log or the socket could not be made.
     Storage,
     /// The system is out of processes, terminals or memory.

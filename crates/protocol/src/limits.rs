@@ -95,3 +95,15 @@ pub const SCREEN_CACHE_INTERVAL_BYTES: u64 = 256 * 1024;
 pub const MAX_HOLDER_MESSAGE_BYTES: usize = MAX_RECORD_PAYLOAD_BYTES + 1024;
 /// Bytes that a holder queues for its driver; beyond it only the newest head is kept.
 pub const MAX_DRIVER_QUEUE_BYTES: usize = 1024 * 1024;
+/// Bytes of an operation's key: a prompt's or a command's id and some.
+pub const MAX_OPERATION_KEY_BYTES: usize = 1024;
+/// Lines of one operation; an agent's handshake takes a handful.
+pub const MAX_OPERATION_LINES: usize = 64;
+/// Keys that a holder remembers; a relay is never as far behind as the oldest.
+pub const MAX_OPERATION_KEYS: usize = 4096;
+/// Bytes of lines that a holder keeps for an agent that does not read; more is refused as `full`.
+pub const MAX_PENDING_LINES_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of a vendor's line that is recorded; of a longer one only the length is.
+pub const MAX_VENDOR_LINE_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of one record of what an agent writes to its standard error.
+pub const MAX_STDERR_RECORD_BYTES: usize = 8 * 1024;

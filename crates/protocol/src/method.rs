@@ -3,6 +3,7 @@
 //! What the methods take and give stands by family in the files below. A session is named by id, label
 //! or unique id prefix; see [`SessionName`].
 
+mod agent;
 mod attach;
 mod hello;
 mod lease;
@@ -17,6 +18,11 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use agent::{
+    AgentCommandResult, AgentInterruptParams, AgentParams, AgentPromptParams, AgentSetModeParams,
+    AgentSetModelParams, AgentViewResult, AgentWithdrawParams, PromptAnswerParams,
+    PromptAnswerResult, PromptInfo, PromptListParams, PromptListResult,
+};
 pub use attach::{
     AttachFrom, AttachParams, AttachResult, AttachRole, AttachStart, Behind, ChannelParams, Role,
 };
@@ -133,6 +139,22 @@ methods! {
     SessionScrollback = "session.scrollback", Needs(Scope::Read), ScrollbackParams => ScrollbackResult;
     /// Records of the log, by pages.
     SessionLog = "session.log", Needs(Scope::Read), LogParams => LogResult;
+    /// What a conversation adds up to.
+    AgentView = "agent.view", Needs(Scope::Read), SessionParams => AgentViewResult;
+    /// A message to an agent.
+    AgentPrompt = "agent.prompt", Needs(Scope::Drive), AgentPromptParams => AgentCommandResult;
+    /// Stop an agent's turn.
+    AgentInterrupt = "agent.interrupt", Needs(Scope::Drive), AgentInterruptParams => AgentCommandResult;
+    /// Change an agent's mode.
+    AgentSetMode = "agent.set_mode", Needs(Scope::Drive), AgentSetModeParams => AgentCommandResult;
+    /// Change an agent's model.
+    AgentSetModel = "agent.set_model", Needs(Scope::Drive), AgentSetModelParams => AgentCommandResult;
+    /// Take back a message that waits.
+    AgentWithdraw = "agent.withdraw", Needs(Scope::Drive), AgentWithdrawParams => AgentCommandResult;
+    /// What humans are asked.
+    PromptList = "prompt.list", Needs(Scope::Read), PromptListParams => PromptListResult;
+    /// Answer a prompt; lasting rules and changed inputs need `drive`.
+    PromptAnswerMethod = "prompt.answer", Needs(Scope::Answer), PromptAnswerParams => PromptAnswerResult;
     /// Ask the owner for the lease.
     LeaseRequest = "lease.request", Needs(Scope::Drive), SessionParams => LeaseResult;
     /// Hand the lease to a client that asked for it; owner only.

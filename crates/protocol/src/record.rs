@@ -78,13 +78,15 @@ pub enum RecordKind {
     Checkpoint,
     /// The holder died; see [`Lost`].
     Lost,
+    /// Raw text that the agent wrote to its standard error.
+    VendorErr,
     /// A kind of a newer version: skipped and kept.
     Unknown(u8),
 }
 
 impl RecordKind {
     /// Every known kind with its tag and its name.
-    const TABLE: [(Self, u8, &str); 14] = [
+    const TABLE: [(Self, u8, &str); 15] = [
         (Self::Start, 1, "start"),
         (Self::Output, 2, "output"),
         (Self::Input, 3, "input"),
@@ -99,6 +101,7 @@ impl RecordKind {
         (Self::Exit, 12, "exit"),
         (Self::Checkpoint, 13, "checkpoint"),
         (Self::Lost, 14, "lost"),
+        (Self::VendorErr, 15, "vendor_err"),
     ];
 
     /// The kind with this tag.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    agent::{AgentEvent, Vendor},
     error::RpcError,
     ids::{
         Channel, Epoch, Generation, Incarnation, InputNumber, Label, LogId, Out, RelayId, Rev, Seq,
@@ -98,6 +99,31 @@ pub struct LeaseView {
     pub requested_by: Vec<Owner>,
 }
 
+/// What listings show of an agent's conversation; the whole of it is `agent.view`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AgentInfo {
+    /// As it was asked for: `claude`.
+    pub name: String,
+    /// Which protocol it speaks.
+    pub vendor: Vendor,
+    /// Its model, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its mode, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The vendor's own id of the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_session: Option<String>,
+    /// Turns so far.
+    pub turns: u64,
+    /// Prompts that are open.
+    pub prompts: u32,
+    /// Messages that wait.
+    pub queued: u32,
+}
+
 /// A session as everyone with `read` may see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -138,6 +164,9 @@ pub struct SessionInfo {
     pub out: Out,
     /// First output byte that the log still has.
     pub base: Out,
+    /// What the agent is and has, in an agent's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentInfo>,
 }
 
 /// `sync`: the whole view, after `hello` with `watch` and whenever `rev` jumped.
@@ -209,6 +238,16 @@ pub struct SessionEvent {
     pub body: alloc::boxed::Box<RawValue>,
 }
 
+/// `agent.events`: what happened in an agent's conversation, in its place in a channel's stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AgentEvents {
+    /// The attachment.
+    pub channel: Channel,
+    /// In order.
+    pub events: Vec<AgentEvent>,
+}
+
 /// `input.rejected`: why an `INACK` said so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -243,6 +282,8 @@ pub mod notify {
     pub const LEASE_CHANGED: &str = "lease.changed";
     /// [`super::SessionEvent`].
     pub const SESSION_EVENT: &str = "session.event";
+    /// [`super::AgentEvents`].
+    pub const AGENT_EVENTS: &str = "agent.events";
     /// [`super::InputRejected`].
     pub const INPUT_REJECTED: &str = "input.rejected";
     /// [`super::Detached`].

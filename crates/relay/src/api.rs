@@ -1,5 +1,6 @@
 //! The methods of the wire: one function each, in the file of its family.
 
+mod agent;
 mod lease;
 mod relay;
 mod session;
@@ -71,6 +72,28 @@ pub(crate) async fn call(
         }
         N::SessionLog => {
             typed::<m::SessionLog>(id, params, async |p| session::log(c, p).await).await
+        }
+        N::AgentView => typed::<m::AgentView>(id, params, async |p| agent::view(c, &p).await).await,
+        N::AgentPrompt => {
+            typed::<m::AgentPrompt>(id, params, async |p| agent::prompt(c, p).await).await
+        }
+        N::AgentInterrupt => {
+            typed::<m::AgentInterrupt>(id, params, async |p| agent::interrupt(c, p).await).await
+        }
+        N::AgentSetMode => {
+            typed::<m::AgentSetMode>(id, params, async |p| agent::set_mode(c, p).await).await
+        }
+        N::AgentSetModel => {
+            typed::<m::AgentSetModel>(id, params, async |p| agent::set_model(c, p).await).await
+        }
+        N::AgentWithdraw => {
+            typed::<m::AgentWithdraw>(id, params, async |p| agent::withdraw(c, p).await).await
+        }
+        N::PromptList => {
+            typed::<m::PromptList>(id, params, async |p| agent::prompts(c, p).await).await
+        }
+        N::PromptAnswerMethod => {
+            typed::<m::PromptAnswerMethod>(id, params, async |p| agent::answer(c, p).await).await
         }
         N::LeaseRequest => {
             typed::<m::LeaseRequest>(id, params, async |p| lease::request(c, &p).await).await

@@ -25,6 +25,7 @@ use quarterdeck_protocol::{
 pub use refusal::{BadCeiling, Refusal};
 
 use crate::{
+    agent::{self, Agent, ChosenBy},
     config::Ceiling,
     environment::{self, Account, Variables},
 };
@@ -47,6 +48,9 @@ const CODE_CARRIERS: [&str; 6] =
 pub struct CheckedCeiling {
     terminals: bool,
     commands: Allowed,
+    agents: Vec<String>,
+    models: Vec<String>,
+    unsupervised: bool,
     roots: Vec<PathBuf>,
     sessions: usize,
     filter: EnvFilter,
@@ -158,6 +162,9 @@ impl CheckedCeiling {
         Ok(Self {
             terminals: ceiling.terminals,
             commands,
+            agents: ceiling.agents.clone(),
+            models: ceiling.models.clone(),
+            unsupervised: ceiling.unsupervised,
             roots: ceiling.cwd_roots.clone(),
             sessions: ceiling.sessions.min(MAX_SESSIONS),
             filter: EnvFilter { deny: ceiling.env_deny.clone(), callers },
@@ -200,6 +207,64 @@ impl CheckedCeiling {
         argv[0] = self.commands.resolve(&typed, Path::new(&cwd), search)?;
         let argv0 = login.or_else(|| (argv[0] != typed).then_some(typed));
         Ok(Launch { argv, argv0, cwd, pwd, size })
+    }
+
+    /// Decides about an agent. Looks at the file system, as for a terminal.
+    ///
+    /// # Errors
+    /// The first thing that is not allowed or cannot be.
+    pub(crate) fn check_agent(
+        &self,
+        agent: &Agent,
+        params: &CreateParams,
+        around: Surroundings<'_>,
+    ) -> Result<Launch, Refusal> {
+        check_form(params)?;
+        if !params.argv.is_empty() {
+            return Err(Refusal::AgentWithCommand);
+        }
+        if !self.agents.is_empty() && !self.agents.contains(&agent.name) {
+            return Err(Refusal::Agent { name: agent.name.clone() });
+        }
+        let asked = params.agent.as_ref();
+        let model = asked.and_then(|asked| asked.model.as_ref());
+        model.map_or(Ok(()), |model| self.check_model(model))?;
+        let mode = asked.and_then(|asked| asked.mode.as_ref());
+        // the configuration's own mode counts as said there
+        mode.map_or(Ok(()), |mode| self.check_mode(mode))?;
+        if around.live_sessions >= self.sessions {
+            return Err(Refusal::TooManySessions { limit: self.sessions });
+        }
+        let size = params.size.unwrap_or(DEFAULT_SIZE);
+        let (cwd, pwd) = self.check_directory(params.cwd.as_deref(), around.account)?;
+        let mut argv = agent.command.clone();
+        if agent.chosen_by == ChosenBy::Caller {
+            let search = around.base.get("PATH").map_or("", String::as_str);
+            argv[0] = self.commands.resolve(&agent.command[0], Path::new(&cwd), search)?;
+        }
+        Ok(Launch { argv, argv0: None, cwd, pwd, size })
+    }
+
+    /// Whether an agent may be put into this mode.
+    ///
+    /// # Errors
+    /// When it would ask nobody, and the ceiling does not say that it may.
+    pub(crate) fn check_mode(&self, mode: &str) -> Result<(), Refusal> {
+        if self.unsupervised || !agent::is_unsupervised(mode) {
+            return Ok(());
+        }
+        Err(Refusal::Unsupervised { mode: mode.to_owned() })
+    }
+
+    /// Whether an agent may have this model.
+    ///
+    /// # Errors
+    /// When the ceiling lists others.
+    pub(crate) fn check_model(&self, model: &str) -> Result<(), Refusal> {
+        if self.models.is_empty() || self.models.iter().any(|allowed| allowed == model) {
+            return Ok(());
+        }
+        Err(Refusal::Model { model: model.to_owned() })
     }
 
     /// The directory without links, and as it was asked for.

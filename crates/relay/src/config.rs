@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use quarterdeck_protocol::{dialect::Dialect, limits};
+use quarterdeck_protocol::{agent::Vendor, dialect::Dialect, limits};
 use serde::Deserialize;
 
 /// `config.toml` of an instance. Unknown keys are an error: a misspelt ceiling must not be none.
@@ -16,8 +16,30 @@ pub struct RelayConfig {
     pub logs: LogLimits,
     /// How connections are treated.
     pub network: NetworkConfig,
+    /// Agents by name: what differs from the built-in ones, and others.
+    pub agents: BTreeMap<String, AgentProfile>,
     /// Other programs' protocols.
     pub dialects: BTreeMap<Dialect, DialectConfig>,
+}
+
+/// How an agent is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentProfile {
+    /// Which protocol it speaks; needed for a name that is not built in.
+    pub vendor: Option<Vendor>,
+    /// Its program and what always follows it; empty = the built-in one.
+    pub command: Vec<String>,
+    /// Its model, unless one is asked for.
+    pub model: Option<String>,
+    /// Its mode, unless one is asked for.
+    pub mode: Option<String>,
+    /// Which runner of a sidecar.
+    pub provider: Option<String>,
+    /// Variables for it: an account's home, an API's address. Not for keys.
+    pub env: BTreeMap<String, String>,
+    /// A private file with `NAME=VALUE` lines, read at each start: for keys.
+    pub secret_file: Option<PathBuf>,
 }
 
 /// How another program's protocol is served.
@@ -38,6 +60,13 @@ pub struct Ceiling {
     pub terminals: bool,
     /// Command names or absolute paths that terminals may run; empty = any.
     pub commands: Vec<String>,
+    /// Names of agents that may be started; empty = any. Commands of callers (`acp:COMMAND`) are
+    /// bound by `commands` too.
+    pub agents: Vec<String>,
+    /// Models that may be asked for; empty = any.
+    pub models: Vec<String>,
+    /// Whether agents may be put into modes in which they ask nobody.
+    pub unsupervised: bool,
     /// Directories in which sessions may start; empty = any.
     pub cwd_roots: Vec<PathBuf>,
     /// Variables that never reach a program: names, or prefixes ending in `*`.
@@ -51,6 +80,9 @@ impl Default for Ceiling {
         Self {
             terminals: true,
             commands: Vec::new(),
+            agents: Vec::new(),
+            models: Vec::new(),
+            unsupervised: false,
             cwd_roots: Vec::new(),
             env_deny: Vec::new(),
             sessions: limits::MAX_SESSIONS,

@@ -244,6 +244,15 @@ impl Connection {
                         self.give_up(channel);
                         detached(channel, "log_unreadable").into_iter().collect()
                     }
+                    Some(Pulled::Later) => {
+                        let outbox = Arc::clone(&self.outbox);
+                        let later = async move {
+                            tokio::task::yield_now().await;
+                            outbox.wake_channel(channel);
+                        };
+                        snapshots.push(later.boxed());
+                        Vec::new()
+                    }
                     Some(Pulled::Nothing) | None => Vec::new(),
                 }
             }

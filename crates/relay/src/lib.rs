@@ -10,9 +10,11 @@
 //! - [`dialect`]: other programs' protocols, on listeners of their own;
 //! - [`registry`]: all sessions and the number of their view;
 //! - [`session`]: the task of one session, its link to the holder, its tail;
+//! - [`agent`]: which agents there are, and how they are started;
 //! - [`screens`]: the terminal models, on a thread of their own;
 //! - [`collector`], [`journal`], [`metrics`], [`files`]: what keeps house.
 
+mod agent;
 mod api;
 mod caller;
 pub mod ceiling;

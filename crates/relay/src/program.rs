@@ -1,14 +1,21 @@
 //! From what was asked for to what runs: command line, directory, environment, within the ceiling.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use quarterdeck_protocol::{
+    agent::Vendor,
     error::{ErrorCode, RpcError},
     ids::SessionId,
-    method::CreateParams,
+    method::{AgentParams, CreateParams},
+    record::Note,
+    session::SessionInfo,
 };
 
 use crate::{
+    agent::{self, Agent, ChosenBy},
     caller::Caller,
     ceiling::{self, CheckedCeiling, Launch, Surroundings},
     context::Context,
@@ -16,6 +23,7 @@ use crate::{
         self, Account, BaseEnvironment, CAPTURE_LIMIT, Layers, SessionFacts, Variables,
         own_environment,
     },
+    session::meta::AgentMeta,
     ssh_agent,
 };
 
@@ -33,8 +41,16 @@ pub(crate) struct Program {
     pub launch: Launch,
     /// The whole environment.
     pub env: Variables,
-    /// The agent socket that the session's link is to point to first.
+    /// The SSH agent's socket that the session's link is to point to first.
     pub agent: Option<PathBuf>,
+    /// What labels are made of.
+    pub name: String,
+    /// The coding agent, if it is one.
+    pub agent_meta: Option<AgentMeta>,
+    /// Recorded behind the start.
+    pub notes: Vec<Note>,
+    /// A file that no other program may have at the time.
+    pub exclusive: Option<String>,
 }
 
 /// Decides what a session runs.
@@ -48,7 +64,10 @@ pub(crate) async fn prepare(
     session: SessionId,
 ) -> Result<Program, RpcError> {
     let home = home(context).await;
-    let launch = check(context, caller, params, &home).await?;
+    if let Some(asked) = &params.agent {
+        return prepare_agent(context, caller, params, asked, session).await;
+    }
+    let launch = check(context, caller, params, &home, None).await?;
     let client = caller.is_local().then_some(&params.client_env);
     let layers = Layers { base: &home.base.vars, client, request: &params.env };
     let agent_link = ssh_agent::link(&context.directory.session(session));
@@ -59,7 +78,62 @@ pub(crate) async fn prepare(
         own_ceiling(context, caller).map_or_else(|| filter.clone(), |own| filter.and(own.filter()));
     let env = environment::compose(layers, facts, &filter);
     let agent = environment::known_agent(layers).map(PathBuf::from);
-    Ok(Program { launch, env, agent })
+    let name = launch.argv[0].clone();
+    Ok(Program { launch, env, agent, name, agent_meta: None, notes: Vec::new(), exclusive: None })
+}
+
+/// Decides what an agent's session runs. Of the client's environment it gets what is listed for it.
+async fn prepare_agent(
+    context: &Arc<Context>,
+    caller: &Caller,
+    params: &CreateParams,
+    asked: &AgentParams,
+    session: SessionId,
+) -> Result<Program, RpcError> {
+    let home = home(context).await;
+    let found = agent::find(&asked.name, &context.config.agents);
+    let found = found.map_err(|refusal| refusal.to_rpc())?;
+    let mut launch = check(context, caller, params, &home, Some(&found)).await?;
+    let prepared = agent::prepare(&found, asked, &launch.argv, &launch.cwd)?;
+    require_unopened(context, found.vendor, prepared.vendor_session(), session)?;
+    let name = if found.chosen_by == ChosenBy::Relay { &found.name } else { &launch.argv[0] };
+    let name = name.clone();
+    launch.argv.clone_from(&prepared.argv);
+
+    let client = caller.is_local().then(|| prepared.of_client(&params.client_env));
+    let layers = Layers { base: &home.base.vars, client: client.as_ref(), request: &params.env };
+    let agent_link = ssh_agent::link(&context.directory.session(session));
+    let (instance, pwd) = (&context.directory, launch.pwd.as_str());
+    let facts = SessionFacts { session, instance, pwd, agent_link: &agent_link };
+    let filter = context.ceiling.filter();
+    let filter =
+        own_ceiling(context, caller).map_or_else(|| filter.clone(), |own| filter.and(own.filter()));
+    let mut env = environment::compose(layers, facts, &filter);
+    for (name, value) in &prepared.defaults {
+        if !params.env.contains_key(name) && filter.allows(name) {
+            env.insert(name.clone(), value.clone());
+        }
+    }
+    let base = context.directory.path().parent().and_then(Path::parent);
+    let exclusive = match base {
+        Some(base) => prepared.lock(base, &env)?,
+        None => None,
+    };
+    let agent_meta = AgentMeta {
+        name: asked.name.clone(),
+        vendor: found.vendor,
+        model: asked.model.clone(),
+        mode: asked.mode.clone(),
+    };
+    Ok(Program {
+        launch,
+        env,
+        agent: environment::known_agent(layers).map(PathBuf::from),
+        name,
+        agent_meta: Some(agent_meta),
+        notes: vec![prepared.note],
+        exclusive,
+    })
 }
 
 /// The login shell of the user that programs run as.
@@ -85,6 +159,31 @@ async fn home(context: &Context) -> Arc<Home> {
     Arc::clone(found.await)
 }
 
+/// Some vendors name a conversation only after it was opened: the lock of its id is not held then, but
+/// its session knows it.
+fn require_unopened(
+    context: &Context,
+    vendor: Vendor,
+    conversation: Option<&str>,
+    session: SessionId,
+) -> Result<(), RpcError> {
+    let has_it = |info: &SessionInfo| {
+        let agent = info.agent.as_ref().filter(|agent| agent.vendor == vendor);
+        let known = agent.and_then(|agent| agent.vendor_session.as_deref());
+        info.state.is_live() && info.session != session && known == conversation
+    };
+    let sessions = context.registry.all();
+    let mut open = sessions.iter().map(|it| it.published()).filter(|info| has_it(info));
+    match (conversation, open.next()) {
+        (Some(_), Some(info)) => {
+            let message = format!("session {} has this conversation open", info.label);
+            Err(RpcError::new(ErrorCode::StillRunning, message)
+                .hint(format!("go on there: qd attach {}", info.label)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a caller's dialect allows besides.
 fn own_ceiling<'a>(context: &'a Context, caller: &Caller) -> Option<&'a CheckedCeiling> {
     caller.grant.dialect.and_then(|dialect| context.dialect_ceilings.get(&dialect))
@@ -96,21 +195,24 @@ async fn check(
     caller: &Caller,
     params: &CreateParams,
     home: &Arc<Home>,
+    agent: Option<&Agent>,
 ) -> Result<Launch, RpcError> {
     let sessions = context.registry.all();
     let live_sessions = sessions.iter().filter(|s| s.published().state.is_live()).count();
     let dialect = caller.grant.dialect;
     let caller = if caller.is_local() { ceiling::Caller::Local } else { ceiling::Caller::Remote };
     let (context, params, home) = (Arc::clone(context), params.clone(), Arc::clone(home));
+    let agent = agent.cloned();
     let checked = tokio::task::spawn_blocking(move || {
         let (account, base) = (&home.account, &home.base.vars);
         let around = Surroundings { account, base, live_sessions, caller };
-        let launch = context.ceiling.check_terminal(&params, around)?;
+        let check = |ceiling: &CheckedCeiling| match &agent {
+            Some(agent) => ceiling.check_agent(agent, &params, around),
+            None => ceiling.check_terminal(&params, around),
+        };
+        let launch = check(&context.ceiling)?;
         let own = dialect.and_then(|dialect| context.dialect_ceilings.get(&dialect));
-        match own {
-            Some(own) => own.check_terminal(&params, around),
-            None => Ok(launch),
-        }
+        own.map_or(Ok(launch), check)
     });
     match checked.await {
         Ok(outcome) => outcome.map_err(|refusal| refusal.to_rpc()),

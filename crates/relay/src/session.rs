@@ -4,6 +4,8 @@
 //! view. It sends changes to the holder and does not show them before the holder recorded them.
 
 mod actor;
+pub(crate) mod agent;
+mod fold;
 mod holder;
 mod input;
 pub(crate) mod launch;
@@ -21,6 +23,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use quarterdeck_agents::Conversation;
 use quarterdeck_core::lease::Standing;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
@@ -151,6 +154,13 @@ pub(crate) enum Command {
     },
     /// The session was removed: tell its viewers and end.
     End,
+    /// Ask something of the agent.
+    Agent(Box<agent::AgentAsk>),
+    /// The agent's conversation as it is now.
+    Conversation {
+        /// Answered at once.
+        reply: Reply<Box<Conversation>>,
+    },
     /// The terminal model answers a query of the program.
     ModelReply(Vec<u8>),
     /// The terminal model saw a new title.
@@ -272,11 +282,19 @@ impl SessionHandle {
             created_by: None,
             request_id: None,
             record_input: false,
+            agent: None,
         };
         let view = records::first_view(&meta, log, Out(0), actor::Lives::Yes);
         let directory = directory.to_owned();
         let freshness = Freshness::New;
-        let opened = Opened { directory, meta, log: log.clone(), base: Out(0), freshness };
+        let opened = Opened {
+            directory,
+            meta,
+            log: log.clone(),
+            base: Out(0),
+            freshness,
+            conversation: None,
+        };
         Arc::new(Self::new(&opened, view, mpsc::channel(1).0))
     }
 
@@ -348,6 +366,8 @@ pub(crate) struct Opened {
     pub base: Out,
     /// Whether this relay started it.
     pub freshness: Freshness,
+    /// The agent's conversation, up to the end of its log or beyond what `log` has.
+    pub conversation: Option<Box<Conversation>>,
 }
 
 /// Whether a session was started by this relay or found by it.
@@ -360,6 +380,13 @@ pub(crate) enum Freshness {
 }
 
 impl Opened {
+    /// The agent, in an agent's session.
+    fn agent(&self) -> Option<Box<agent::Agent>> {
+        let meta = self.meta.agent.as_ref()?;
+        let conversation = self.conversation.clone()?;
+        Some(Box::new(agent::Agent::new(meta.name.clone(), conversation)))
+    }
+
     fn is_shell(&self) -> bool {
         self.meta.kind == SessionKind::Terminal && self.meta.argv.is_empty()
     }

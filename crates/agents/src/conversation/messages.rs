@@ -56,6 +56,10 @@ impl Messages {
         self.queue.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether a message of this size may wait too.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         let waiting: usize = self.queue.iter().map(|message| size(&message.content)).sum();

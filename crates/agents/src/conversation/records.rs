@@ -5,7 +5,7 @@ use alloc::{format, string::String};
 use quarterdeck_protocol::{
     agent::{
         AgentCommand, AgentStart, AnswerRecord, Answered, CommandRecord, Delivery, ErrorClass,
-        ExpiredRecord, MessageState, PromptState, StopReason, Update, topic,
+        ExpiredRecord, MessageState, OversizedRecord, PromptState, StopReason, Update, topic,
     },
     ids::Incarnation,
     record::{
@@ -83,6 +83,7 @@ impl Conversation {
             | RecordKind::Termios
             | RecordKind::Lease
             | RecordKind::Gap
+            | RecordKind::VendorErr
             | RecordKind::Unknown(_) => {}
         }
     }
@@ -173,6 +174,11 @@ impl Conversation {
                 }
             }
             topic::DUE => self.dues += 1,
+            topic::OVERSIZED => {
+                if let Ok(OversizedRecord { bytes }) = note.body.read() {
+                    self.tell(Update::Oversized { bytes });
+                }
+            }
             topic::EXPIRED => {
                 if let Ok(ExpiredRecord { prompt }) = note.body.read()
                     && self.ledger.expire(prompt)

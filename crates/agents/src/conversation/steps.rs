@@ -151,7 +151,7 @@ impl Conversation {
         if let Some((prompt, state)) = self.ledger.open(prompt.clone(), asker) {
             self.tell(Update::PromptUpdate { prompt, state });
         }
-        self.tell(Update::PromptOpened(Box::new(prompt)));
+        self.tell(Update::PromptOpened { prompt: Box::new(prompt) });
     }
 
     /// Shows that a tool call waits; some agents tell of a call only by asking about it.

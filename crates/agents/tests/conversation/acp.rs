@@ -317,6 +317,23 @@ fn failures_have_their_class() {
             ErrorClass::BadRequest,
         ),
         (json!({ "code": -32603, "message": "connect ECONNREFUSED" }), ErrorClass::Network),
+        (
+            json!({
+                "code": -32603,
+                "message": "Internal error: Incorrect API key provided: sk-1.",
+                "data": { "service": "session", "errorName": "APIError" },
+            }),
+            ErrorClass::Auth,
+        ),
+        (
+            json!({
+                "code": -32603,
+                "message": "Internal error: Cannot connect to API: Unable to connect. Is the \
+                            computer able to access the url?",
+                "data": { "service": "session", "errorName": "APIError" },
+            }),
+            ErrorClass::Network,
+        ),
         (json!({ "code": -32000, "message": "log in" }), ErrorClass::NoKey),
     ] {
         let mut session = ready();

@@ -375,6 +375,8 @@ fn a_thread_in_which_nothing_was_said_is_begun_anew() {
     assert_eq!(lines[0]["method"], "thread/start");
     open(&mut session, &lines[0]);
     assert_eq!(session.state(), AgentState::Idle);
+    let told = |update: &Update| matches!(update, Update::Notice { .. });
+    assert_eq!(session.count(told), 1, "nobody takes the new one for the old one");
     session.check();
 }
 

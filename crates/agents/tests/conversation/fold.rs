@@ -142,7 +142,7 @@ proptest! {
         prop_assert!(session.view().turn.is_none());
         let begun = session.count(|it| matches!(it, Update::TurnStarted { .. }));
         prop_assert_eq!(session.endings().len(), begun);
-        let opened = session.count(|it| matches!(it, Update::PromptOpened(_)));
+        let opened = session.count(|it| matches!(it, Update::PromptOpened { .. }));
         let settled = session
             .count(|it| matches!(it, Update::PromptUpdate { state, .. } if state.is_final()));
         prop_assert_eq!(settled, opened);

@@ -222,7 +222,7 @@ impl Session {
     /// The latest state of a prompt that was told.
     pub(crate) fn prompt_state(&self, id: PromptId) -> PromptState {
         let state = |event: &AgentEvent| match &event.update {
-            Update::PromptOpened(prompt) if prompt.id == id => Some(prompt.state.clone()),
+            Update::PromptOpened { prompt } if prompt.id == id => Some(prompt.state.clone()),
             Update::PromptUpdate { prompt, state } if *prompt == id => Some(state.clone()),
             _ => None,
         };

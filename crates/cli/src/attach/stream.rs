@@ -187,6 +187,7 @@ mod tests {
             role: Role::Owner,
             input_applied: InputNumber(0),
             session: info,
+            agent: None,
         })
     }
     fn take(stream: &mut Stream, body: Body<'_>, role: Role) -> Seen {

@@ -110,7 +110,7 @@ pub(crate) fn require(
     instead: &str,
     environment: &Environment,
 ) -> Result<(), CliError> {
-    let there = isatty(rustix::stdio::stdin()) && isatty(rustix::stdio::stdout());
+    let there = is_there();
     if there && !environment.is_dumb() {
         return Ok(());
     }
@@ -120,6 +120,11 @@ pub(crate) fn require(
         format!("{what} needs a terminal")
     };
     Err(CliError::usage(what).hint(instead))
+}
+
+/// Whether standard input and output are a terminal.
+pub(crate) fn is_there() -> bool {
+    isatty(rustix::stdio::stdin()) && isatty(rustix::stdio::stdout())
 }
 
 /// This screen's size; none when standard output is no terminal or does not say.

@@ -1,9 +1,14 @@
 //! `qd attach`: a session in this terminal.
 
-use quarterdeck_protocol::method::{AttachRole, Empty, SessionList};
+use quarterdeck_protocol::{
+    ids::SessionId,
+    method::{AttachRole, Empty, SessionList},
+    record::SessionKind,
+};
 
 use crate::{
     Exit,
+    agent::talk,
     attach::{self, Program, Wish, terminal},
     config::Settings,
     connection::{Connection, Missing},
@@ -41,6 +46,9 @@ pub(crate) async fn run(settings: &Settings, args: AttachArgs) -> Result<Exit, C
     let instead = "without one: qd logs SESSION --follow, qd send SESSION TEXT";
     terminal::require("attach", instead, &settings.environment)?;
     let session = choose(settings, session).await?;
+    if let Some(agent) = agent_of(settings, &session).await? {
+        return talk::run(settings, agent, None, None).await;
+    }
     let role = match (follow, take) {
         (true, _) => AttachRole::Follow,
         (false, true) => AttachRole::Take,
@@ -49,6 +57,15 @@ pub(crate) async fn run(settings: &Settings, args: AttachArgs) -> Result<Exit, C
     let history = history.unwrap_or(settings.history);
     let wish = Wish { session, role, reason, history, program: Program::RanBefore };
     attach::run(settings, wish).await
+}
+
+/// The session of this name, if it is an agent's.
+async fn agent_of(settings: &Settings, name: &str) -> Result<Option<SessionId>, CliError> {
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
+    let sessions = connection.call::<SessionList>(&Empty {}, None).await?.sessions;
+    let session = watch::find(name, &sessions)?;
+    let agents = sessions.iter().filter(|info| info.kind == SessionKind::Agent);
+    Ok(agents.map(|info| info.session).find(|agent| *agent == session))
 }
 
 /// The named session, or the last one. A terminal cannot show the session that it is inside of.

@@ -3,6 +3,7 @@
 //! Pages are read until the end of the log. Following, a quiet attachment tells that there is more, and
 //! pages are read again: the records' own times and numbers are kept, and nothing is printed twice.
 
+mod agent;
 mod printer;
 mod wake;
 
@@ -57,8 +58,17 @@ pub(crate) async fn run(settings: &Settings, args: &LogsArgs) -> Result<Exit, Cl
         (Format::Text, false, false) => Form::Text,
     };
     let session = session_of(settings, args.session.as_deref()).await?;
-    let mut printer = Printer::new(settings.output, form, &session);
     let after = Seq(args.after.unwrap_or(0));
+    if let Some(info) = &session.agent {
+        if args.raw || args.asciicast {
+            return Err(CliError::usage("an agent has no terminal output")
+                .hint("without these: qd logs SESSION"));
+        }
+        let then = if args.follow { agent::Then::Follow } else { agent::Then::Stop };
+        agent::print(settings, &session, info, after, then).await?;
+        return Ok(Exit::OK);
+    }
+    let mut printer = Printer::new(settings.output, form, &session);
     let read = if args.follow {
         follow(settings, &session, after, &mut printer).await
     } else {

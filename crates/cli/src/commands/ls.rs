@@ -188,6 +188,7 @@ pub(crate) mod tests {
             seq: Seq(0),
             out: Out(0),
             base: Out(0),
+            agent: None,
         }
     }
 

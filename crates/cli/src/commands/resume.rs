@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use quarterdeck_protocol::method::{AttachRole, ResumeParams, SessionResume};
+use quarterdeck_protocol::{
+    method::{AttachRole, ResumeParams, SessionResume},
+    record::SessionKind,
+};
 
 use crate::{
     Exit,
+    agent::{follow, talk},
     attach::{self, Program, Wish, terminal},
     config::Settings,
     connection::{Connection, Missing},
@@ -42,6 +46,10 @@ pub(crate) async fn run(settings: &Settings, args: ResumeArgs) -> Result<Exit, C
         size: attach.then(terminal::size).flatten(),
     };
     let resumed = connection.call::<SessionResume>(&params, Some(&session)).await?;
+    if attach && resumed.session.kind == SessionKind::Agent {
+        let after = follow::before(resumed.session.seq);
+        return talk::run(settings, resumed.session.session, after, None).await;
+    }
     if attach {
         let wish = Wish {
             session: resumed.session.session.to_string(),

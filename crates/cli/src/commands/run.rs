@@ -3,13 +3,15 @@
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use quarterdeck_protocol::{
+    agent::{Delivery, Resume},
     ids::Label,
-    method::{AttachRole, CreateParams, SessionCreate, SessionResult},
+    method::{AgentParams, AgentPrompt, AttachRole, CreateParams, SessionCreate, SessionResult},
     record::TerminalSize,
 };
 
 use crate::{
     Exit,
+    agent::{follow, talk},
     attach::{self, Program, Wish, terminal},
     config::{Environment, Settings},
     connection::{Connection, Missing},
@@ -38,6 +40,27 @@ pub(crate) struct RunArgs {
     /// Columns and rows, as in 120x40 [default: this terminal's]
     #[arg(long, value_name = "COLSxROWS")]
     size: Option<Size>,
+    /// An agent instead of a program: claude, codex, opencode, gemini, or acp:COMMAND
+    #[arg(short, long, value_name = "AGENT", conflicts_with_all = ["argv", "record_input", "size"])]
+    agent: Option<String>,
+    /// The agent's model [default: its own]
+    #[arg(long, requires = "agent")]
+    model: Option<String>,
+    /// The agent's mode [default: the one that asks about everything]
+    #[arg(long, requires = "agent")]
+    mode: Option<String>,
+    /// Go on with this conversation of the agent's own
+    #[arg(long = "continue", value_name = "ID", requires = "agent")]
+    conversation: Option<String>,
+    /// Begin with a copy of this conversation of the agent's own
+    #[arg(long, value_name = "ID", requires = "agent", conflicts_with = "conversation")]
+    fork: Option<String>,
+    /// Only follow the agent's first turn; its result is the exit code
+    #[arg(short, long, requires = "agent", requires = "task", conflicts_with = "detach")]
+    wait: bool,
+    /// What the agent is to do
+    #[arg(value_name = "TASK", requires = "agent")]
+    task: Option<String>,
     /// The program and its arguments [default: a login shell]
     #[arg(last = true, value_name = "ARGV")]
     argv: Vec<String>,
@@ -53,6 +76,13 @@ impl RunArgs {
             detach: false,
             record_input: false,
             size: None,
+            agent: None,
+            model: None,
+            mode: None,
+            conversation: None,
+            fork: None,
+            wait: false,
+            task: None,
             argv: Vec::new(),
         }
     }
@@ -75,6 +105,9 @@ impl FromStr for Size {
 
 /// Starts a session.
 pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<Exit, CliError> {
+    if args.agent.is_some() {
+        return run_agent(settings, args).await;
+    }
     let detach = args.detach;
     if !detach {
         if settings.output.format() == Format::Json {
@@ -100,6 +133,35 @@ pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<Exit, CliE
     print(settings, &created)
 }
 
+/// Starts an agent: talks with it on a terminal, follows its first turn elsewhere.
+async fn run_agent(settings: &Settings, args: RunArgs) -> Result<Exit, CliError> {
+    let (detach, task) = (args.detach, args.task.clone());
+    let talks = !args.wait && settings.output.format() == Format::Text && terminal::is_there();
+    if !detach && !talks && task.is_none() {
+        return Err(CliError::usage("without a terminal an agent needs something to do")
+            .hint("qd run --agent AGENT TASK, or qd run --detach --agent AGENT"));
+    }
+    let params = params(settings, args)?;
+    let connection = Connection::open(settings, Missing::Start).await?;
+    let created = connection.call::<SessionCreate>(&params, None).await?;
+    let (session, label) = (created.session.session, &created.session.label);
+    if detach {
+        if let Some(task) = &task {
+            let message = follow::message(session, task, Delivery::Queue)?;
+            connection.call::<AgentPrompt>(&message, Some(label.as_str())).await?;
+        }
+        return print(settings, &created);
+    }
+    settings.output.note(&format!("{label} {session}"));
+    match task {
+        Some(task) if !talks => {
+            let message = follow::message(session, &task, Delivery::Queue)?;
+            follow::turn(settings, session, None, message, None).await
+        }
+        task => talk::run(settings, session, None, task.as_deref()).await,
+    }
+}
+
 fn print(settings: &Settings, created: &SessionResult) -> Result<Exit, CliError> {
     let info = &created.session;
     settings.output.result(created, |_| format!("{} {}\n", info.label, info.session))?;
@@ -118,6 +180,16 @@ fn params(settings: &Settings, args: RunArgs) -> Result<CreateParams, CliError> 
         label: args.label,
         size: args.size.map(|size| size.0).or_else(terminal::size),
         record_input: args.record_input,
+        agent: args.agent.map(|name| AgentParams {
+            name,
+            model: args.model,
+            mode: args.mode,
+            resume: match (args.conversation, args.fork) {
+                (Some(vendor_session), _) => Resume::Resume { vendor_session },
+                (None, Some(vendor_session)) => Resume::Fork { vendor_session },
+                (None, None) => Resume::New,
+            },
+        }),
     })
 }
 

@@ -6,19 +6,22 @@ use std::{
 };
 
 use quarterdeck_protocol::{
-    ids::Out,
+    agent::Delivery,
+    ids::{Out, SessionId},
     limits::MAX_INPUT_BYTES,
-    method::{InputParams, InputResult, SessionInput},
+    method::{AgentPrompt, Empty, InputParams, InputResult, SessionInput, SessionList},
+    record::SessionKind,
 };
 
 use crate::{
     Exit,
+    agent::follow,
     commands::wait::{self, Goal, WaitFor},
     config::Settings,
     connection::{Connection, Missing, call_failed},
     error::{CliError, Kind},
     output::time::parse_duration,
-    watch::{Seen, SessionWatch},
+    watch::{Seen, SessionWatch, find},
 };
 
 /// Text that is taken from standard input; more is a file, not typing.
@@ -35,8 +38,18 @@ pub(crate) struct SendArgs {
     /// Press Enter after it
     #[arg(long)]
     enter: bool,
-    /// Then wait until the session is idle, or its program has ended
-    #[arg(long, value_enum, value_name = "STATE")]
+    /// To a busy agent: begin the next turn with it [the default]
+    #[arg(long)]
+    queue: bool,
+    /// To a busy agent: put it into the running turn
+    #[arg(long, conflicts_with_all = ["queue", "interrupt", "enter"])]
+    steer: bool,
+    /// To a busy agent: stop the running turn for it
+    #[arg(long, conflicts_with_all = ["queue", "steer", "enter"])]
+    interrupt: bool,
+    /// Then wait until the session is idle, or its program has ended; for an agent's turn by default,
+    /// whose result is the exit code
+    #[arg(long, value_enum, value_name = "STATE", num_args = 0..=1, default_missing_value = "idle")]
     wait: Option<WaitFor>,
     /// Give up waiting after this time (exit code 9)
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "wait")]
@@ -45,13 +58,27 @@ pub(crate) struct SendArgs {
 
 /// Types.
 pub(crate) async fn run(settings: &Settings, args: SendArgs) -> Result<Exit, CliError> {
-    let SendArgs { session, text, enter, wait: what, timeout } = args;
+    let SendArgs { session, text, enter, queue: _, steer, interrupt, wait: what, timeout } = args;
     let mut text = if text == "-" { read_stdin()? } else { text };
+    let delivery = match (steer, interrupt) {
+        (true, _) => Delivery::Steer,
+        (false, true) => Delivery::Interrupt,
+        (false, false) => Delivery::Queue,
+    };
+    let connection = Connection::open(settings, Missing::StartForSessions).await?;
+    let sessions = connection.call::<SessionList>(&Empty {}, None).await?.sessions;
+    let found = find(&session, &sessions)?;
+    if sessions.iter().any(|info| info.session == found && info.kind == SessionKind::Agent) {
+        return tell_agent(settings, &connection, found, &text, Told { delivery, what, timeout })
+            .await;
+    }
+    if delivery != Delivery::Queue {
+        return Err(CliError::usage("--steer and --interrupt are for agents"));
+    }
     if enter {
         text.push('\r');
     }
     let Some(what) = what else {
-        let connection = Connection::open(settings, Missing::StartForSessions).await?;
         let mut last = None;
         for piece in pieces(&text) {
             let params = input(&session, piece);
@@ -73,6 +100,41 @@ pub(crate) async fn run(settings: &Settings, args: SendArgs) -> Result<Exit, Cli
         after = typed.map_err(|error| call_failed(error, Some(&session)))?.out;
     }
     wait::wait(settings, &mut watch, Goal { what, after }, timeout).await
+}
+
+/// How an agent is told something.
+struct Told {
+    delivery: Delivery,
+    what: Option<WaitFor>,
+    timeout: Option<Duration>,
+}
+
+async fn tell_agent(
+    settings: &Settings,
+    connection: &Connection,
+    session: SessionId,
+    text: &str,
+    told: Told,
+) -> Result<Exit, CliError> {
+    let Told { delivery, what, timeout } = told;
+    let message = follow::message(session, text, delivery)?;
+    match what {
+        Some(WaitFor::Idle) => {
+            let after = follow::before(follow::view(connection, session).await?.next);
+            follow::turn(settings, session, after, message, timeout).await
+        }
+        Some(what @ (WaitFor::Exit | WaitFor::Prompt)) => {
+            let name = session.to_string();
+            connection.call::<AgentPrompt>(&message, Some(&name)).await?;
+            let mut watch = SessionWatch::start(settings, Some(&name)).await?;
+            wait::wait(settings, &mut watch, Goal { what, after: Out(0) }, timeout).await
+        }
+        None => {
+            let sent = connection.call::<AgentPrompt>(&message, Some(&session.to_string())).await?;
+            settings.output.result(&sent, |_| String::new())?;
+            Ok(Exit::OK)
+        }
+    }
 }
 
 fn print(settings: &Settings, last: Option<InputResult>) -> Result<Exit, CliError> {

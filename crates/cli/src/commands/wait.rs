@@ -45,6 +45,8 @@ pub(crate) enum WaitFor {
     Exit,
     /// A shell that shows its prompt, or an agent without a turn
     Idle,
+    /// An agent that asks something
+    Prompt,
 }
 
 /// Waits.
@@ -79,7 +81,7 @@ pub(crate) async fn wait(
     settings.output.result(&result, |_| words)?;
     match (&result.session.state, goal.what) {
         (SessionState::Exited { status, .. }, WaitFor::Exit) => Ok(exit_of(status)),
-        (_, WaitFor::Exit | WaitFor::Idle) => Ok(Exit::OK),
+        (_, WaitFor::Exit | WaitFor::Idle | WaitFor::Prompt) => Ok(Exit::OK),
     }
 }
 
@@ -131,9 +133,9 @@ enum Verdict {
 fn judge(session: &SessionInfo, goal: Goal) -> Verdict {
     match (&session.state, goal.what) {
         (SessionState::Exited { .. }, WaitFor::Exit) => Verdict::Done,
-        (SessionState::Lost { .. }, _) | (SessionState::Exited { .. }, WaitFor::Idle) => {
-            Verdict::Never
-        }
+        (SessionState::Waiting, WaitFor::Prompt) => Verdict::Done,
+        (SessionState::Lost { .. }, _)
+        | (SessionState::Exited { .. }, WaitFor::Idle | WaitFor::Prompt) => Verdict::Never,
         (SessionState::Idle, WaitFor::Idle) => {
             let read = session.out > goal.after || goal.after == Out(0);
             Verdict::IdleFor(if read { IDLE_FOR } else { IDLE_WITHOUT_ECHO_FOR })
@@ -144,9 +146,9 @@ fn judge(session: &SessionInfo, goal: Goal) -> Verdict {
             | SessionState::Waiting
             | SessionState::Stalled { .. }
             | SessionState::Unreachable { .. },
-            WaitFor::Exit | WaitFor::Idle,
+            WaitFor::Exit | WaitFor::Idle | WaitFor::Prompt,
         )
-        | (SessionState::Idle, WaitFor::Exit) => Verdict::NotYet,
+        | (SessionState::Idle, WaitFor::Exit | WaitFor::Prompt) => Verdict::NotYet,
     }
 }
 
@@ -154,6 +156,7 @@ fn timed_out(goal: Goal) -> CliError {
     let what = match goal.what {
         WaitFor::Exit => "ended",
         WaitFor::Idle => "become idle",
+        WaitFor::Prompt => "asked anything",
     };
     CliError::new(Kind::Timeout, format!("the session has not {what} in time"))
 }

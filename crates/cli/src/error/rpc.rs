@@ -26,15 +26,18 @@ const fn kind(code: ErrorCode) -> Kind {
         | ErrorCode::StartFailed
         | ErrorCode::Storage
         | ErrorCode::Unknown(_) => Kind::Failed,
-        ErrorCode::InvalidParams | ErrorCode::OwnSession => Kind::Usage,
+        ErrorCode::InvalidParams
+        | ErrorCode::OwnSession
+        | ErrorCode::NotOffered
+        | ErrorCode::WrongKind => Kind::Usage,
         ErrorCode::MethodNotFound => Kind::Unsupported,
-        ErrorCode::Overloaded | ErrorCode::InputFull => Kind::Busy,
+        ErrorCode::Overloaded | ErrorCode::InputFull | ErrorCode::AgentNotReady => Kind::Busy,
         ErrorCode::Forbidden | ErrorCode::Ceiling => Kind::Forbidden,
         ErrorCode::NotFound => Kind::NotFound,
         ErrorCode::Ambiguous => Kind::Ambiguous,
         ErrorCode::LabelTaken | ErrorCode::StillRunning => Kind::AlreadyRunning,
         ErrorCode::NotOwner | ErrorCode::LeaseHeld => Kind::NotOwner,
-        ErrorCode::Ended => Kind::Ended,
+        ErrorCode::Ended | ErrorCode::PromptAnswered | ErrorCode::PromptSettled => Kind::Ended,
         ErrorCode::HolderSilent => Kind::Timeout,
         ErrorCode::ShuttingDown => Kind::Unreachable,
     }
@@ -54,7 +57,12 @@ fn hints(error: &RpcError, name: &str) -> Vec<String> {
              qd token create NAME --scope {needed}"
         )),
         Some(ErrorDetail::Hint { hint }) => hints.push(plain(hint)),
-        Some(ErrorDetail::Owner { owner: None, .. }) | None => {}
+        Some(
+            ErrorDetail::Answered { .. }
+            | ErrorDetail::Prompt { .. }
+            | ErrorDetail::Owner { owner: None, .. },
+        )
+        | None => {}
     }
     // what the relay says to do about it is better than what can be said here
     if !matches!(error.detail(), Some(ErrorDetail::Hint { .. })) {
@@ -93,9 +101,14 @@ fn next_step(code: ErrorCode, name: &str) -> Option<String> {
         ErrorCode::Ceiling => {
             "the relay's owner sets what may run, in config.toml of the instance".to_owned()
         }
+        ErrorCode::PromptAnswered | ErrorCode::PromptSettled | ErrorCode::NotOffered => {
+            "see what is open: qd prompts".to_owned()
+        }
+        ErrorCode::AgentNotReady => "see where it is: qd ls".to_owned(),
         ErrorCode::ParseError
         | ErrorCode::InvalidRequest
         | ErrorCode::InvalidParams
+        | ErrorCode::WrongKind
         | ErrorCode::HelloRequired
         | ErrorCode::Forbidden
         | ErrorCode::StartFailed

@@ -83,6 +83,8 @@ fn request(directory: &Path, program: &[String]) -> LaunchRequest {
         started_by: None,
         record_input: false,
         keep_bytes: KEEP_BYTES,
+        exclusive: None,
+        notes: Vec::new(),
     }
 }
 

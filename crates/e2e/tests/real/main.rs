@@ -1,5 +1,6 @@
 //! Tests with real processes: the built `qd`, relays, holders, shells, terminals, links that break.
 
+mod agents;
 mod agor;
 mod basics;
 mod damage;

@@ -78,7 +78,15 @@ mod raw {
         RelayStatus,
         RelayShutdown,
         RelayGc,
-        InstanceList
+        InstanceList,
+        AgentView,
+        AgentPrompt,
+        AgentInterrupt,
+        AgentSetMode,
+        AgentSetModel,
+        AgentWithdraw,
+        PromptList,
+        PromptAnswerMethod
     );
     pub(super) async fn ask(peer: &Peer, method: MethodName) -> Result<Value, RpcError> {
         call(peer, method, params(method)).await
@@ -109,7 +117,18 @@ fn params(method: MethodName) -> Value {
         | MethodName::RelayStatus
         | MethodName::RelayShutdown
         | MethodName::InstanceList => json!({}),
-        MethodName::SessionAttach
+        MethodName::AgentPrompt => json!({ "session": session, "content": [] }),
+        MethodName::AgentSetMode => json!({ "session": session, "mode": "plan" }),
+        MethodName::AgentSetModel => json!({ "session": session, "model": "big" }),
+        MethodName::AgentWithdraw => json!({ "session": session, "message_id": "m" }),
+        MethodName::PromptAnswerMethod => {
+            let prompt = "s_00000000000000000000.1";
+            json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
+        }
+        MethodName::PromptList => json!({}),
+        MethodName::AgentView
+        | MethodName::AgentInterrupt
+        | MethodName::SessionAttach
         | MethodName::SessionStop
         | MethodName::SessionRemove
         | MethodName::SessionResume

@@ -144,7 +144,7 @@ impl Control {
             seq: known.head.seq,
             out: known.head.out,
             holder_pid: std::process::id(),
-            program_pid: self.parts.terminal.leader().as_raw_nonzero().get().unsigned_abs(),
+            program_pid: self.parts.stdio.leader().as_raw_nonzero().get().unsigned_abs(),
             inputs: self.parts.inputs.table(),
             stalled: known.stalled,
         }

@@ -4,11 +4,11 @@ use std::{io, time::Instant};
 
 use quarterdeck_protocol::{
     holder::{
-        BadLength, HolderError, HolderErrorCode, Input, InputRefusal, Message, ResizeRequest,
-        SignalRequest, StopRequest, TrimRequest, op,
+        BadLength, ExtraRequest, HolderError, HolderErrorCode, Input, InputRefusal, Message,
+        Operation, ResizeRequest, SignalRequest, StopRequest, TrimRequest, is_key, op,
     },
     limits::{MAX_INPUT_BYTES, MAX_TERMINAL_CELLS_PER_SIDE},
-    record::{self, Lease, LeaseRecord, LeaseState, Note, Resize},
+    record::{self, Lease, LeaseRecord, LeaseState, Note, RecordKind, Resize},
 };
 use serde::de::DeserializeOwned;
 
@@ -17,6 +17,7 @@ use crate::{
     driver::{Attention, ReplyTo},
     inbox::{Job, MAX_NOTE_BYTES, Verbatim},
     input::{Applied, Verdict},
+    stdio::Stdio,
 };
 
 /// Why a request is refused.
@@ -98,6 +99,8 @@ impl Control {
             op::LEASE => self.handle_lease(message.body, to),
             op::NOTE => self.handle_note(message.body, to),
             op::TRIM => self.handle_trim(message.body, to),
+            op::OPERATION => self.handle_operation(message.body, to),
+            op::EXTRA => self.handle_extra(message.body, to),
             op::HELLO => Err(Refused::BadRequest("a connection says hello once".to_owned())),
             // a newer relay's notice that wants no answer
             _ if message.request == 0 => Ok(Answer::Elsewhere),
@@ -123,6 +126,11 @@ impl Control {
             self.refuse(to, &Refused::BadRequest(sentence));
             return Ok(());
         };
+        if self.parts.stdio.terminal().is_none() {
+            let sentence = "an agent is not typed to".to_owned();
+            self.refuse(to, &Refused::BadRequest(sentence));
+            return Ok(());
+        }
         match self.parts.inputs.handle_input(input, to.request, self.terms()) {
             Verdict::Queued => {
                 self.record_input(input);
@@ -150,7 +158,7 @@ impl Control {
     /// A password prompt may switch the echo off without a word: the key press is the moment at
     /// which a client must know.
     fn look_at_termios(&self) {
-        let termios = self.parts.terminal.termios();
+        let termios = self.parts.stdio.terminal().and_then(|terminal| terminal.termios());
         if termios.is_some() && termios != self.parts.shared.known().termios {
             self.parts.shared.inbox.poke();
         }
@@ -160,7 +168,8 @@ impl Control {
     /// answer, the relay's model.
     fn handle_reply(&mut self, body: &[u8]) -> io::Result<()> {
         let held = matches!(self.parts.shared.known().lease.state, LeaseState::Held { .. });
-        if held || !self.parts.program.is_running() || body.len() > MAX_INPUT_BYTES {
+        let typed_to = self.parts.stdio.terminal().is_some() && self.parts.program.is_running();
+        if held || !typed_to || body.len() > MAX_INPUT_BYTES {
             return Ok(());
         }
         self.parts.inputs.handle_reply(body);
@@ -176,10 +185,13 @@ impl Control {
             return Err(Refused::BadRequest(sentence));
         }
         self.check_running()?;
+        let Some(terminal) = self.parts.stdio.terminal() else {
+            return Err(Refused::BadRequest("an agent has no terminal".to_owned()));
+        };
         if size != self.parts.size {
             // handed over before it is set: see `Output::turn`
             self.parts.shared.inbox.resize(Resize { size, by });
-            self.parts.terminal.resize(size).map_err(|_| Refused::Ended)?;
+            terminal.resize(size).map_err(|_| Refused::Ended)?;
             self.parts.size = size;
         }
         Ok(Answer::Now)
@@ -188,7 +200,7 @@ impl Control {
     fn handle_signal(&mut self, body: &[u8]) -> Result<Answer, Refused> {
         let request: SignalRequest = read(body)?;
         self.check_running()?;
-        let sent = self.parts.program.signal(request, &self.parts.terminal);
+        let sent = self.parts.program.signal(request, &self.parts.stdio);
         sent.map_err(|error| Refused::BadRequest(error.to_string()))?;
         Ok(Answer::Now)
     }
@@ -222,6 +234,31 @@ impl Control {
     fn handle_trim(&mut self, body: &[u8], to: ReplyTo) -> Result<Answer, Refused> {
         let request: TrimRequest = read(body)?;
         self.hand_over(Job::Trim(request, to))
+    }
+
+    fn handle_operation(&mut self, body: &[u8], to: ReplyTo) -> Result<Answer, Refused> {
+        let known = Operation::parse(body).filter(|operation| is_key(operation.key));
+        let Some(operation) = known else {
+            return Err(Refused::BadRequest("the operation cannot be read".to_owned()));
+        };
+        if !matches!(operation.kind, RecordKind::Answer | RecordKind::Note) {
+            return Err(Refused::BadRequest("only answers and notes are recorded".to_owned()));
+        }
+        self.check_agent()?;
+        self.hand_over(Job::Operation(Verbatim(body.to_vec()), to))
+    }
+
+    fn handle_extra(&mut self, body: &[u8], to: ReplyTo) -> Result<Answer, Refused> {
+        let request: ExtraRequest = read(body)?;
+        self.check_agent()?;
+        self.hand_over(Job::Extra(request, to))
+    }
+
+    fn check_agent(&self) -> Result<(), Refused> {
+        match self.parts.stdio {
+            Stdio::Pipes { .. } => Ok(()),
+            Stdio::Terminal(_) => Err(Refused::BadRequest("this is no agent".to_owned())),
+        }
     }
 
     fn hand_over(&self, job: Job) -> Result<Answer, Refused> {

@@ -29,6 +29,7 @@ use crate::{
     recorder::{Recorder, Retention},
     shared::Known,
     socket,
+    terminal::Terminal,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -60,6 +61,8 @@ fn request(directory: &TempDir, script: &str) -> LaunchRequest {
         size: SIZE,
         started_by: None,
         record_input: false,
+        notes: Vec::new(),
+        exclusive: None,
         keep_bytes: u64::MAX,
     }
 }
@@ -79,7 +82,7 @@ impl Holder {
         let parts = Parts {
             identity,
             shared: Arc::clone(&shared),
-            terminal: Arc::clone(&terminal),
+            stdio: Stdio::Terminal(Arc::clone(&terminal)),
             size: SIZE,
             listener: socket::listen(directory.path()).expect("listens"),
             // this process has other children: it must not collect them

@@ -1,16 +1,24 @@
 //! Everything between a launch request and a running program, in an order in which a failure leaves
 //! nothing behind that a retry would trip over.
 
-use std::{fs::File, io::Read as _, os::unix::net::UnixStream, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io::Read as _,
+    os::unix::{fs::OpenOptionsExt as _, net::UnixStream},
+    path::Path,
+    sync::Arc,
+};
 
 use quarterdeck_protocol::{
     holder::{LaunchErrorCode, LaunchRequest},
-    ids::{Incarnation, LogId},
+    ids::{Incarnation, LogId, Seq},
     limits::{MAX_ARGV_ENV_BYTES, MAX_ARGV_WORDS, MAX_TERMINAL_CELLS_PER_SIDE},
     record::{Fact, Lost, Note, RawJson, RecordKind, SessionKind, Start},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
+    fs::FlockOperation,
+    io::Errno,
     process::{Signal, WaitOptions},
 };
 
@@ -23,12 +31,14 @@ use crate::{
         scan_state,
     },
     memory::MemoryWatch,
+    pipes::Pipes,
     processes::Spare,
     program::Program,
     recorder::{NotRecorded, Recorder, Retention, now_micros},
     scope::{self, ScopeError},
     shared::{Known, Shared},
     socket,
+    stdio::Stdio,
     sys::SignalFd,
     terminal::Terminal,
 };
@@ -37,6 +47,11 @@ use crate::{
 pub(super) struct Ready {
     pub(super) parts: Parts,
     pub(super) recorder: Recorder<LogWriter>,
+    /// An agent's streams.
+    pub(super) pipes: Option<Pipes>,
+    pub(super) retention: Retention,
+    /// Locked while it is open.
+    pub(super) exclusive: Option<File>,
 }
 
 /// What a terminal is told before another program writes to it: leave the alternate screen, reset
@@ -48,7 +63,7 @@ const FRESH_TERMINAL: &[u8] =
 
 impl Ready {
     pub(super) fn program_pid(&self) -> u32 {
-        pid_number(&self.parts.terminal)
+        pid_number(&self.parts.stdio)
     }
 }
 
@@ -77,7 +92,13 @@ pub(super) fn prepare(
     let known = Known { head: log.head(), lease: facts.lease.clone(), ..Known::default() };
     let shared =
         Arc::new(Shared::new(known).map_err(|error| system("no event can be made", error))?);
-    let retention = Retention { keep_bytes: request.keep_bytes, pinned_from: None };
+    let exclusive = lock_exclusive(request)?;
+    // nothing of an agent's log is dropped before the relay says what it has computed from it
+    let pinned_from = match request.kind {
+        SessionKind::Agent => Some(Seq(0)),
+        SessionKind::Terminal | SessionKind::Unknown => None,
+    };
+    let retention = Retention { keep_bytes: request.keep_bytes, pinned_from };
     let mut recorder = Recorder::new(log, Arc::clone(&shared), retention);
 
     // orphans of the program come to this process, so that they can be counted and stopped
@@ -87,31 +108,64 @@ pub(super) fn prepare(
     let scope = scope::enter(request.session, surroundings);
     check_asker(asker)?;
     let memory = MemoryWatch::start(Path::new("/"));
-    let terminal = Arc::new(Terminal::start(request)?);
+    let (stdio, pipes) = start_program(request, &shared)?;
     let (group, refused) = match scope {
         Ok(group) => (group, None),
         Err(error) => (None, Some(error)),
     };
     if let Some(group) = &group {
         // outside of it the program is only found by looking for it
-        let _ = group.adopt(terminal.leader());
+        let _ = group.adopt(stdio.leader());
     }
     let signals =
-        after_start(request, &terminal, &mut recorder, refused).inspect_err(|_| undo(&terminal))?;
+        after_start(request, &stdio, &mut recorder, refused).inspect_err(|_| undo(&stdio))?;
     let spare = match request.kind {
         SessionKind::Terminal => Spare::Daemons,
         SessionKind::Agent | SessionKind::Unknown => Spare::Nobody,
     };
-    let program = Program::new(terminal.leader(), memory, spare).in_group(group);
+    let program = Program::new(stdio.leader(), memory, spare).in_group(group);
     let size = request.size;
-    let parts = Parts { identity, shared, terminal, size, listener, signals, program, inputs };
-    Ok(Ready { parts, recorder })
+    let parts = Parts { identity, shared, stdio, size, listener, signals, program, inputs };
+    Ok(Ready { parts, recorder, pipes, retention, exclusive })
+}
+
+fn start_program(
+    request: &LaunchRequest,
+    shared: &Arc<Shared>,
+) -> Result<(Stdio, Option<Pipes>), LaunchFailure> {
+    match request.kind {
+        SessionKind::Terminal => Ok((Stdio::Terminal(Arc::new(Terminal::start(request)?)), None)),
+        SessionKind::Agent => {
+            let pipes = Pipes::start(request)?;
+            let stdio = Stdio::Pipes { leader: pipes.leader(), shared: Arc::clone(shared) };
+            Ok((stdio, Some(pipes)))
+        }
+        SessionKind::Unknown => {
+            let sentence = "this holder does not know the kind of the session";
+            Err(LaunchFailure::plain(LaunchErrorCode::System, sentence))
+        }
+    }
+}
+
+/// Locks the file that no two programs may have at a time.
+fn lock_exclusive(request: &LaunchRequest) -> Result<Option<File>, LaunchFailure> {
+    let Some(path) = &request.exclusive else { return Ok(None) };
+    let file = File::options().create(true).write(true).truncate(false).mode(0o600).open(path);
+    let file = file.map_err(|error| storage("the conversation cannot be locked", error))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => {
+            let sentence = "another session has this conversation of the agent open";
+            Err(LaunchFailure::plain(LaunchErrorCode::InUse, sentence))
+        }
+        Err(error) => Err(storage("the conversation cannot be locked", error)),
+    }
 }
 
 /// What needs the program's pid. On failure the program is ended.
 fn after_start(
     request: &LaunchRequest,
-    terminal: &Terminal,
+    stdio: &Stdio,
     recorder: &mut Recorder<LogWriter>,
     no_scope: Option<ScopeError>,
 ) -> Result<SignalFd, LaunchFailure> {
@@ -128,12 +182,16 @@ fn after_start(
         env_names: request.env.keys().cloned().collect(),
         size: request.size,
         kind: request.kind,
-        pid: pid_number(terminal),
+        pid: pid_number(stdio),
         started_by: request.started_by.clone(),
         boot_id: boot_id(),
     };
     let (kind, payload) = Fact::Start(Box::new(start)).encode();
     recorder.record_payload(kind, &payload, Class::Vital).map_err(not_recorded)?;
+    for note in &request.notes {
+        let (kind, payload) = Fact::Note(note.clone()).encode();
+        recorder.record_payload(kind, &payload, Class::Vital).map_err(not_recorded)?;
+    }
     if request.incarnation > Incarnation(1) && request.kind == SessionKind::Terminal {
         // the screen of the earlier program stays above, its modes do not; a full disk may drop it
         let _ = recorder.record_payload(RecordKind::Output, FRESH_TERMINAL, Class::Bulk);
@@ -217,9 +275,9 @@ fn check_asker(asker: &UnixStream) -> Result<(), LaunchFailure> {
 }
 
 /// Ends a program whose session cannot be held.
-fn undo(terminal: &Terminal) {
-    let _ = rustix::process::kill_process_group(terminal.leader(), Signal::KILL);
-    let _ = rustix::process::waitpid(Some(terminal.leader()), WaitOptions::empty());
+fn undo(stdio: &Stdio) {
+    let _ = rustix::process::kill_process_group(stdio.leader(), Signal::KILL);
+    let _ = rustix::process::waitpid(Some(stdio.leader()), WaitOptions::empty());
 }
 
 fn not_opened(error: OpenError) -> LaunchFailure {
@@ -250,6 +308,6 @@ fn boot_id() -> String {
     id.trim().to_owned()
 }
 
-fn pid_number(terminal: &Terminal) -> u32 {
-    terminal.leader().as_raw_nonzero().get().unsigned_abs()
+fn pid_number(stdio: &Stdio) -> u32 {
+    stdio.leader().as_raw_nonzero().get().unsigned_abs()
 }

@@ -106,6 +106,8 @@ pub(crate) fn request(directory: &Path, argv: &[&str]) -> LaunchRequest {
         started_by: None,
         record_input: false,
         keep_bytes: 64 * 1024 * 1024,
+        notes: Vec::new(),
+        exclusive: None,
     }
 }
 
@@ -280,7 +282,7 @@ impl Driver {
         }
     }
 
-    fn answer(&mut self, request: u32) -> Result<Vec<u8>, HolderError> {
+    pub(crate) fn answer(&mut self, request: u32) -> Result<Vec<u8>, HolderError> {
         let answers = |heard: &Heard| heard.request == request && heard.op >= op::OK;
         let heard = self.hear_until(answers);
         match heard.op {

@@ -195,6 +195,14 @@ pub struct ExpiredRecord {
     pub prompt: PromptId,
 }
 
+/// The agent wrote a line that was too long to be kept; the note [`topic::OVERSIZED`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OversizedRecord {
+    /// Its length.
+    pub bytes: u64,
+}
+
 /// Topics of the notes that an agent's conversation is computed from.
 pub mod topic {
     /// An [`AgentStart`](super::AgentStart).
@@ -205,4 +213,6 @@ pub mod topic {
     pub const DUE: &str = "agent.due";
     /// An [`ExpiredRecord`](super::ExpiredRecord).
     pub const EXPIRED: &str = "agent.expired";
+    /// An [`OversizedRecord`](super::OversizedRecord).
+    pub const OVERSIZED: &str = "agent.oversized";
 }

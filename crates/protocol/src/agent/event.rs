@@ -184,7 +184,10 @@ pub enum Update {
         text: String,
     },
     /// A human is asked.
-    PromptOpened(Box<Prompt>),
+    PromptOpened {
+        /// The prompt.
+        prompt: Box<Prompt>,
+    },
     /// A prompt's state changed.
     PromptUpdate {
         /// Which prompt.

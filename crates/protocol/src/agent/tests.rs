@@ -88,6 +88,29 @@ fn a_boxed_tool_call_with_raw_input_survives_the_wire() {
 }
 
 #[test]
+fn the_event_of_a_prompt_keeps_its_own_id_apart_from_the_prompts() {
+    let id = PromptId { session: SessionId::from_bytes([1; 10]), seq: Seq(7), index: 0 };
+    let prompt = Prompt {
+        id,
+        asked_at_micros: 1,
+        turn: Some(TurnNumber(1)),
+        title: "run".into(),
+        reason: None,
+        cautions: vec![],
+        ask: Ask::Unknown,
+        state: PromptState::Open,
+    };
+    let event = AgentEvent {
+        id: EventId { seq: Seq(9), index: 2 },
+        at_micros: 2,
+        turn: Some(TurnNumber(3)),
+        update: Update::PromptOpened { prompt: Box::new(prompt) },
+    };
+    let json = serde_json::to_string(&event).expect("is JSON");
+    assert_eq!(serde_json::from_str::<AgentEvent>(&json).expect("is read"), event);
+}
+
+#[test]
 fn once_options_and_denials_need_answer_and_everything_lasting_needs_drive() {
     let option = |option_id: &str, kind| PermissionOption {
         option_id: option_id.into(),

@@ -1,6 +1,6 @@
 //! Attachments: what comes first, and what is told about it.
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::SessionAttach;
 use super::SessionName;
 use crate::{
+    agent::{ConversationView, EventId},
     ids::{Channel, Incarnation, InputNumber, LogId, Out},
     session::SessionInfo,
 };
@@ -56,6 +57,12 @@ pub enum AttachFrom {
     },
     /// Only what follows.
     Head,
+    /// An agent's events that the log still has, then what follows.
+    Events {
+        /// Only those after this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<EventId>,
+    },
 }
 
 /// What happens to a viewer that falls behind.
@@ -145,4 +152,7 @@ pub struct AttachResult {
     pub input_applied: InputNumber,
     /// The session.
     pub session: SessionInfo,
+    /// An agent's conversation at the point where the stream begins; not with `events`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Box<ConversationView>>,
 }

@@ -4,7 +4,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::SessionName;
+use super::{AgentParams, SessionName};
 #[expect(unused_imports, reason = "the docs lead to them")]
 use super::{
     SessionCreate, SessionInput, SessionList, SessionRename, SessionResize, SessionResume,
@@ -69,6 +69,9 @@ pub struct CreateParams {
     /// Record what is typed as well.
     #[serde(default)]
     pub record_input: bool,
+    /// An agent instead of a terminal; `argv` must be empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentParams>,
 }
 
 /// [`SessionInput`].

@@ -45,6 +45,8 @@ pub enum Fact {
     Checkpoint(Box<Checkpoint>),
     /// The holder died.
     Lost(Lost),
+    /// Raw text that the agent wrote to its standard error.
+    VendorErr(Bytes),
     /// A record of a newer version.
     Unknown {
         /// Its kind; a known one when only its flags are new.
@@ -83,6 +85,7 @@ impl Fact {
             RecordKind::Termios => Self::Termios(read(record)?),
             RecordKind::VendorIn => Self::VendorIn(payload()),
             RecordKind::VendorOut => Self::VendorOut(payload()),
+            RecordKind::VendorErr => Self::VendorErr(payload()),
             RecordKind::Lease => Self::Lease(read(record)?),
             RecordKind::Answer => Self::Answer(read(record)?),
             RecordKind::Note => Self::Note(read(record)?),
@@ -105,6 +108,7 @@ impl Fact {
             Self::Termios(termios) => (RecordKind::Termios, json(termios)),
             Self::VendorIn(line) => (RecordKind::VendorIn, line.clone()),
             Self::VendorOut(line) => (RecordKind::VendorOut, line.clone()),
+            Self::VendorErr(text) => (RecordKind::VendorErr, text.clone()),
             Self::Lease(lease) => (RecordKind::Lease, json(lease)),
             Self::Answer(answer) => (RecordKind::Answer, json(answer)),
             Self::Note(note) => (RecordKind::Note, json(note)),

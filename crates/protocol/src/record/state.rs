@@ -110,6 +110,7 @@ impl LogState {
             RecordKind::Output
             | RecordKind::VendorIn
             | RecordKind::VendorOut
+            | RecordKind::VendorErr
             | RecordKind::Answer
             | RecordKind::Note
             | RecordKind::Gap

@@ -132,6 +132,7 @@ fn golden() -> Vec<(Fact, u8, u32, &'static str)> {
             0xafa6_fd40,
             r#"{"topic":"title","body":"x"}"#,
         ),
+        (Fact::VendorErr(Bytes::from_static(b"oops\n")), 15, 0x8e70_170f, "oops\n"),
         (Fact::Gap(gap), 11, 0xef58_4514, r#"{"from":5,"to":9,"why":"disk_full"}"#),
         (
             Fact::Exit(Exit { status: exit, left }),
@@ -226,7 +227,7 @@ fn every_tag_has_one_kind() {
     for tag in 0..=255 {
         let kind = RecordKind::from_tag(tag);
         assert_eq!(kind.tag(), tag);
-        assert_eq!(matches!(kind, RecordKind::Unknown(_)), !(1..=14).contains(&tag), "{tag}");
+        assert_eq!(matches!(kind, RecordKind::Unknown(_)), !(1..=15).contains(&tag), "{tag}");
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcE
     let (client_id, ticket) = client_id(context, &principal.to_string(), p.ticket.as_deref())?;
     let name = p.name.chars().filter(|c| !c.is_control()).collect();
     c.introduce(Owner { client: client_id, principal: principal.clone(), name });
-    if p.watch {
+    // what an agent may know of others is nothing
+    if p.watch && !c.may_be_an_agents() {
         c.watch_after_answer();
     }
     Ok(HelloResult {

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use quarterdeck_holder::log::{LogReader, ReadError, Sought};
 use quarterdeck_protocol::{
+    agent::ConversationView,
     error::{ErrorCode, RpcError},
     ids::{Channel, Out},
     limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES},
@@ -14,7 +15,7 @@ use quarterdeck_protocol::{
         ScrollbackResult, SessionAttach, SessionListResult, SessionParams, SessionResult,
         SignalParams, StopParams,
     },
-    record::Position,
+    record::{Position, SessionKind},
     rpc::{self, RequestId},
     session::SessionInfo,
 };
@@ -25,14 +26,17 @@ use crate::{
     ceiling,
     connection::{
         Connection,
-        channel::{ChannelStream, Start},
+        channel::{ChannelStream, Start, agent::AgentFold},
         requests::{Answer, response},
     },
     screens::history,
-    session::{AttachCommand, Attached, Command, SessionHandle, StopBegins, launch},
+    session::{
+        AttachCommand, Attached, Command, SessionHandle, StopBegins, agent::no_agent, launch,
+    },
     tokens::SessionLimit,
 };
 
+mod agent;
 mod log_page;
 pub(super) use log_page::log;
 
@@ -104,9 +108,11 @@ pub(super) async fn attach(
         role: attached.role,
         input_applied: attached.input_applied,
         session: view,
+        agent: begun.agent,
     };
     let text = response::<SessionAttach>(id, &result)?;
     let stream = ChannelStream::new(channel, session, begun.start, p.window, p.behind);
+    let stream = stream.with_fold(begun.fold);
     Ok(Answer::Attached(text, Box::new(stream)))
 }
 
@@ -132,9 +138,18 @@ async fn own_or_follow(
     attached.await
 }
 
-struct Begun {
-    answer: AttachStart,
-    start: Start,
+pub(super) struct Begun {
+    pub(super) answer: AttachStart,
+    pub(super) start: Start,
+    /// An agent's conversation at the start, and its fold from there on.
+    pub(super) agent: Option<Box<ConversationView>>,
+    pub(super) fold: Option<AgentFold>,
+}
+
+impl Begun {
+    fn terminal(answer: AttachStart, start: Start) -> Self {
+        Self { answer, start, agent: None, fold: None }
+    }
 }
 
 /// Finds the place in the log at which an attachment begins.
@@ -143,12 +158,16 @@ async fn begin(
     session: &Arc<SessionHandle>,
     from: &AttachFrom,
 ) -> Result<Begun, RpcError> {
+    if session.published().kind == SessionKind::Agent {
+        return agent::begin(session, from).await;
+    }
     match *from {
+        AttachFrom::Events { .. } => Err(no_agent()),
         AttachFrom::Snapshot => snapshot(c, session, AttachStart::Ok).await,
         AttachFrom::Head => {
             let Position { seq, out } = session.tail.head();
             let start = Start { seq, out, head: out, gap: None, snapshot: None };
-            Ok(Begun { answer: AttachStart::Ok, start })
+            Ok(Begun::terminal(AttachStart::Ok, start))
         }
         AttachFrom::Out { out, log_id } => {
             let known = session.published().log_id == log_id && out <= session.tail.head().out;
@@ -172,7 +191,7 @@ async fn snapshot(
     c.context.metrics.snapshots.increment();
     let Position { seq, out } = snapshot.at;
     let start = Start { seq, out, head: out, gap: None, snapshot: Some(snapshot) };
-    Ok(Begun { answer, start })
+    Ok(Begun::terminal(answer, start))
 }
 
 async fn seek(
@@ -194,7 +213,7 @@ async fn seek(
         Some(from) => (AttachStart::Ok, from, None),
         None => (AttachStart::Ok, at.out, None),
     };
-    Ok(Begun { answer, start: Start { seq: at.seq, out, head, gap, snapshot: None } })
+    Ok(Begun::terminal(answer, Start { seq: at.seq, out, head, gap, snapshot: None }))
 }
 
 /// Runs file work where blocking is allowed.
@@ -226,6 +245,10 @@ pub(super) async fn input(c: &Connection, p: InputParams) -> Result<InputResult,
     if p.text.len() > MAX_INPUT_BYTES {
         let message = format!("one input has at most {MAX_INPUT_BYTES} bytes");
         return Err(RpcError::new(ErrorCode::InvalidParams, message));
+    }
+    if session.published().kind == SessionKind::Agent {
+        let message = "an agent is told something by agent.prompt";
+        return Err(RpcError::new(ErrorCode::WrongKind, message));
     }
     let (caller, n) = (lease_caller(c)?, p.n);
     let text = Bytes::from(p.text);

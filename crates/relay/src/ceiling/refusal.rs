@@ -39,6 +39,33 @@ pub enum Refusal {
         /// As it was asked for.
         command: String,
     },
+    /// Nobody knows such an agent.
+    #[error("there is no agent {name:?}")]
+    UnknownAgent {
+        /// As it was asked for.
+        name: String,
+    },
+    /// The ceiling's list of agents has another idea.
+    #[error("this relay does not start the agent {name:?}")]
+    Agent {
+        /// As it was asked for.
+        name: String,
+    },
+    /// The ceiling's list of models has another idea.
+    #[error("this relay starts no agent with the model {model:?}")]
+    Model {
+        /// As it was asked for.
+        model: String,
+    },
+    /// The agent would ask nobody.
+    #[error("in the mode {mode:?} an agent asks nobody, which this relay does not allow")]
+    Unsupervised {
+        /// As it was asked for.
+        mode: String,
+    },
+    /// Both an agent and a command line.
+    #[error("an agent has no command line of the caller's")]
+    AgentWithCommand,
     /// The directory is not under one of the ceiling's roots.
     #[error("this relay starts no session in {asked:?}")]
     OutsideRoots {
@@ -107,9 +134,14 @@ impl Refusal {
             Self::TerminalsOff
             | Self::TooManySessions { .. }
             | Self::Command { .. }
+            | Self::Agent { .. }
+            | Self::Model { .. }
+            | Self::Unsupervised { .. }
             | Self::OutsideRoots { .. } => ErrorCode::Ceiling,
             Self::RelativeDirectory { .. }
             | Self::HomeShorthand
+            | Self::UnknownAgent { .. }
+            | Self::AgentWithCommand
             | Self::Directory { .. }
             | Self::TooLong { .. }
             | Self::Nul
@@ -129,6 +161,17 @@ impl Refusal {
             Self::Command { .. } => {
                 "ceiling.commands in the relay's config.toml lists what is".into()
             }
+            Self::UnknownAgent { .. } => {
+                "claude, codex, opencode, gemini, acp:COMMAND, sidecar:COMMAND, or a name in the \
+                 relay's config.toml under agents"
+                    .into()
+            }
+            Self::Agent { .. } => "ceiling.agents in the relay's config.toml lists what is".into(),
+            Self::Model { .. } => "ceiling.models in the relay's config.toml lists what is".into(),
+            Self::Unsupervised { .. } => {
+                "its owner can set ceiling.unsupervised in the relay's config.toml".into()
+            }
+            Self::AgentWithCommand => "leave out the words after --".into(),
             Self::OutsideRoots { .. } => {
                 "ceiling.cwd_roots in the relay's config.toml lists where it does".into()
             }

@@ -3,6 +3,8 @@
 //! The cursor walks the records: output becomes `OUT` frames, everything else keeps its place among
 //! them, so output and events of a channel never overtake each other.
 
+pub(crate) mod agent;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,6 +41,8 @@ pub(crate) struct ChannelStream {
     drawing: Option<Drawing>,
     /// A gap to tell first.
     gap: Option<(Out, Out)>,
+    /// An agent's conversation up to the cursor.
+    fold: Option<agent::AgentFold>,
     /// A snapshot was asked for; nothing is sent before it comes.
     awaits_snapshot: bool,
 }
@@ -58,6 +62,8 @@ pub(crate) enum Pulled {
     Text(String),
     /// Nothing until it is woken or gets credit.
     Nothing,
+    /// More, once others have had their turn.
+    Later,
     /// It fell behind and needs a screen.
     NeedsSnapshot,
     /// Its log cannot be read any more.
@@ -97,12 +103,18 @@ impl ChannelStream {
             catching_up: None,
             drawing: None,
             gap,
+            fold: None,
             awaits_snapshot: false,
         };
         if let Some(snapshot) = snapshot {
             stream.draw(snapshot);
         }
         stream
+    }
+
+    /// The same for an agent: its records become events.
+    pub(crate) fn with_fold(self, fold: Option<agent::AgentFold>) -> Self {
+        Self { fold, ..self }
     }
 
     /// The client has rendered everything before `out`.
@@ -154,6 +166,9 @@ impl ChannelStream {
         }
         if let Some(drawing) = self.drawing.take() {
             return self.pull_drawing(drawing, max);
+        }
+        if self.fold.is_some() {
+            return self.pull_agent(max);
         }
         self.pull_records(max)
     }
@@ -335,6 +350,7 @@ impl ChannelStream {
             | RecordKind::Input
             | RecordKind::VendorIn
             | RecordKind::VendorOut
+            | RecordKind::VendorErr
             | RecordKind::Answer
             | RecordKind::Checkpoint
             | RecordKind::Unknown(_) => Told::Nothing,

@@ -6,12 +6,20 @@ use axum::extract::ws::Utf8Bytes;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     method::{Method, MethodName},
+    record::SessionKind,
     rpc::{self, Message, RequestId},
 };
 use serde_json::value::RawValue;
 
 use super::{Connection, channel::ChannelStream, outbox::Control};
-use crate::{api, caller::Caller, context::Context, journal::Event};
+use crate::{
+    api,
+    caller::{Caller, Via},
+    context::Context,
+    journal::Event,
+    peer::Origin,
+    session::SessionHandle,
+};
 
 /// What a method leads to.
 pub(crate) enum Answer {
@@ -59,7 +67,8 @@ impl Connection {
             let message = "the first request of a connection must be hello";
             return Err(RpcError::new(ErrorCode::HelloRequired, message));
         }
-        let outcome = match self.caller.require(method) {
+        let allowed = self.caller.require(method).and_then(|()| self.require_no_agent(method));
+        let outcome = match allowed {
             Ok(()) => api::call(self, method, id, params).await,
             Err(error) => Err(error),
         };
@@ -67,6 +76,38 @@ impl Connection {
             record_refusal(&self.context, &self.caller, method, error);
         }
         outcome
+    }
+
+    /// A process inside an agent's session steers nothing and sees nothing of others: an agent must not
+    /// approve itself, nor have another one do it. One that nobody could look at may be inside.
+    fn require_no_agent(&self, method: MethodName) -> Result<(), RpcError> {
+        if matches!(method, MethodName::Hello | MethodName::RelayStatus) {
+            return Ok(());
+        }
+        if !self.may_be_an_agents() {
+            return Ok(());
+        }
+        let message = "this is, or may be, called from inside an agent's session";
+        Err(RpcError::new(ErrorCode::OwnSession, message)
+            .hint("call it from a terminal that no agent runs in"))
+    }
+
+    /// Whether the caller runs inside an agent's session, or may.
+    pub(crate) fn may_be_an_agents(&self) -> bool {
+        let is_agent = |session: &SessionHandle| {
+            let published = session.published();
+            published.kind == SessionKind::Agent
+        };
+        match self.caller.via {
+            Via::Network | Via::Local { origin: Origin::Outside } => false,
+            Via::Local { origin: Origin::Inside(session) } => {
+                self.context.registry.session(session).is_some_and(|session| is_agent(&session))
+            }
+            Via::Local { origin: Origin::Unknown } => {
+                let sessions = self.context.registry.all();
+                sessions.iter().any(|it| is_agent(it) && it.published().state.is_live())
+            }
+        }
     }
 
     /// Answers a request that one too many.

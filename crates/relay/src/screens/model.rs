@@ -228,6 +228,7 @@ pub(super) fn apply(screen: &mut Screen, record: &Record) {
         | RecordKind::Termios
         | RecordKind::VendorIn
         | RecordKind::VendorOut
+        | RecordKind::VendorErr
         | RecordKind::Lease
         | RecordKind::Answer
         | RecordKind::Note

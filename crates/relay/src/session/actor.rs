@@ -37,6 +37,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Attached, Command, INBOX_COMMANDS, Opened, Reply, SessionHandle, StopBegins,
+    agent::{Agent, no_agent},
     holder::{HolderLink, LinkError, Received},
     input::{BorrowedInput, InputProgress},
     meta::{META_SCHEMA, SessionMeta},
@@ -86,6 +87,8 @@ pub(super) struct Session {
     pub(super) inputs: BTreeMap<ClientId, InputProgress>,
     /// Inputs without an attachment that wait for their acknowledgement.
     pub(super) borrowed: Vec<BorrowedInput>,
+    /// The agent, in an agent's session.
+    pub(super) agent: Option<Box<Agent>>,
 }
 
 /// A client's attachment to this session.
@@ -144,7 +147,11 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
     let is_shell = opened.is_shell();
     let shown_lease = opened.log.facts().lease.clone();
     let lease = OwnerLease::recover(opened.log.facts().lease.clone(), context.grace, clock::boot());
-    let view = super::records::first_view(&opened.meta, &opened.log, opened.base, lives);
+    let agent = opened.agent();
+    let view = SessionInfo {
+        agent: agent.as_ref().map(|agent| agent.info()),
+        ..super::records::first_view(&opened.meta, &opened.log, opened.base, lives)
+    };
     let handle = Arc::new(SessionHandle::new(&opened, view, inbox));
     let Opened { meta, log, base, .. } = opened;
     let mut session = Session {
@@ -170,6 +177,7 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
         stalled: String::new(),
         inputs: BTreeMap::new(),
         borrowed: Vec::new(),
+        agent,
     };
     let context = Arc::clone(context);
     let id = handle.id;
@@ -229,12 +237,14 @@ impl Session {
             Instant::now() + wait
         });
         let oldest = self.pending.values().map(|request| request.deadline).min();
-        [retry, grace, oldest].into_iter().flatten().min()
+        let agent = self.agent.as_ref().and_then(|agent| agent.poll_timeout());
+        [retry, grace, oldest, agent].into_iter().flatten().min()
     }
 
     fn handle_deadline(&mut self) {
         self.lease.handle_timeout(clock::boot());
         self.record_lease_changes(Then::Ignore);
+        self.handle_agent_deadline();
         if self.pending.values().any(|request| request.deadline <= Instant::now()) {
             self.set_stalled(HOLDER_SILENT);
             for (_, request) in std::mem::take(&mut self.pending) {
@@ -275,8 +285,10 @@ impl Session {
             self.note_input(client, n);
         }
         self.set_stalled(&hello.stalled.map(|stalled| stalled.why).unwrap_or_default());
+        self.note_told(hello.seq);
         self.read_log(None);
         self.record_lease_changes(Then::Listen);
+        self.drive_agent();
     }
 
     fn is_silent(&self) -> bool {
@@ -291,6 +303,7 @@ impl Session {
             request.then.fail(&error);
         }
         self.fail_borrowed(&error);
+        self.handle_agent_unlinked();
         let holds = quarterdeck_holder::log::is_held(&self.handle.directory);
         if holds.unwrap_or(true) {
             self.context.metrics.holder_reconnects.increment();
@@ -303,6 +316,7 @@ impl Session {
         }
         self.holder = HolderState::Ended;
         self.handle.holder_pid.store(0, Ordering::Relaxed);
+        self.handle_agent_ended();
         self.publish();
     }
 
@@ -325,7 +339,9 @@ impl Session {
         match message.op {
             op::HEAD => {
                 if let Some(head) = Position::parse(&message.body) {
+                    self.note_told(head.seq);
                     self.read_log(Some(head));
+                    self.drive_agent();
                 }
             }
             op::INPUT_ACK => {
@@ -350,6 +366,9 @@ impl Session {
     }
 
     fn handle_answer(&mut self, request: u32, outcome: Result<(), RpcError>) {
+        if self.handle_operation_answer(request, &outcome) {
+            return;
+        }
         let Some(PendingRequest { then, .. }) = self.pending.remove(&request) else { return };
         // what the request changed is in the log: show it before the caller hears of it
         self.read_log(None);
@@ -365,6 +384,8 @@ impl Session {
             Command::Detach { client, channel, outbox } => {
                 self.handle_detach(client, channel, &outbox);
             }
+            // an agent has no terminal: its holder would refuse it
+            Command::Input(_) if self.agent.is_some() => {}
             Command::Input(input) => self.handle_input(input),
             Command::InputOnce { caller, text, n, reply } => {
                 self.handle_input_once(&caller, &text, n, reply);
@@ -405,6 +426,11 @@ impl Session {
             Command::End => {}
             Command::Trim { request, reply } => {
                 self.ask_holder(op::TRIM, &request, Then::Done(reply));
+            }
+            Command::Agent(ask) => self.handle_agent_ask(*ask),
+            Command::Conversation { reply } => {
+                let agent = self.agent.as_ref().map(|agent| agent.conversation.clone());
+                answer(reply, agent.ok_or_else(no_agent));
             }
             Command::ModelReply(bytes) => self.handle_model_reply(&bytes),
             Command::Title(title) => {
@@ -567,6 +593,7 @@ fn holder_error(error: Option<HolderError>) -> RpcError {
         HolderErrorCode::BadRequest => ErrorCode::InvalidParams,
         HolderErrorCode::Storage => ErrorCode::Storage,
         HolderErrorCode::Ended => ErrorCode::Ended,
+        HolderErrorCode::Full => ErrorCode::InputFull,
         HolderErrorCode::Superseded | HolderErrorCode::Unknown => ErrorCode::HolderSilent,
     };
     RpcError::new(code, message)

@@ -7,10 +7,11 @@ use quarterdeck_holder::{
     zygote::LaunchError,
 };
 use quarterdeck_protocol::{
+    agent::Resume,
     error::{ErrorCode, RpcError},
     holder::{LaunchAnswer, LaunchErrorCode, LaunchRequest},
     ids::{Incarnation, Principal, SessionId},
-    method::{CreateParams, ResumeParams},
+    method::{AgentParams, CreateParams, ResumeParams},
     record::{Fact, Lost, SessionKind},
     session::SessionInfo,
 };
@@ -18,7 +19,8 @@ use quarterdeck_protocol::{
 use super::{
     Command, Freshness, Opened, SessionHandle,
     actor::{Lives, spawn},
-    meta::{META_SCHEMA, MetaError, SessionMeta},
+    fold,
+    meta::{AgentMeta, META_SCHEMA, MetaError, SessionMeta},
 };
 use crate::{
     api,
@@ -35,6 +37,11 @@ use crate::{
 
 /// How long a session may take to start; a directory on a dead server takes for ever.
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the holder of an ended program may take to go.
+const HOLDER_END_LIMIT: Duration = Duration::from_secs(3);
+/// How often it is looked at meanwhile.
+const HOLDER_END_POLL: Duration = Duration::from_millis(5);
 
 /// Starts a session. A retry with the same request id gets the first one.
 ///
@@ -57,12 +64,12 @@ pub(crate) async fn create(
     };
     let session = api::random_session_id()?;
     let program = program::prepare(context, caller, &p, session).await?;
-    let reserved = context.registry.reserve_label(p.label.as_ref(), &program.launch.argv[0])?;
+    let reserved = context.registry.reserve_label(p.label.as_ref(), &program.name)?;
     let meta = SessionMeta {
         schema: META_SCHEMA,
         session,
         label: reserved.label.clone(),
-        kind: SessionKind::Terminal,
+        kind: if p.agent.is_some() { SessionKind::Agent } else { SessionKind::Terminal },
         argv: p.argv,
         command: program.launch.argv.clone(),
         cwd: program.launch.cwd.clone(),
@@ -70,6 +77,7 @@ pub(crate) async fn create(
         created_by: Some(caller.principal().clone()),
         request_id: p.request_id,
         record_input: p.record_input,
+        agent: program.agent_meta.clone(),
     };
     let directory = context.directory.session(session);
     let made = make_directory(&directory, &meta);
@@ -111,6 +119,7 @@ pub(crate) async fn resume(
     let meta = SessionMeta::read(&handle.directory).map_err(|error| storage(&error))?;
     let _label = context.registry.reserve_label(Some(&meta.label), "")?;
     let create = CreateParams {
+        agent: resumed_agent(handle, &meta).await?,
         argv: meta.argv.clone(),
         cwd: Some(meta.cwd.clone()),
         client_env: p.client_env,
@@ -118,8 +127,34 @@ pub(crate) async fn resume(
         ..CreateParams::default()
     };
     let program = program::prepare(context, caller, &create, meta.session).await?;
+    until_free(&handle.directory).await;
     start(context, &meta, program, view.incarnation.next()).await?;
     handle.ask(|reply| Command::Resumed { reply }).await
+}
+
+/// The end is told a moment before the holder is gone; a launch in between would find the log locked.
+async fn until_free(directory: &Path) {
+    let free = async {
+        while quarterdeck_holder::log::is_held(directory).unwrap_or(false) {
+            tokio::time::sleep(HOLDER_END_POLL).await;
+        }
+    };
+    // one that stays for other reasons is found by the launch itself
+    let _ = tokio::time::timeout(HOLDER_END_LIMIT, free).await;
+}
+
+/// The agent of a session that is started again: it goes on with the vendor's own conversation.
+async fn resumed_agent(
+    handle: &SessionHandle,
+    meta: &SessionMeta,
+) -> Result<Option<AgentParams>, RpcError> {
+    let Some(AgentMeta { name, vendor: _, model, mode }) = meta.agent.clone() else {
+        return Ok(None);
+    };
+    let conversation = handle.ask(|reply| Command::Conversation { reply }).await?;
+    let known = conversation.vendor_session().map(str::to_owned);
+    let resume = known.map_or(Resume::New, |vendor_session| Resume::Resume { vendor_session });
+    Ok(Some(AgentParams { name, model, mode, resume }))
 }
 
 /// Deletes an ended session with its log.
@@ -166,7 +201,14 @@ async fn start(
     program: Program,
     incarnation: Incarnation,
 ) -> Result<(), RpcError> {
-    let Program { launch: Launch { argv, argv0, cwd, size, pwd: _ }, env, agent } = program;
+    let Program {
+        launch: Launch { argv, argv0, cwd, size, pwd: _ },
+        env,
+        agent,
+        notes,
+        exclusive,
+        ..
+    } = program;
     let directory = context.directory.session(meta.session);
     if let Some(socket) = agent
         && let Err(error) = ssh_agent::point(&directory, &socket)
@@ -186,6 +228,8 @@ async fn start(
         started_by: meta.created_by.clone(),
         record_input: meta.record_input,
         keep_bytes: context.config.logs.session_bytes,
+        notes,
+        exclusive,
     };
     let launcher = Arc::clone(context);
     let launched = tokio::task::spawn_blocking(move || {
@@ -215,6 +259,7 @@ fn start_failed(code: LaunchErrorCode, message: String) -> RpcError {
         LaunchErrorCode::Command => error.hint("check the command's name and the PATH"),
         LaunchErrorCode::Cwd => error.hint("name another directory with --cwd"),
         LaunchErrorCode::Storage => error.hint("`qd doctor` looks at the state directory"),
+        LaunchErrorCode::InUse => error.hint("`qd ls` shows which"),
         LaunchErrorCode::Locked | LaunchErrorCode::System => error,
     }
 }
@@ -248,7 +293,14 @@ fn open(
 ) -> Result<Arc<SessionHandle>, OpenSessionError> {
     let directory = context.directory.session(meta.session);
     let Recovered { state: log, base, .. } = scan_state(&directory)?;
-    let opened = Opened { directory, meta, log, base: base.out, freshness };
+    let conversation = match &meta.agent {
+        Some(agent) => {
+            let folded = fold::conversation(&directory, meta.session, agent.vendor, &log)?;
+            Some(Box::new(folded))
+        }
+        None => None,
+    };
+    let opened = Opened { directory, meta, log, base: base.out, freshness, conversation };
     Ok(spawn(context, opened, lives))
 }
 

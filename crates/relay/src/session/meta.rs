@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use quarterdeck_protocol::{
+    agent::Vendor,
     ids::{Label, Principal, SessionId},
     record::SessionKind,
 };
@@ -43,6 +44,24 @@ pub(crate) struct SessionMeta {
     /// Whether typed input is recorded.
     #[serde(default)]
     pub record_input: bool,
+    /// Which agent, in an agent's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentMeta>,
+}
+
+/// What a session's directory says about its agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AgentMeta {
+    /// As it was asked for.
+    pub name: String,
+    /// Which protocol it speaks.
+    pub vendor: Vendor,
+    /// Its model, as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its mode, as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
 }
 
 impl SessionMeta {

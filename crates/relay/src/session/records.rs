@@ -5,9 +5,7 @@ use quarterdeck_holder::log::{LogReader, Missing, Next};
 use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     ids::Out,
-    record::{
-        Ended, Exit, Foreground, LeaseCause, LeaseRecord, LogState, Record, RecordKind, SessionKind,
-    },
+    record::{Ended, Exit, Foreground, LeaseCause, LeaseRecord, LogState, Record, RecordKind},
     session::{LeaseView, SessionInfo, SessionState},
 };
 
@@ -67,7 +65,9 @@ impl Session {
             self.publish();
         }
         self.tail.publish(records.into_iter());
-        self.context.screens.advance(&self.handle, self.queries());
+        if self.agent.is_none() {
+            self.context.screens.advance(&self.handle, self.queries());
+        }
     }
 
     /// The next records of the log.
@@ -105,32 +105,35 @@ impl Session {
     /// Folds a record; whether the view changed by it.
     fn apply(&mut self, record: &Record) -> bool {
         self.log.apply_record(record);
-        match record.header.kind {
-            RecordKind::Exit => {
-                let exit: Option<Exit> = serde_json::from_slice(&record.payload).ok();
-                self.left = exit.map(|exit| exit.left).unwrap_or_default();
-                true
+        let listed = self.agent.as_mut().is_some_and(|agent| agent.apply(record));
+        listed
+            | match record.header.kind {
+                RecordKind::Exit => {
+                    let exit: Option<Exit> = serde_json::from_slice(&record.payload).ok();
+                    self.left = exit.map(|exit| exit.left).unwrap_or_default();
+                    true
+                }
+                // a segment begins: the oldest ones may be gone
+                RecordKind::Checkpoint => {
+                    let oldest = LogReader::open(&self.handle.directory);
+                    self.base = oldest.map_or(self.base, |reader| reader.position().out);
+                    true
+                }
+                RecordKind::Lease => self.show_lease(record),
+                RecordKind::Start
+                | RecordKind::Resize
+                | RecordKind::Termios
+                | RecordKind::Gap
+                | RecordKind::Lost => true,
+                RecordKind::Output
+                | RecordKind::Input
+                | RecordKind::VendorIn
+                | RecordKind::VendorOut
+                | RecordKind::VendorErr
+                | RecordKind::Answer
+                | RecordKind::Note
+                | RecordKind::Unknown(_) => false,
             }
-            // a segment begins: the oldest ones may be gone
-            RecordKind::Checkpoint => {
-                let oldest = LogReader::open(&self.handle.directory);
-                self.base = oldest.map_or(self.base, |reader| reader.position().out);
-                true
-            }
-            RecordKind::Lease => self.show_lease(record),
-            RecordKind::Start
-            | RecordKind::Resize
-            | RecordKind::Termios
-            | RecordKind::Gap
-            | RecordKind::Lost => true,
-            RecordKind::Output
-            | RecordKind::Input
-            | RecordKind::VendorIn
-            | RecordKind::VendorOut
-            | RecordKind::Answer
-            | RecordKind::Note
-            | RecordKind::Unknown(_) => false,
-        }
     }
 
     /// Shows the recorded lease. One that is borrowed goes back at once and is not shown: who looked in
@@ -176,6 +179,7 @@ impl Session {
                 requested_by: self.lease.view().requested_by,
             },
             last_activity_at: self.last_activity_at,
+            agent: self.agent.as_ref().map(|agent| agent.info()),
             ..first_view(&self.meta, &self.log, self.base, self.lives())
         };
         let before = self.handle.published();
@@ -209,8 +213,11 @@ impl Session {
                 SessionState::Stalled { why: self.stalled.clone() }
             }
             SessionState::Running if self.at_prompt() => SessionState::Idle,
+            SessionState::Running => {
+                let agent = self.agent.as_ref();
+                agent.map_or(SessionState::Running, |agent| agent.session_state())
+            }
             other @ (SessionState::Starting
-            | SessionState::Running
             | SessionState::Waiting
             | SessionState::Idle
             | SessionState::Stalled { .. }
@@ -258,7 +265,7 @@ pub(super) fn first_view(
     SessionInfo {
         session: meta.session,
         label: meta.label.clone(),
-        kind: SessionKind::Terminal,
+        kind: meta.kind,
         state: live_or_ended(log, lives),
         argv: meta.command.clone(),
         cwd: meta.cwd.clone(),
@@ -277,5 +284,6 @@ pub(super) fn first_view(
         seq: log.next().seq,
         out: log.next().out,
         base,
+        agent: None,
     }
 }

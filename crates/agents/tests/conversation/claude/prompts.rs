@@ -180,7 +180,7 @@ fn a_prompt_that_is_announced_again_is_the_same_one() {
     let prompt = session.open_prompt();
     session.out(can_use_tool("r1", "t1"));
     assert_eq!(session.open_prompt().id, prompt.id);
-    assert_eq!(session.count(|it| matches!(it, Update::PromptOpened(_))), 1);
+    assert_eq!(session.count(|it| matches!(it, Update::PromptOpened { .. })), 1);
     session.check();
 }
 

@@ -46,6 +46,7 @@ fn session(state: LeaseState) -> SessionInfo {
         log_id: LogId::from_bytes([0; 8]),
         seq: Seq(0),
         out: Out(0),
+        agent: None,
         base: Out(0),
     }
 }

@@ -76,7 +76,10 @@ fn finished(entries: Vec<LogEntry>, next: Seq, end: bool) -> LogResult {
 fn entry(record: &Record, inputs: Inputs) -> Option<LogEntry> {
     let header = record.header;
     let is_raw = match header.kind {
-        RecordKind::Output | RecordKind::VendorIn | RecordKind::VendorOut => true,
+        RecordKind::Output
+        | RecordKind::VendorIn
+        | RecordKind::VendorOut
+        | RecordKind::VendorErr => true,
         RecordKind::Input if inputs == Inputs::Hide => return None,
         RecordKind::Input
         | RecordKind::Start

@@ -80,7 +80,7 @@ fn pull_all(stream: &mut ChannelStream) -> Vec<Seen> {
     let mut seen = Vec::new();
     loop {
         seen.push(match stream.pull(MAX_SHARED_FRAME_BYTES) {
-            Pulled::Nothing => return seen,
+            Pulled::Later | Pulled::Nothing => return seen,
             Pulled::NeedsSnapshot => Seen::NeedsSnapshot,
             Pulled::Failed(error) => panic!("the log can be read: {error}"),
             Pulled::Text(text) => {

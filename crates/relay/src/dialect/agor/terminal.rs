@@ -89,7 +89,8 @@ impl Terminal {
             Pulled::Frame(frame) => Told::Events(self.translate(&frame)),
             Pulled::Text(text) => self.hear(&text),
             Pulled::NeedsSnapshot => Told::NeedsSnapshot,
-            Pulled::Nothing => Told::Nothing,
+            // an agent's events: not in this dialect
+            Pulled::Later | Pulled::Nothing => Told::Nothing,
             Pulled::Failed(error) => {
                 tracing::warn!(%error, "terminal not shown: its log cannot be read");
                 Told::Ended(self.end(lost("its log cannot be read")))

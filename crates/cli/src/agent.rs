@@ -1,0 +1,11 @@
+//! Agents in the local terminal: their events as text, their prompts, and what is typed to them.
+//!
+//! - [`stream`]: an agent's events, over every loss of the link;
+//! - [`readable`]: events as text; [`question`]: prompts as text, and answers from what is typed;
+//! - [`follow`]: one turn from a message to its end; [`talk`]: a conversation line by line.
+
+pub(crate) mod follow;
+pub(crate) mod question;
+pub(crate) mod readable;
+pub(crate) mod stream;
+pub(crate) mod talk;
