@@ -58,16 +58,6 @@ struct Queue {
 #[derive(Debug)]
 struct Grown {
     session: Weak<SessionHandle>,
-    queries: Queries,
-}
-
-/// Whether the model answers the program's queries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Queries {
-    /// Nobody owns the session, so it does.
-    Answer,
-    /// The owner's terminal does.
-    Leave,
 }
 
 #[derive(Debug)]
@@ -112,9 +102,9 @@ impl Screens {
     }
 
     /// The session's log has grown.
-    pub(crate) fn advance(&self, session: &Arc<SessionHandle>, queries: Queries) {
+    pub(crate) fn advance(&self, session: &Arc<SessionHandle>) {
         let mut queue = self.shared.lock();
-        let grown = Grown { session: Arc::downgrade(session), queries };
+        let grown = Grown { session: Arc::downgrade(session) };
         queue.grown.insert(session.id, grown);
         drop(queue);
         self.shared.wake.notify_one();
@@ -224,8 +214,7 @@ impl Worker {
             self.models.remove(&id);
             return;
         };
-        let queries = grown.queries;
-        let advanced = self.guarded(&session, |model| model.advance(&session, queries, TURN_BYTES));
+        let advanced = self.guarded(&session, |model| model.advance(&session, TURN_BYTES));
         if matches!(advanced, Ok(model::Progress::Behind)) {
             let mut queue = self.shared.lock();
             queue.grown.entry(id).or_insert(grown);
@@ -233,11 +222,10 @@ impl Worker {
     }
 
     /// Lets a model that was too far behind for a snapshot go on: a session that is silent now would
-    /// never make it, and its screen would stay inexact. What the program asked in there has had its
-    /// answer: it was grown once.
+    /// never make it, and its screen would stay inexact.
     fn catch_up(&mut self, session: &Arc<SessionHandle>) {
         if self.models.get(&session.id).is_some_and(|model| model.is_behind(session)) {
-            let grown = Grown { session: Arc::downgrade(session), queries: Queries::Leave };
+            let grown = Grown { session: Arc::downgrade(session) };
             self.shared.lock().grown.entry(session.id).or_insert(grown);
         }
     }

@@ -110,6 +110,8 @@ pub(super) async fn attach(
         session: view,
         agent: begun.agent,
     };
+    let client = identity(c)?.client;
+    session.tell(Command::Live { client, from: begun.start.head }).await?;
     let text = response::<SessionAttach>(id, &result)?;
     let stream = ChannelStream::new(channel, session, begun.start, p.window, p.behind);
     let stream = stream.with_fold(begun.fold);

@@ -19,7 +19,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use quarterdeck_core::lease::OwnerLease;
+use quarterdeck_core::{answerer::Answerer, lease::OwnerLease};
 use quarterdeck_holder::log::LogReader;
 use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
@@ -87,6 +87,8 @@ pub(super) struct Session {
     pub(super) inputs: BTreeMap<ClientId, InputProgress>,
     /// Inputs without an attachment that wait for their acknowledgement.
     pub(super) borrowed: Vec<BorrowedInput>,
+    /// Who answers the program's queries.
+    pub(super) answerer: Answerer,
     /// The agent, in an agent's session.
     pub(super) agent: Option<Box<Agent>>,
 }
@@ -153,6 +155,7 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
         ..super::records::first_view(&opened.meta, &opened.log, opened.base, lives)
     };
     let handle = Arc::new(SessionHandle::new(&opened, view, inbox));
+    let replayed_until = opened.replayed_until();
     let Opened { meta, log, base, .. } = opened;
     let mut session = Session {
         context: Arc::clone(context),
@@ -177,6 +180,7 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
         stalled: String::new(),
         inputs: BTreeMap::new(),
         borrowed: Vec::new(),
+        answerer: Answerer::new(replayed_until),
         agent,
     };
     let context = Arc::clone(context);
@@ -432,7 +436,8 @@ impl Session {
                 let agent = self.agent.as_ref().map(|agent| agent.conversation.clone());
                 answer(reply, agent.ok_or_else(no_agent));
             }
-            Command::ModelReply(bytes) => self.handle_model_reply(&bytes),
+            Command::ModelReply(reply) => self.handle_model_reply(reply),
+            Command::Live { client, from } => self.handle_live(client, from),
             Command::Title(title) => {
                 self.title = title;
                 self.publish();
@@ -472,19 +477,6 @@ impl Session {
         self.holder = HolderState::Retry(Instant::now());
         self.read_log(None);
         answer(reply, Ok(self.handle.view()));
-    }
-
-    /// The owner's client answers queries itself; the model does only when nobody owns.
-    fn handle_model_reply(&mut self, bytes: &[u8]) {
-        if self.lease.is_held() {
-            return;
-        }
-        if let HolderState::Linked(link) = &mut self.holder
-            && !link.is_congested()
-            && let Err(error) = link.send(op::REPLY, bytes)
-        {
-            tracing::debug!(session = %self.handle.id, %error, "query not answered");
-        }
     }
 
     /// Sends a request to the holder, or fails what should follow it.

@@ -13,7 +13,7 @@ use super::{
     actor::{HolderState, Lives, Session},
     meta::SessionMeta,
 };
-use crate::{clock, screens::Queries};
+use crate::clock;
 
 /// Records read before the session looks at its other work.
 const RECORDS_PER_READ: usize = 256;
@@ -66,7 +66,7 @@ impl Session {
         }
         self.tail.publish(records.into_iter());
         if self.agent.is_none() {
-            self.context.screens.advance(&self.handle, self.queries());
+            self.context.screens.advance(&self.handle);
         }
     }
 
@@ -160,11 +160,6 @@ impl Session {
             why.clone_into(&mut self.stalled);
             self.publish();
         }
-    }
-
-    /// Whether the relay's model answers the program's queries: nobody's terminal does.
-    fn queries(&self) -> Queries {
-        if self.lease.is_held() { Queries::Leave } else { Queries::Answer }
     }
 
     /// Publishes the session as it is now.

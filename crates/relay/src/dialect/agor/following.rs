@@ -118,6 +118,7 @@ impl Controller {
                 Start { seq, out, head: out, gap: None, snapshot: Some(snapshot) }
             }
         };
+        session.tell(Ask::Live { client: self.me.client, from: start.head }).await?;
         let session = Arc::clone(session);
         let stream = ChannelStream::new(channel, session, start, None, Behind::Skip);
         Ok(Terminal::new(stream, self.me.client, owns))
