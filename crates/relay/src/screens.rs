@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    ids::SessionId,
+    ids::{Out, SessionId},
     record::Position,
 };
 use tokio::sync::oneshot;
@@ -101,8 +101,12 @@ impl Screens {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// The session's log has grown.
+    /// The session's log has grown. A session that has printed nothing needs no model yet: it costs more
+    /// than all else of an idle session.
     pub(crate) fn advance(&self, session: &Arc<SessionHandle>) {
+        if session.tail.head().out == Out(0) {
+            return;
+        }
         let mut queue = self.shared.lock();
         let grown = Grown { session: Arc::downgrade(session) };
         queue.grown.insert(session.id, grown);
@@ -257,7 +261,7 @@ impl Worker {
     }
 
     fn drop_idle(&mut self, idle: Duration) {
-        let now = Instant::now();
+        let (now, before) = (Instant::now(), self.models.len());
         self.models.retain(|_, model| {
             let keep = now.duration_since(model.used) < idle;
             if !keep {
@@ -265,5 +269,9 @@ impl Worker {
             }
             keep
         });
+        if self.models.len() < before {
+            // a screen is most of what a session costs; the allocator would keep it for the next ones
+            quarterdeck_holder::return_free_memory();
+        }
     }
 }
