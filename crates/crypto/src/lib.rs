@@ -1,5 +1,6 @@
 //! Keys, tokens, pins and tickets of Quarterdeck: pure functions over bytes.
 //!
+//! - [`delivery`]: the name under which a message is delivered;
 //! - [`token`]: bearer tokens, and the hash of one that is kept at rest;
 //! - [`pin`]: the hash of a certificate's public key, by which a peer is known without an authority;
 //! - [`relay_key`]: the key that a relay (or a hub) is, its id, and signatures with a purpose;
@@ -16,12 +17,14 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod delivery;
 pub mod pin;
 pub mod relay_key;
 mod text;
 pub mod ticket;
 pub mod token;
 
+pub use delivery::DeliveryKey;
 pub use pin::{ParsePinError, Pin, PinSet};
 pub use relay_key::{PublicKey, Purpose, RelayKey, Seed, Signature};
 pub use ticket::{ClientTicket, TicketKey};

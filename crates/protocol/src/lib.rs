@@ -8,7 +8,9 @@
 //! - [`frame`], [`rpc`] and [`error`]: binary frames, JSON-RPC and its errors between relay and client;
 //! - [`dialect`]: the protocols of other programs, which a relay speaks too;
 //! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked;
-//! - [`agent`]: the events, prompts and commands of coding agents.
+//! - [`agent`]: the events, prompts and commands of coding agents;
+//! - [`mail`]: the bodies of messages between agents;
+//! - [`utc`]: times as text.
 //!
 //! Deliberately not here: what a peer *does* with a message (`quarterdeck-core` decides, the relay
 //! and the holder act).
@@ -25,8 +27,10 @@ pub mod frame;
 pub mod holder;
 pub mod ids;
 pub mod limits;
+pub mod mail;
 pub mod method;
 pub mod record;
 pub mod rpc;
 pub mod scope;
 pub mod session;
+pub mod utc;
