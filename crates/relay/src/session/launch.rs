@@ -10,7 +10,7 @@ use quarterdeck_protocol::{
     agent::Resume,
     error::{ErrorCode, RpcError},
     holder::{LaunchAnswer, LaunchErrorCode, LaunchRequest},
-    ids::{Incarnation, Principal, SessionId},
+    ids::{Incarnation, Label, Principal, SessionId},
     method::{AgentParams, CreateParams, ResumeParams},
     record::{Fact, Lost, SessionKind},
     session::SessionInfo,
@@ -31,7 +31,7 @@ use crate::{
     files,
     journal::Event,
     program::{self, Program},
-    registry::Request,
+    registry::{LabelWish, Request},
     ssh_agent,
 };
 
@@ -64,7 +64,13 @@ pub(crate) async fn create(
     };
     let session = api::random_session_id()?;
     let program = program::prepare(context, caller, &p, session).await?;
-    let reserved = context.registry.reserve_label(p.label.as_ref(), &program.name)?;
+    let prior = prior_label(context, &p, &program);
+    let wish = match (&p.label, &prior) {
+        (Some(label), _) => LabelWish::Exactly(label),
+        (None, Some(prior)) => LabelWish::Again(prior),
+        (None, None) => LabelWish::Lowest { name: &program.name },
+    };
+    let reserved = context.registry.reserve_label(wish)?;
     let meta = SessionMeta {
         schema: META_SCHEMA,
         session,
@@ -102,6 +108,17 @@ pub(crate) async fn create(
     Ok(handle.view())
 }
 
+/// The label under which others know the conversation that is opened again.
+fn prior_label(context: &Context, p: &CreateParams, program: &Program) -> Option<Label> {
+    let vendor = program.agent_meta.as_ref()?.vendor;
+    match &p.agent.as_ref()?.resume {
+        Resume::Resume { vendor_session } => {
+            context.registry.label_of_conversation(vendor, vendor_session)
+        }
+        Resume::New | Resume::Fork { .. } => None,
+    }
+}
+
 /// Starts the program of an ended session again, in the same log.
 ///
 /// # Errors
@@ -117,7 +134,7 @@ pub(crate) async fn resume(
         return Err(RpcError::new(ErrorCode::StillRunning, "the session is still running"));
     }
     let meta = SessionMeta::read(&handle.directory).map_err(|error| storage(&error))?;
-    let _label = context.registry.reserve_label(Some(&meta.label), "")?;
+    let reserved = context.registry.reserve_label(LabelWish::Again(&meta.label))?;
     let create = CreateParams {
         agent: resumed_agent(handle, &meta).await?,
         argv: meta.argv.clone(),
@@ -129,6 +146,10 @@ pub(crate) async fn resume(
     let program = program::prepare(context, caller, &create, meta.session).await?;
     until_free(&handle.directory).await;
     start(context, &meta, program, view.incarnation.next()).await?;
+    if reserved.label != meta.label {
+        let label = reserved.label.clone();
+        handle.ask(|reply| Command::Rename { label, reply }).await?;
+    }
     handle.ask(|reply| Command::Resumed { reply }).await
 }
 
