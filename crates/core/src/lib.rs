@@ -9,7 +9,8 @@
 //! - [`input`]: what a client typed and has not seen applied;
 //! - [`quota`]: which logs go when they take too much room.
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
-//! - [`lockout`]: who presented wrong credentials too often.
+//! - [`lockout`]: who presented wrong credentials too often;
+//! - [`mail`]: where messages between agents go, and what becomes of them.
 #![no_std]
 
 extern crate alloc;
@@ -21,6 +22,7 @@ pub mod input;
 pub mod lease;
 pub mod link;
 pub mod lockout;
+pub mod mail;
 pub mod names;
 pub mod quota;
 pub mod viewer;
