@@ -9,9 +9,9 @@
 //! - [`reply`]: which message answers which;
 //! - [`responder`]: when a message may be answered without asking anybody.
 
-//pub mod outbox;
+pub mod outbox;
 pub mod reply;
-//pub mod responder;
+pub mod responder;
 pub mod routing;
 
 use serde::{Deserialize, Serialize};
