@@ -23,6 +23,7 @@ use crate::{
     config::RelayConfig,
     instance::InstanceDir,
     journal::{Event, Journal},
+    mail::Mail,
     metrics::Metrics,
     options::ZygoteCommand,
     program::Home,
@@ -57,6 +58,8 @@ pub(crate) struct Context {
     pub pin: Option<String>,
     /// Its sessions.
     pub registry: Registry,
+    /// Their mail.
+    pub mail: Mail,
     /// Their terminal models.
     pub screens: Screens,
     /// Bearer tokens.

@@ -11,6 +11,7 @@
 //!   tokens.json       hashes of bearer tokens
 //!   config.toml       the relay's ceiling and limits
 //!   journal.jsonl     logins, tokens, takes
+//!   mail.sqlite       identities with their keys, and their mail
 //!   relay.log         diagnostics of a relay started in the background
 //!   sessions/<id>/    lock, ctl.sock, log/, screens, meta.json, agent.sock
 //! ```
@@ -139,6 +140,11 @@ impl InstanceDir {
     #[must_use]
     pub fn tls(&self) -> PathBuf {
         self.path.join("tls")
+    }
+    /// Identities and their mail.
+    #[must_use]
+    pub fn mail(&self) -> PathBuf {
+        self.path.join("mail.sqlite")
     }
     /// Hashes of bearer tokens.
     #[must_use]

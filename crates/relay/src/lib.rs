@@ -31,6 +31,7 @@ pub mod files;
 pub mod instance;
 pub mod journal;
 mod lock;
+mod mail;
 pub mod metrics;
 pub mod options;
 pub mod peer;

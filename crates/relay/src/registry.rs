@@ -16,6 +16,8 @@ use quarterdeck_protocol::{
     session::SessionInfo,
 };
 
+use tokio::sync::watch;
+
 use crate::{connection::outbox::Outbox, session::SessionHandle};
 
 /// Removed sessions that are remembered for watchers; one that is further behind gets a new `sync`.
@@ -25,6 +27,8 @@ const MAX_TOMBSTONES: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
+    /// The view's number, for who wants to know of changes and not which.
+    changes: watch::Sender<Rev>,
 }
 
 #[derive(Debug, Default)]
@@ -161,6 +165,7 @@ impl Registry {
         let rev = inner.next_rev();
         let entry = Entry { changed: rev, lease_changed: rev, handle };
         inner.sessions.insert(entry.handle.id, entry);
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
@@ -176,6 +181,7 @@ impl Registry {
         if inner.tombstones.len() > MAX_TOMBSTONES {
             inner.tombstones.pop_front();
         }
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
@@ -189,6 +195,7 @@ impl Registry {
                 entry.lease_changed = rev;
             }
         }
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
@@ -275,6 +282,11 @@ impl Registry {
         inner.reserved.push(label.clone());
         drop(inner);
         Ok(ReservedLabel { registry: self, label })
+    }
+
+    /// Wakes whoever awaits a change.
+    pub(crate) fn changes(&self) -> watch::Receiver<Rev> {
+        self.changes.subscribe()
     }
 
     /// Wakes this connection's view from now on.
