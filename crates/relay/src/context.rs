@@ -60,6 +60,8 @@ pub(crate) struct Context {
     pub registry: Registry,
     /// Their mail.
     pub mail: Mail,
+    /// The command by which an agent gets the tools to write to others; empty = none does.
+    pub mail_tools: Vec<String>,
     /// Their terminal models.
     pub screens: Screens,
     /// Bearer tokens.

@@ -277,6 +277,7 @@ fn build_context(
         pin: listeners.pin.clone(),
         registry: Registry::default(),
         mail,
+        mail_tools: options.mail_tools.clone(),
         screens,
         tokens,
         credentials: tokio::sync::watch::Sender::new(0),

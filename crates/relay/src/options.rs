@@ -19,6 +19,8 @@ pub struct RelayOptions {
     pub config: RelayConfig,
     /// The command that becomes the holders' zygote: this binary with its hidden subcommand.
     pub zygote: ZygoteCommand,
+    /// The command by which an agent gets the tools to write to others; empty = none does.
+    pub mail_tools: Vec<String>,
 }
 
 /// A network address and how it is protected.

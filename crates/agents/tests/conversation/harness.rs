@@ -67,6 +67,7 @@ pub(crate) fn start(vendor: Vendor) -> AgentStart {
         resume: Resume::New,
         vendor_session: None,
         provider: None,
+        mail_tools: Vec::new(),
     }
 }
 

@@ -23,7 +23,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 use super::{
-    Reply, Who,
+    PERSON, Reply, Who,
     mailbox::{Mailbox, Peer, now, peer_key},
     owner::{Owner, Waiter, answer, storage},
     sending::{job, recipient},
@@ -51,8 +51,12 @@ impl Owner {
         let rows: Vec<InboundRow> =
             rows.iter().take(store::page()).filter(is_its).cloned().collect();
         let messages = rows.iter().map(|row| self.message(row)).collect();
+        // a person who looks at everything takes nothing away from the sessions that it is for
+        let is_for_reader = |row: &&InboundRow| {
+            label.is_some() || row.to.as_deref() == Some(PERSON) || row.state == "dead"
+        };
         if !p.peek {
-            for row in rows.iter().filter(|row| !row.is_read) {
+            for row in rows.iter().filter(|row| !row.is_read).filter(is_for_reader) {
                 self.take_out(row).map_err(|error| storage(&error))?;
             }
             self.settle();
@@ -130,7 +134,9 @@ impl Owner {
             session: p.from_session.as_ref().and_then(|label| PeerLabel::parse(label.as_str())),
             in_reply_to: p.in_reply_to.clone(),
         };
-        Ok((id, self.own_label(who)?, awaited))
+        // who is no session waits as a person
+        let label = self.own_label(who)?.or_else(|| PERSON.parse().ok());
+        Ok((id, label, awaited))
     }
 
     fn came_before(

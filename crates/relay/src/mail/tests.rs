@@ -249,12 +249,33 @@ fn a_session_speaks_for_itself_and_sees_its_own_mail_only() {
 fn a_message_that_is_read_in_the_inbox_is_not_delivered_as_well() {
     let mut bench = Bench::with_two();
     bench.send(S1, to_session("codex:1", "held")).expect("is taken");
-    let p = MailInboxParams::default();
-    let inbox = bench.ask(|reply| Ask::Inbox(Who::default(), p, None, reply)).expect("an inbox");
-    assert_eq!(inbox.messages[0].state, "held");
-    assert_eq!(inbox.messages[0].why.as_deref(), Some("no_session"));
+    let label: Option<Label> = Some("codex:1".parse().expect("a label"));
+    let read = |bench: &mut Bench, label: Option<Label>| {
+        let p = MailInboxParams::default();
+        let found = bench.ask(|reply| Ask::Inbox(Who::default(), p, label, reply));
+        found.expect("an inbox").messages
+    };
+    // who looks at everything takes nothing away
+    for _ in 0..2 {
+        let all = read(&mut bench, None);
+        assert_eq!((all[0].state.as_str(), all[0].why.as_deref()), ("held", Some("no_session")));
+    }
+    assert_eq!(read(&mut bench, label).len(), 1);
     bench.live(&[(S3, "codex:1", "/a")]);
     assert!(bench.delivery().is_none());
+}
+
+#[test]
+fn a_person_who_waits_gets_what_is_for_people_and_nothing_else() {
+    let mut bench = Bench::with_two();
+    let (reply, mut waits) = oneshot::channel();
+    let p = MailWaitParams { wait_ms: 10_000, ..MailWaitParams::default() };
+    bench.owner.handle(Ask::Wait(Who::default(), p, reply));
+    bench.send(S1, to_session("claude:2", "not yours")).expect("is taken");
+    assert!(waits.try_recv().is_err());
+    bench.send(S1, to_session("person", "yours")).expect("is taken");
+    let got = waits.try_recv().expect("came").expect("came").message.expect("came");
+    assert_eq!(got.text, "yours");
 }
 
 #[test]
