@@ -4,6 +4,7 @@ mod basics;
 mod commands;
 mod inside;
 mod killing;
+mod mail;
 mod prompts;
 mod trouble;
 

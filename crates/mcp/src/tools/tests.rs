@@ -61,7 +61,7 @@ async fn talk(
     (results, asked)
 }
 
-fn call(name: &str, arguments: Value) -> Value {
+fn call(name: &str, arguments: &Value) -> Value {
     let params = json!({ "name": name, "arguments": arguments });
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
 }
@@ -106,7 +106,7 @@ async fn the_tools_are_listed_with_their_inputs() {
 async fn send_and_wait_takes_all_that_send_takes_and_waits_for_its_own_reply() {
     let answers = vec![Ok(job()), Ok(json!({ "message": message("yes") }))];
     let arguments = json!({ "to_session": "claude:2", "body": "done?", "role": "user" });
-    let (results, asked) = talk(answers, &[call("send_and_wait", arguments)]).await;
+    let (results, asked) = talk(answers, &[call("send_and_wait", &arguments)]).await;
     assert_eq!(results[0]["structuredContent"]["reply"]["text"], "yes");
     assert_eq!(asked[0].0, "mail.send");
     assert_eq!(
@@ -122,7 +122,7 @@ async fn send_and_wait_takes_all_that_send_takes_and_waits_for_its_own_reply() {
 async fn a_wait_ends_at_its_time_and_says_so() {
     let answers = vec![Ok(json!({}))];
     let arguments = json!({ "in_reply_to": "msg-1", "timeout_seconds": 0 });
-    let (results, _) = talk(answers, &[call("await_reply", arguments)]).await;
+    let (results, _) = talk(answers, &[call("await_reply", &arguments)]).await;
     let said = &results[0]["structuredContent"];
     assert_eq!((&said["reply"], &said["timedOut"]), (&Value::Null, &json!(true)));
 }
@@ -132,8 +132,8 @@ async fn a_reply_finds_its_way_by_number_or_by_id() {
     let inbox = json!({ "messages": [message("asked")], "more": false });
     let answers = vec![Ok(job()), Ok(inbox), Ok(job())];
     let requests = [
-        call("reply", json!({ "in_reply_to": "#12", "body": "yes" })),
-        call("reply", json!({ "in_reply_to": "msg-2", "body": "yes" })),
+        call("reply", &json!({ "in_reply_to": "#12", "body": "yes" })),
+        call("reply", &json!({ "in_reply_to": "msg-2", "body": "yes" })),
     ];
     let (_, asked) = talk(answers, &requests).await;
     assert_eq!(asked[0].1["in_reply_to"], "#12");
@@ -151,8 +151,8 @@ async fn a_refusal_is_a_result_that_the_agent_can_read() {
         hint: Some("look at the contacts".into()),
     };
     let requests = [
-        call("send", json!({ "to": "x", "body": "hi" })),
-        call("send", json!({ "to_session": "..", "body": "hi" })),
+        call("send", &json!({ "to": "x", "body": "hi" })),
+        call("send", &json!({ "to_session": "..", "body": "hi" })),
     ];
     let (results, asked) = talk(vec![Err(failed)], &requests).await;
     assert_eq!(results[0]["isError"], true);

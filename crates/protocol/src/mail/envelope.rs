@@ -1,10 +1,6 @@
 //! Writing an envelope.
 
-use alloc::{
-    borrow::Cow,
-    format,
-    string::{String, ToString as _},
-};
+use alloc::{format, string::String};
 
 use serde::Serialize;
 
@@ -222,11 +218,8 @@ impl Envelope<'_> {
     }
 
     /// `<address>:<label>`, never short enough to be read as a label.
-    fn scope_key(&self) -> Cow<'_, str> {
+    fn scope_key(&self) -> String {
         let key = format!("{}:{}", self.address, self.from);
-        if fits_label_rule(&key) {
-            return Cow::Owned(format!("quarterdeck identity {}", key.to_string()));
-        }
-        Cow::Owned(key)
+        if fits_label_rule(&key) { format!("quarterdeck identity {key}") } else { key }
     }
 }

@@ -96,10 +96,10 @@ impl Owner {
     pub(super) fn handle_wait(
         &mut self,
         who: &Who,
-        p: MailWaitParams,
+        p: &MailWaitParams,
         reply: Reply<MailWaitResult>,
     ) {
-        let (identity, session, awaited) = match self.awaited(who, &p) {
+        let (identity, session, awaited) = match self.awaited(who, p) {
             Ok(awaited) => awaited,
             Err(error) => return answer(reply, Err(error)),
         };

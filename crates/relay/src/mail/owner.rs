@@ -136,7 +136,7 @@ impl Owner {
         match ask {
             Ask::Send(who, p, reply) => answer(reply, self.handle_send(&who, p)),
             Ask::Inbox(who, p, label, reply) => answer(reply, self.inbox(&who, &p, label.as_ref())),
-            Ask::Wait(who, p, reply) => self.handle_wait(&who, p, reply),
+            Ask::Wait(who, p, reply) => self.handle_wait(&who, &p, reply),
             Ask::Status(who, id, reply) => answer(reply, self.status(&who, id.as_deref())),
             Ask::Whoami(who, reply) => answer(reply, self.whoami(&who)),
             Ask::Contacts(who, reply) => answer(reply, self.contacts(&who)),

@@ -186,7 +186,6 @@ proptest! {
             }
         }
         prop_assert!(outbox.is_empty());
-        drop(drain);
         prop_assert_eq!(ended.len(), jobs.len());
         for numbers in sent.values() {
             prop_assert!(numbers.is_sorted(), "{:?}", numbers);
