@@ -86,7 +86,17 @@ mod raw {
         AgentSetModel,
         AgentWithdraw,
         PromptList,
-        PromptAnswerMethod
+        PromptAnswerMethod,
+        MailWhoami,
+        MailSend,
+        MailInbox,
+        MailWait,
+        MailStatus,
+        MailContacts,
+        MailContactDecide,
+        MailIdentities,
+        MailIdentityAdd,
+        MailIdentityUse
     );
     pub(super) async fn ask(peer: &Peer, method: MethodName) -> Result<Value, RpcError> {
         call(peer, method, params(method)).await
@@ -125,7 +135,17 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
-        MethodName::PromptList => json!({}),
+        MethodName::MailSend => json!({ "to": "nobody", "body": "x" }),
+        MethodName::MailContactDecide => json!({ "contact": "nobody", "decision": "block" }),
+        MethodName::MailIdentityAdd => json!({ "name": "" }),
+        MethodName::MailIdentityUse => json!({ "name": "nobody" }),
+        MethodName::PromptList
+        | MethodName::MailWhoami
+        | MethodName::MailInbox
+        | MethodName::MailWait
+        | MethodName::MailStatus
+        | MethodName::MailContacts
+        | MethodName::MailIdentities => json!({}),
         MethodName::AgentView
         | MethodName::AgentInterrupt
         | MethodName::SessionAttach

@@ -75,10 +75,12 @@ pub(super) async fn decide(
     c: &Connection,
     p: MailContactParams,
 ) -> Result<MailContactsResult, RpcError> {
+    who(c, None)?;
     c.context.mail.ask(|reply| Ask::Decide(p, reply)).await
 }
 
 pub(super) async fn identities(c: &Connection, _: Empty) -> Result<MailIdentitiesResult, RpcError> {
+    who(c, None)?;
     c.context.mail.ask(Ask::Identities).await
 }
 
@@ -86,6 +88,7 @@ pub(super) async fn identity_add(
     c: &Connection,
     p: MailIdentityAddParams,
 ) -> Result<MailIdentitiesResult, RpcError> {
+    who(c, None)?;
     c.context.mail.ask(|reply| Ask::IdentityAdd(p.name, reply)).await
 }
 
@@ -93,5 +96,6 @@ pub(super) async fn identity_use(
     c: &Connection,
     p: MailIdentityUseParams,
 ) -> Result<MailIdentitiesResult, RpcError> {
+    who(c, None)?;
     c.context.mail.ask(|reply| Ask::IdentityUse(p, reply)).await
 }

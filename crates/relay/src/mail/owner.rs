@@ -28,6 +28,10 @@ use quarterdeck_protocol::method::MailWaitResult;
 
 /// The longest time between two looks at the timers: a clock that was set back must not stop them.
 const MAX_NAP: Duration = Duration::from_secs(30);
+/// How long mail that is over is kept: for a while it is history, and what comes again is known by it.
+const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Time between two looks for what is older.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the first identity is called.
 const FIRST_NAME: &str = "default";
 /// Identities of one relay.
@@ -42,6 +46,8 @@ pub(super) struct Owner {
     pub(super) live: Vec<LiveSession>,
     pub(super) waiters: Vec<Waiter>,
     pub(super) courier: mpsc::Sender<Delivery>,
+    /// When it is looked for what is old.
+    next_prune: Duration,
 }
 
 /// Somebody who waits for a message.
@@ -65,6 +71,7 @@ impl Owner {
             live: Vec::new(),
             waiters: Vec::new(),
             courier,
+            next_prune: Duration::ZERO,
         };
         if store::identities(owner.store.read())?.is_empty() {
             let account = Identity::generate().to_stored();
@@ -112,6 +119,13 @@ impl Owner {
         self.handle_ask(ask);
         self.settle();
         self.handle_timeouts();
+    }
+
+    /// As if all that is over were old.
+    #[cfg(test)]
+    pub(super) fn forget_before_now(&mut self) {
+        let later = now() + Duration::from_secs(1);
+        self.store.atomically(|c| store::prune(c, later)).expect("is pruned");
     }
 
     /// Sends a body as it is: what another program might.
@@ -206,6 +220,13 @@ impl Owner {
         for mailbox in self.mailboxes.values_mut() {
             mailbox.router.handle_timeout(now);
             mailbox.outbox.handle_timeout(now);
+        }
+        if self.next_prune <= now {
+            self.next_prune = now + PRUNE_INTERVAL;
+            let pruned = self.store.atomically(|c| store::prune(c, now.saturating_sub(KEEP)));
+            if let Err(error) = pruned {
+                tracing::warn!(%error, "old mail was not removed");
+            }
         }
         for at in (0..self.waiters.len()).rev() {
             if self.waiters[at].until <= now || self.waiters[at].reply.is_closed() {

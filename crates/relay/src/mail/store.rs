@@ -520,6 +520,19 @@ pub(super) fn set_outbound(
     Ok(())
 }
 
+/// Forgets what is over and older than this.
+pub(super) fn prune(c: &Connection, before: Duration) -> Result<(), StoreError> {
+    let before = millis(before);
+    let over = "state IN ('done', 'dead', 'taken') AND at < ?1";
+    c.execute(
+        &format!("DELETE FROM delivery WHERE number IN (SELECT number FROM inbound WHERE {over})"),
+        [before],
+    )?;
+    c.execute(&format!("DELETE FROM inbound WHERE {over}"), [before])?;
+    c.execute("DELETE FROM outbound WHERE NOT is_open AND at < ?1", [before])?;
+    Ok(())
+}
+
 /// The word of a unit variant.
 fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {

@@ -381,3 +381,17 @@ fn unusable_requests_are_refused() {
     let unknown = MailSendParams { in_reply_to: Some("#99".into()), ..to_session("a", "x") };
     check(&mut bench, unknown, ErrorCode::NotFound);
 }
+
+#[test]
+fn what_is_over_goes_after_a_while_and_what_waits_stays() {
+    let mut bench = Bench::with_two();
+    let over = bench.send(S1, to_session("claude:2", "over")).expect("is taken");
+    bench.take(Outcome::Delivered);
+    bench.send(S1, to_session("codex:1", "waits")).expect("is taken");
+    bench.owner.forget_before_now();
+    let who = Who { session: Some(S1), identity: None };
+    let left = bench.ask(|reply| Ask::Status(who, None, reply)).expect("is answered");
+    assert!(left.jobs.iter().all(|job| job.id != over.id), "{left:?}");
+    bench.restart(&[(S1, "claude:1", "/a"), (S3, "codex:1", "/a")]);
+    assert_eq!(bench.take(Outcome::Delivered), (S3, "waits".to_owned()));
+}
