@@ -73,6 +73,12 @@ impl Sequence {
         Arrival::Ahead
     }
 
+    /// The run that is being read.
+    #[must_use]
+    pub const fn stream(&self) -> Option<Stream> {
+        self.stream
+    }
+
     /// Whether letters are kept that wait for others.
     #[must_use]
     pub fn is_waiting(&self) -> bool {

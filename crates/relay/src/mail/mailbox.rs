@@ -14,8 +14,8 @@ use quarterdeck_protocol::{
 use quarterdeck_seal::{
     Card, Fingerprint, Identity, IdentityKey, Ratchets,
     contact::{Contact, Standing},
-    letter::Stream,
-    sequence::Sequence,
+    letter::{Letter, Stream},
+    sequence::{Arrival, Sequence},
 };
 use rusqlite::Connection;
 
@@ -45,6 +45,8 @@ pub(super) struct Peer {
     pub(super) stream: Stream,
     pub(super) written: u64,
     pub(super) sequence: Sequence,
+    /// Since when letters wait for one that is missing.
+    pub(super) ahead_since: Option<Duration>,
     /// A batch that waits for a key to begin a ratchet with.
     pub(super) claiming: Vec<quarterdeck_core::mail::MailNumber>,
 }
@@ -136,6 +138,7 @@ impl Peer {
             stream,
             written: 0,
             sequence: Sequence::default(),
+            ahead_since: None,
             claiming: Vec::new(),
         }
     }
@@ -144,8 +147,19 @@ impl Peer {
         let StoredPeer { name, contact, inbound, ratchets, stream, written, sequence } = stored;
         let ratchets =
             Ratchets::from_stored(&ratchets).map_err(|_| StoreError::Damaged("ratchets"))?;
-        let claiming = Vec::new();
-        Ok(Self { name, contact, inbound, ratchets, stream, written, sequence, claiming })
+        // it is waited for anew: the time before the restart is not known
+        let ahead_since = sequence.is_waiting().then(now);
+        Ok(Self {
+            name,
+            contact,
+            inbound,
+            ratchets,
+            stream,
+            written,
+            sequence,
+            ahead_since,
+            claiming: Vec::new(),
+        })
     }
 
     /// What is to be stored.
@@ -159,6 +173,28 @@ impl Peer {
             written: self.written,
             sequence: self.sequence.clone(),
         }
+    }
+
+    /// A letter was opened: which others are in turn because its run is another one, and what is with it.
+    pub(super) fn take_place(&mut self, letter: &Letter) -> (Vec<(Stream, u64)>, Arrival) {
+        let released = match self.sequence.stream() {
+            Some(stream) if stream != letter.stream => self.skip_missing(),
+            Some(_) | None => Vec::new(),
+        };
+        let arrival = self.sequence.handle_letter(letter.stream, letter.number);
+        self.ahead_since = self.sequence.is_waiting().then(|| self.ahead_since.unwrap_or_else(now));
+        (released, arrival)
+    }
+
+    /// Waits no longer for what is missing; which kept letters are in turn by that.
+    pub(super) fn skip_missing(&mut self) -> Vec<(Stream, u64)> {
+        let mut released = Vec::new();
+        self.ahead_since = None;
+        while let (Some(stream), Some(skipped)) = (self.sequence.stream(), self.sequence.skip()) {
+            tracing::warn!(peer = %self.contact.identity(), lost = skipped.lost, "letters are lost");
+            released.extend(skipped.then.into_iter().map(|number| (stream, number)));
+        }
+        released
     }
 
     /// What is done with its mail: nothing of who was not accepted goes to a session.

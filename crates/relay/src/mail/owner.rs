@@ -28,6 +28,8 @@ use quarterdeck_protocol::method::MailWaitResult;
 
 /// The longest time between two looks at the timers: a clock that was set back must not stop them.
 const MAX_NAP: Duration = Duration::from_secs(30);
+/// How long later letters wait for one that is missing.
+const MISSING_LIMIT: Duration = Duration::from_secs(60);
 /// How long mail that is over is kept: for a while it is history, and what comes again is known by it.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Time between two looks for what is older.
@@ -119,6 +121,15 @@ impl Owner {
         self.handle_ask(ask);
         self.settle();
         self.handle_timeouts();
+    }
+
+    /// As if the next letter were lost on its way.
+    #[cfg(test)]
+    pub(super) fn lose_letter(&mut self, from: &str, to: &str) {
+        let (from, to) = (self.named(from).expect("known"), self.named(to).expect("known"));
+        let to = self.mailboxes[&to].key();
+        let mailbox = self.mailboxes.get_mut(&from).expect("known");
+        mailbox.peers.get_mut(&to).expect("known").written += 1;
     }
 
     /// As if all that is over were old.
@@ -221,6 +232,9 @@ impl Owner {
             mailbox.router.handle_timeout(now);
             mailbox.outbox.handle_timeout(now);
         }
+        if let Err(error) = self.skip_missing_since(now.saturating_sub(MISSING_LIMIT)) {
+            self.recover(&error);
+        }
         if self.next_prune <= now {
             self.next_prune = now + PRUNE_INTERVAL;
             let pruned = self.store.atomically(|c| store::prune(c, now.saturating_sub(KEEP)));
@@ -234,6 +248,17 @@ impl Owner {
                 answer(waiter.reply, Ok(MailWaitResult::default()));
             }
         }
+    }
+
+    pub(super) fn skip_missing_since(&mut self, then: Duration) -> Result<(), StoreError> {
+        let overdue = |peer: &Peer| peer.ahead_since.is_some_and(|since| since <= then);
+        let of_mailbox = |mailbox: &Mailbox| {
+            let peers = mailbox.peers.iter().filter(|(_, peer)| overdue(peer));
+            peers.map(|(key, _)| (mailbox.id, *key)).collect::<Vec<_>>()
+        };
+        let waiting: Vec<(i64, IdentityKey)> =
+            self.mailboxes.values().flat_map(of_mailbox).collect();
+        waiting.into_iter().try_for_each(|(id, from)| self.skip_missing(id, &from))
     }
 
     pub(super) fn ids(&self) -> Vec<i64> {

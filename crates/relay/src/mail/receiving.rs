@@ -17,7 +17,7 @@ use quarterdeck_protocol::{
 };
 use quarterdeck_seal::{
     IdentityKey, Letter, LetterKind, OpenError, Sealed,
-    letter::{MAX_RECEIPTS, Receipt},
+    letter::{MAX_RECEIPTS, Receipt, Stream},
     sequence::Arrival,
 };
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,8 @@ impl Told {
 struct Opened {
     letter: Letter,
     arrival: Arrival,
+    /// Letters of the run before whose turn has come.
+    released: Vec<(Stream, u64)>,
 }
 
 impl Owner {
@@ -89,8 +91,8 @@ impl Owner {
         }
         match known.ratchets.open(&mut mailbox.identity, sender, &sealed) {
             Ok(letter) => {
-                let arrival = known.sequence.handle_letter(letter.stream, letter.number);
-                self.keep(id, &from, Opened { letter, arrival })
+                let (released, arrival) = known.take_place(&letter);
+                self.keep(id, &from, Opened { letter, arrival, released })
             }
             // it came again because an acknowledgement was lost
             Err(OpenError::Repeated) => Ok(()),
@@ -104,7 +106,7 @@ impl Owner {
 
     /// Stores what was opened with the keys that opened it, and acts on what is in turn.
     fn keep(&mut self, id: i64, from: &IdentityKey, opened: Opened) -> Result<(), StoreError> {
-        let Opened { letter, arrival } = opened;
+        let Opened { letter, arrival, released } = opened;
         let row = inbound_row(id, from, &letter, &arrival);
         let Some(mailbox) = self.mailboxes.get(&id) else { return Ok(()) };
         let Some(known) = mailbox.peers.get(from) else { return Ok(()) };
@@ -113,6 +115,9 @@ impl Owner {
             store::save_account(c, id, &account)?;
             store::save_peer(c, id, &stored)?;
             let mut kept = Vec::new();
+            for letter in released {
+                kept.extend(store::release(c, id, from, letter)?);
+            }
             if let Some(row) = row
                 && let Some(number) = store::add_inbound(c, &row)?
                 && matches!(arrival, Arrival::InTurn { .. })
@@ -131,6 +136,23 @@ impl Owner {
         {
             self.handle_receipts(id, from, &letter.body)?;
         }
+        kept.iter().try_for_each(|row| self.place(row))
+    }
+
+    /// Gives up what was missing for too long, and goes on with what came after it.
+    pub(super) fn skip_missing(&mut self, id: i64, from: &IdentityKey) -> Result<(), StoreError> {
+        let Some(mailbox) = self.mailboxes.get_mut(&id) else { return Ok(()) };
+        let Some(known) = mailbox.peers.get_mut(from) else { return Ok(()) };
+        let released = known.skip_missing();
+        let stored = known.to_stored();
+        let kept = self.store.atomically(|c| {
+            store::save_peer(c, id, &stored)?;
+            let mut kept = Vec::new();
+            for letter in released {
+                kept.extend(store::release(c, id, from, letter)?);
+            }
+            Ok::<_, StoreError>(kept)
+        })?;
         kept.iter().try_for_each(|row| self.place(row))
     }
 

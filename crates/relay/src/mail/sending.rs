@@ -61,7 +61,19 @@ impl Owner {
             self.keep_outbound(&row, &addressed)
         };
         let row = stored.map_err(|error| storage(&error))?;
+        if let Some(number) = addressed.answers {
+            // whoever answers has read it: its sender is told
+            self.tell_answered(number).map_err(|error| storage(&error))?;
+            self.settle();
+        }
         Ok(job(&row))
+    }
+
+    fn tell_answered(&mut self, number: MailNumber) -> Result<(), StoreError> {
+        match store::inbound(self.store.read(), number)? {
+            Some(row) => self.tell_read(&row),
+            None => Ok(()),
+        }
     }
 
     /// The label under which a caller writes.

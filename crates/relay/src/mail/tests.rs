@@ -158,7 +158,8 @@ fn a_message_to_a_label_reaches_that_session_only_and_its_reply_correlates() {
     let reply = MailSendParams { in_reply_to: Some("#1".into()), ..to_session("claude:1", "yes") };
     bench.send(S2, MailSendParams { to_session: None, ..reply }).expect("is taken");
     let got = waits.try_recv().expect("came").expect("came").message.expect("came");
-    assert_eq!((got.text.as_str(), got.in_reply_to), ("yes", Some(sent.id)));
+    assert_eq!((got.text.as_str(), got.in_reply_to), ("yes", Some(sent.id.clone())));
+    assert_eq!(bench.state(S1, &sent.id), word("read"), "who answers has read it");
     assert_eq!(got.from_session.as_deref(), Some("claude:2"));
     assert!(bench.delivery().is_none(), "who waits for it gets it, and no prompt besides");
 }
@@ -394,4 +395,20 @@ fn what_is_over_goes_after_a_while_and_what_waits_stays() {
     assert!(left.jobs.iter().all(|job| job.id != over.id), "{left:?}");
     bench.restart(&[(S1, "claude:1", "/a"), (S3, "codex:1", "/a")]);
     assert_eq!(bench.take(Outcome::Delivered), (S3, "waits".to_owned()));
+}
+
+#[test]
+fn what_comes_after_a_lost_letter_waits_for_it_and_not_for_ever() {
+    let mut bench = Bench::with_identities();
+    bench.send(S1, to_identity("bob", "one")).expect("is taken");
+    assert_eq!(bench.take(Outcome::Delivered), (S2, "one".to_owned()));
+    bench.owner.lose_letter("default", "bob");
+    bench.send(S1, to_identity("bob", "three")).expect("is taken");
+    assert!(bench.delivery().is_none(), "it is not its turn");
+    bench.restart(&[(S1, "claude:1", "/a"), (S2, "claude:2", "/b")]);
+    assert!(bench.delivery().is_none(), "still not");
+    let later = super::mailbox::now() + std::time::Duration::from_secs(1);
+    bench.owner.skip_missing_since(later).expect("is stored");
+    bench.owner.settle();
+    assert_eq!(bench.take(Outcome::Delivered), (S2, "three".to_owned()));
 }
