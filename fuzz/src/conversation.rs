@@ -63,6 +63,7 @@ impl Session {
             resume: Resume::New,
             vendor_session: None,
             provider: None,
+            mail_tools: Vec::new(),
         };
         let body = RawJson::from_value(&how).expect("is JSON");
         self.record(&Fact::Note(Note { topic: topic::START.into(), body }));
@@ -145,7 +146,7 @@ impl Session {
                     assert!(running, "a turn ends that does not run");
                     running = false;
                 }
-                Update::PromptOpened(prompt) => assert!(open.insert(prompt.id)),
+                Update::PromptOpened { prompt } => assert!(open.insert(prompt.id)),
                 Update::PromptUpdate { prompt, state } if state.is_final() => {
                     assert!(open.remove(prompt), "a prompt is settled once");
                 }
