@@ -74,7 +74,7 @@ pub(crate) async fn start(settings: &Settings, flags: &[String]) -> Result<Start
             .caused_by(&error)
             .hint("see what is wrong: qd doctor")
     };
-    quarterdeck_relay::files::private_directory(settings.directory.path()).map_err(|error| {
+    quarterdeck_access::files::private_directory(settings.directory.path()).map_err(|error| {
         CliError::new(Kind::Failed, "the instance's directory cannot be used").caused_by(&error)
     })?;
     let log = open_log(&settings.directory.diagnostics()).map_err(failed)?;

@@ -6,7 +6,8 @@
 //! - [`viewer`]: how much a viewer is sent, and when it skips;
 //! - [`names`]: which session a word means, which label a new one gets;
 //! - [`input`]: what a client typed and has not seen applied;
-//! - [`quota`]: which logs go when they take too much room.
+//! - [`quota`]: which logs go when they take too much room;
+//! - [`invitations`]: one-use pairing codes;
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
 //! - [`lockout`]: who presented wrong credentials too often.
 #![no_std]
@@ -16,6 +17,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod input;
+pub mod invitations;
 pub mod lease;
 pub mod link;
 pub mod lockout;

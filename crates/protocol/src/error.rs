@@ -101,6 +101,12 @@ codes! {
     AgentNotReady = -32024, "agent_not_ready";
     /// The session is of another kind: a terminal, or an agent.
     WrongKind = -32025, "wrong_kind";
+    /// The machine cannot be reached just now.
+    Unreachable = -32026, "unreachable";
+    /// The hub has this machine already, or another one of that name.
+    MachineExists = -32027, "machine_exists";
+    /// The pairing line, its code or the other side's key was not accepted.
+    PairingFailed = -32028, "pairing_failed";
 }
 
 /// Typed detail of an error. A newer peer's detail reads as `None` of [`RpcError::detail`].

@@ -12,7 +12,6 @@ use std::{
 };
 
 use quarterdeck_core::lockout::Lockout;
-use quarterdeck_crypto::{RelayKey, Seed};
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
@@ -31,8 +30,10 @@ use crate::{
     config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
     files,
+    instance::InstanceDir,
     journal::{Event, Journal},
-    lock::{self, RelayRecord},
+    keys,
+    lock::{self, DaemonRecord},
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     program,
@@ -58,7 +59,7 @@ pub async fn run(
 ) -> Result<(), RelayError> {
     // the holders know their relay by this name; see `quarterdeck_holder`'s process table
     let _ = rustix::thread::set_name(c"qd-relay");
-    let lock = lock::acquire(&options.directory).await?;
+    let lock = acquire(&options.directory).await?;
     let listeners = bind(&options).await?;
     let context = build_context(&options, &listeners, shutdown.clone())?;
     adopt_sessions(&context);
@@ -95,15 +96,18 @@ async fn stop(context: &Context) {
     let _ = std::fs::remove_file(context.directory.socket());
 }
 
+async fn acquire(directory: &InstanceDir) -> Result<File, RelayError> {
+    let lock = lock::acquire(&directory.lock(), &directory.record()).await;
+    let lock = lock.map_err(|error| RelayError::of_lock(error, directory.name()))?;
+    files::private_directory(&directory.sessions())
+        .map_err(|error| RelayError::Files(Box::new(error)))?;
+    Ok(lock)
+}
+
 fn write_record(context: &Context) {
-    let record = RelayRecord { pid: std::process::id(), listening: context.listening.clone() };
-    let written = serde_json::to_vec(&record).map(|text| {
-        if let Err(error) = files::write_private(&context.directory.record(), &text) {
-            tracing::warn!(%error, "relay.json not written");
-        }
-    });
-    if written.is_err() {
-        tracing::warn!("relay.json not written");
+    let record = DaemonRecord { pid: std::process::id(), listening: context.listening.clone() };
+    if let Err(error) = lock::write_record(&context.directory.record(), &record) {
+        tracing::warn!(%error, "relay.json not written");
     }
 }
 
@@ -130,22 +134,6 @@ fn raise_generation(options: &RelayOptions) -> Result<Generation, RelayError> {
         Ok(next)
     };
     raise().map_err(|source| RelayError::Storage { path: path.clone(), source })
-}
-
-fn load_key(options: &RelayOptions) -> Result<RelayKey, RelayError> {
-    let path = options.directory.key();
-    let refused = |error| RelayError::Files(Box::new(error));
-    let storage =
-        |text: &str| RelayError::Storage { path: path.clone(), source: io::Error::other(text) };
-    if let Some(bytes) = files::read_private(&path, 64).map_err(refused)? {
-        let seed: [u8; 32] =
-            bytes.try_into().map_err(|_| storage("the key has not 32 bytes; it was changed"))?;
-        return Ok(RelayKey::from_seed(&Seed::from_bytes(seed)));
-    }
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|_| storage("the system gives no random bytes"))?;
-    files::write_private(&path, &seed).map_err(refused)?;
-    Ok(RelayKey::from_seed(&Seed::from_bytes(seed)))
 }
 
 struct Listeners {
@@ -231,7 +219,7 @@ fn build_context(
 ) -> Result<Arc<Context>, RelayError> {
     let directory = &options.directory;
     let generation = raise_generation(options)?;
-    let key = load_key(options)?;
+    let key = keys::load_or_make(&directory.key())?;
     let relay_id = RelayId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.tokens(), relay_id)
         .map_err(|error| RelayError::Tokens(Box::new(error)))?;

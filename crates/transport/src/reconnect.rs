@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use dialer::{Dialer, HelloError, ReconnectError, RelayDialer};
+pub use dialer::{Dialer, HelloError, ReconnectError, RelayDialer, check_peer, greet};
 
 use crate::{
     client::{Client, Events},

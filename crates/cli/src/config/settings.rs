@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quarterdeck_relay::instance::{InstanceDir, InstanceName};
+use quarterdeck_access::instance::{InstanceDir, InstanceName};
 
 use super::{Environment, FileConfig, GlobalArgs, TokenSource};
 use crate::{
@@ -130,7 +130,7 @@ fn instance_name(
     let exported = environment.text("QD_INSTANCE");
     let given = typed.instance.clone().or(exported).or_else(|| file.instance.clone());
     let Some(given) = given else { return Ok(InstanceName::default_instance()) };
-    given.parse().map_err(|error: quarterdeck_relay::instance::BadInstanceName| {
+    given.parse().map_err(|error: quarterdeck_access::instance::BadInstanceName| {
         let failure = CliError::usage(error.to_string());
         match error.canonical {
             Some(name) => failure.hint(format!("did you mean: --instance {name}")),

@@ -82,8 +82,11 @@ fn files((certificate, key): (PathBuf, PathBuf)) -> ServerIdentity {
 #[test]
 fn the_upgrade_request_has_its_golden_bytes() {
     let token = Token::from_bytes([0; 32]);
-    let wanted =
-        Upgrade { authority: "[::1]:7717".to_owned(), path: "/team/v1/ws", token: Some(&token) };
+    let wanted = Upgrade {
+        authority: "[::1]:7717".to_owned(),
+        path: "/team/v1/ws",
+        credential: Credential::Token(&token),
+    };
     let golden = "GET /team/v1/ws HTTP/1.1\r\n\
         Host: [::1]:7717\r\n\
         Connection: Upgrade\r\n\
@@ -94,7 +97,7 @@ fn the_upgrade_request_has_its_golden_bytes() {
         user-agent: quarterdeck/0.1.0\r\n\
         Sec-WebSocket-Protocol: quarterdeck.v1\r\n\r\n";
     assert_eq!(sorted(&upgrade::golden(&wanted)), sorted(golden));
-    let anonymous = Upgrade { token: None, ..wanted };
+    let anonymous = Upgrade { credential: Credential::None, ..wanted };
     assert!(!upgrade::golden(&anonymous).contains("authorization"));
 }
 
@@ -604,7 +607,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let outcome = runtime.block_on(async {
             let (ours, mut theirs) = tokio::io::duplex(16);
-            let wanted = Upgrade { authority: "x".to_owned(), path: "/v1/ws", token: None };
+            let wanted = Upgrade { authority: "x".to_owned(), path: "/v1/ws", credential: Credential::None };
             let head = if as_http { format!("HTTP/1.1 {status} X\r\n") } else { String::new() };
             let talk = async {
                 let (mut read, mut write) = tokio::io::split(&mut theirs);

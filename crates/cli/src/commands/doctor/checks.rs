@@ -48,7 +48,7 @@ pub(super) fn directory(settings: &Settings) -> Check {
         return Check::fail(NAME, format!("{} has no parent", path.display()), "--base-dir DIR");
     };
     if existing == path
-        && let Err(error) = quarterdeck_relay::files::private_directory(path)
+        && let Err(error) = quarterdeck_access::files::private_directory(path)
     {
         let advice = "the text says how, or choose another one: --base-dir DIR";
         return Check::fail(NAME, error.to_string(), advice);

@@ -8,8 +8,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::error::RelayError;
-
 /// Mode of every file of an instance.
 const PRIVATE_FILE: u32 = 0o600;
 /// Mode of every directory of an instance.
@@ -90,21 +88,6 @@ impl FileError {
 
     fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + use<'a> {
         move |source| Self::Io { path: path.to_owned(), action, source }
-    }
-}
-
-impl From<FileError> for RelayError {
-    fn from(error: FileError) -> Self {
-        let path = error.path().to_owned();
-        match error {
-            FileError::Io { source, .. } => Self::Storage { path, source },
-            refused @ (FileError::Foreign { .. }
-            | FileError::Exposed { .. }
-            | FileError::WrongKind { .. }
-            | FileError::TooLarge { .. }) => {
-                Self::Storage { path, source: io::Error::other(refused) }
-            }
-        }
     }
 }
 
@@ -396,16 +379,5 @@ mod tests {
         assert_eq!(sweep_leftovers(directory.path(), later).expect("sweeps"), 1);
         assert!(!left.exists());
         assert_eq!(fs::read_dir(directory.path()).expect("lists").count(), 3);
-    }
-
-    #[test]
-    fn a_refusal_keeps_its_sentence_as_a_relay_error() {
-        let (directory, _) = scratch();
-        set_mode(directory.path(), 0o777);
-        let refused = private_directory(directory.path()).expect_err("is open");
-        let RelayError::Storage { path, source } = refused.into() else { panic!("storage") };
-        assert_eq!(path, directory.path());
-        assert!(source.to_string().contains("is open to other users"), "{source}");
-        set_mode(directory.path(), 0o700);
     }
 }

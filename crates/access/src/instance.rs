@@ -12,6 +12,16 @@
 //!   config.toml       the relay's ceiling and limits
 //!   journal.jsonl     logins, tokens, takes
 //!   relay.log         diagnostics of a relay started in the background
+//!   hubs.json         hubs that are paired with the relay
+//!   hub.lock          held for life by the one live hub
+//!   hub.json          pid and addresses of the running hub
+//!   hub.sock          the hub's Unix socket, 0600
+//!   hub.key           the hub's Ed25519 seed
+//!   hub.db            its machines and their last known sessions (SQLite)
+//!   hub-tls/          its own certificate and key
+//!   hub-tokens.json   hashes of its bearer tokens
+//!   hub-journal.jsonl its logins, tokens, machines
+//!   hub.log           diagnostics of a hub started in the background
 //!   sessions/<id>/    lock, ctl.sock, log/, screens, meta.json, agent.sock
 //! ```
 
@@ -159,6 +169,56 @@ impl InstanceDir {
     #[must_use]
     pub fn diagnostics(&self) -> PathBuf {
         self.path.join("relay.log")
+    }
+    /// Hubs that are paired with the relay.
+    #[must_use]
+    pub fn hubs(&self) -> PathBuf {
+        self.path.join("hubs.json")
+    }
+    /// Kernel lock of the one live hub.
+    #[must_use]
+    pub fn hub_lock(&self) -> PathBuf {
+        self.path.join("hub.lock")
+    }
+    /// Pid and addresses of the running hub.
+    #[must_use]
+    pub fn hub_record(&self) -> PathBuf {
+        self.path.join("hub.json")
+    }
+    /// The hub's Unix socket.
+    #[must_use]
+    pub fn hub_socket(&self) -> PathBuf {
+        self.path.join("hub.sock")
+    }
+    /// Seed of the hub's key.
+    #[must_use]
+    pub fn hub_key(&self) -> PathBuf {
+        self.path.join("hub.key")
+    }
+    /// The hub's machines and their last known sessions.
+    #[must_use]
+    pub fn hub_database(&self) -> PathBuf {
+        self.path.join("hub.db")
+    }
+    /// Directory of the hub's own certificate.
+    #[must_use]
+    pub fn hub_tls(&self) -> PathBuf {
+        self.path.join("hub-tls")
+    }
+    /// Hashes of the hub's bearer tokens.
+    #[must_use]
+    pub fn hub_tokens(&self) -> PathBuf {
+        self.path.join("hub-tokens.json")
+    }
+    /// The hub's logins, tokens and machines.
+    #[must_use]
+    pub fn hub_journal(&self) -> PathBuf {
+        self.path.join("hub-journal.jsonl")
+    }
+    /// Diagnostics of a hub started in the background.
+    #[must_use]
+    pub fn hub_diagnostics(&self) -> PathBuf {
+        self.path.join("hub.log")
     }
     /// All sessions.
     #[must_use]

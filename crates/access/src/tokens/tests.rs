@@ -3,6 +3,7 @@ use super::*;
 use std::fs;
 
 use crate::files;
+use quarterdeck_protocol::ids::RelayId;
 
 const ISSUER: RelayId = RelayId::from_bytes([7; 16]);
 const NOW: u64 = 1_800_000_000;

@@ -12,6 +12,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -20,7 +21,7 @@ use quarterdeck_crypto::{Token, TokenHash};
 use quarterdeck_protocol::{
     dialect::Dialect,
     error::{ErrorCode, RpcError},
-    ids::{ParseIdError, Principal, RelayId, SessionId},
+    ids::{ParseIdError, Principal, SessionId},
     method::{TokenCreateParams, TokenInfo, TokenRotateParams, TokenSecret},
     scope::{Scope, Scopes},
 };
@@ -233,8 +234,8 @@ impl TokenError {
 #[derive(Debug)]
 pub struct TokenStore {
     path: PathBuf,
-    /// Who vouches for the principals of new tokens: this relay.
-    issuer: RelayId,
+    /// Who vouches for the principals of new tokens: the id of the relay or hub.
+    issuer: String,
     /// Held while the file is changed, so that changes follow each other.
     changing: Mutex<()>,
     live: Mutex<Live>,
@@ -263,11 +264,11 @@ impl TokenStore {
     ///
     /// # Errors
     /// When the file is of a newer version, is not understood, or cannot be read. It is not changed.
-    pub fn open(path: &Path, issuer: RelayId) -> Result<Self, TokenError> {
+    pub fn open(path: &Path, issuer: impl fmt::Display) -> Result<Self, TokenError> {
         let file = TokenFile::load(path)?;
         let live = Live { file, used: BTreeMap::new(), latest: 0, last_used_saved_at: 0 };
         let (changing, live) = (Mutex::new(()), Mutex::new(live));
-        Ok(Self { path: path.to_owned(), issuer, changing, live })
+        Ok(Self { path: path.to_owned(), issuer: issuer.to_string(), changing, live })
     }
 
     /// Checks a secret that was presented on the wire `quarterdeck.v1`. Every stored hash is compared,

@@ -1,47 +1,72 @@
-//! The lock of an instance: one relay at a time.
+//! The locks of an instance: one relay and one hub at a time.
 
 use std::{
     fs::{File, TryLockError},
+    io,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use crate::{RelayError, files, instance::InstanceDir};
+use crate::files::{self, FileError};
 
-/// How long a dead relay's lock may be held. A child that the relay was just starting has all its files
+/// How long a dead daemon's lock may be held. A child that it was just starting has all its files
 /// until it becomes another program.
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// `relay.json`: a hint for people and for who meets the lock.
+/// `relay.json` or `hub.json`: a hint for people and for who meets the lock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RelayRecord {
-    /// Pid of the relay.
+pub struct DaemonRecord {
+    /// Pid of the daemon.
     pub pid: u32,
     /// Its addresses.
     pub listening: Vec<String>,
 }
 
-/// The instance's lock, for life.
+/// Why a daemon does not get its lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another one has it.
+    #[error("another one runs (pid {pid})", pid = pid.map_or("unknown".to_owned(), |p| p.to_string()))]
+    Held {
+        /// Pid from its record.
+        pid: Option<u32>,
+        /// Where it listens, from its record.
+        listening: Vec<String>,
+    },
+    /// The lock's file cannot be used.
+    #[error("cannot use {path}", path = path.display())]
+    Storage {
+        /// Which.
+        path: PathBuf,
+        /// Cause.
+        source: io::Error,
+    },
+    /// The directory is not as it must be.
+    #[error(transparent)]
+    Files(Box<FileError>),
+}
+
+/// A daemon's lock at `path` in its instance's directory, for life. `record` is what its owner wrote
+/// about itself.
 ///
 /// # Errors
-/// When another relay has it, or the directory cannot be used.
-pub(crate) async fn acquire(directory: &InstanceDir) -> Result<File, RelayError> {
-    let path = directory.lock();
-    let storage = |source| RelayError::Storage { path: path.clone(), source };
-    files::private_directory(directory.path())
-        .and_then(|()| files::private_directory(&directory.sessions()))
-        .map_err(|error| RelayError::Files(Box::new(error)))?;
+/// When another one has it, or the directory cannot be used.
+pub async fn acquire(path: &Path, record: &Path) -> Result<File, LockError> {
+    let storage = |source| LockError::Storage { path: path.to_owned(), source };
+    let directory = path.parent().unwrap_or(path);
+    files::private_directory(directory).map_err(|error| LockError::Files(Box::new(error)))?;
     // it may have been made by hand, for a configuration
     let private = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(directory.path(), private).map_err(storage)?;
+    std::fs::set_permissions(directory, private).map_err(storage)?;
     let mut open = File::options();
     open.create(true).truncate(false).read(true).write(true).mode(0o600);
-    let lock = open.open(&path).map_err(storage)?;
+    let lock = open.open(path).map_err(storage)?;
     let limit = Instant::now() + LEFTOVER_LIMIT;
     loop {
         match lock.try_lock() {
@@ -49,11 +74,10 @@ pub(crate) async fn acquire(directory: &InstanceDir) -> Result<File, RelayError>
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) => return Err(storage(source)),
         }
-        let record = read_record(directory);
+        let record = read_record(record);
         let lives = record.as_ref().is_some_and(|record| lives(record.pid));
         if lives || Instant::now() >= limit {
-            return Err(RelayError::AlreadyRunning {
-                instance: directory.name().clone(),
+            return Err(LockError::Held {
                 pid: record.as_ref().map(|record| record.pid),
                 listening: record.map(|record| record.listening).unwrap_or_default(),
             });
@@ -62,8 +86,20 @@ pub(crate) async fn acquire(directory: &InstanceDir) -> Result<File, RelayError>
     }
 }
 
-fn read_record(directory: &InstanceDir) -> Option<RelayRecord> {
-    serde_json::from_slice(&std::fs::read(directory.record()).ok()?).ok()
+/// What a daemon wrote about itself, if it can be read.
+#[must_use]
+pub fn read_record(path: &Path) -> Option<DaemonRecord> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Writes what a daemon says of itself.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_record(path: &Path, record: &DaemonRecord) -> Result<(), FileError> {
+    // of a number and texts there is always a JSON form
+    let text = serde_json::to_vec(record).unwrap_or_default();
+    files::write_private(path, &text)
 }
 
 /// Whether a process runs; one that nobody has waited for yet does not.
@@ -78,16 +114,20 @@ fn lives(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::InstanceName;
+    use crate::instance::{InstanceDir, InstanceName};
 
     fn instance(home: &tempfile::TempDir) -> InstanceDir {
         InstanceDir::new(home.path(), InstanceName::default_instance())
     }
 
     fn record(directory: &InstanceDir, pid: u32) {
-        let record = RelayRecord { pid, listening: Vec::new() };
+        let record = DaemonRecord { pid, listening: Vec::new() };
         let text = serde_json::to_vec(&record).expect("is JSON");
         std::fs::write(directory.record(), text).expect("writes");
+    }
+
+    async fn take(directory: &InstanceDir) -> Result<File, LockError> {
+        acquire(&directory.lock(), &directory.record()).await
     }
 
     /// The id of a process that has ended.
@@ -101,14 +141,14 @@ mod tests {
     async fn what_a_dead_relay_left_behind_is_waited_for() {
         let home = tempfile::tempdir().expect("a directory");
         let directory = instance(&home);
-        let before = acquire(&directory).await.expect("is free");
+        let before = take(&directory).await.expect("is free");
         record(&directory, dead());
         let release = async {
             // after the first try, which comes first
             tokio::task::yield_now().await;
             drop(before);
         };
-        let (after, ()) = tokio::join!(acquire(&directory), release);
+        let (after, ()) = tokio::join!(take(&directory), release);
         after.expect("is free in the end");
     }
 
@@ -116,11 +156,11 @@ mod tests {
     async fn a_lock_that_stays_held_is_another_relays() {
         let home = tempfile::tempdir().expect("a directory");
         let directory = instance(&home);
-        let _before = acquire(&directory).await.expect("is free");
+        let _before = take(&directory).await.expect("is free");
         record(&directory, dead());
         let begin = Instant::now();
-        let refused = acquire(&directory).await;
-        assert!(matches!(refused, Err(RelayError::AlreadyRunning { .. })), "{refused:?}");
+        let refused = take(&directory).await;
+        assert!(matches!(refused, Err(LockError::Held { .. })), "{refused:?}");
         assert!(begin.elapsed() >= LEFTOVER_LIMIT);
     }
 
@@ -128,11 +168,11 @@ mod tests {
     async fn a_relay_that_lives_is_told_at_once() {
         let home = tempfile::tempdir().expect("a directory");
         let directory = instance(&home);
-        let _before = acquire(&directory).await.expect("is free");
+        let _before = take(&directory).await.expect("is free");
         record(&directory, std::process::id());
         let begin = Instant::now();
-        let refused = acquire(&directory).await;
-        assert!(matches!(refused, Err(RelayError::AlreadyRunning { .. })), "{refused:?}");
+        let refused = take(&directory).await;
+        assert!(matches!(refused, Err(LockError::Held { .. })), "{refused:?}");
         assert_eq!(begin.elapsed(), Duration::ZERO);
     }
 }

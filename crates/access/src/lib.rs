@@ -1,0 +1,17 @@
+//! What a relay and a hub share on their machine: who may come in, and where things are kept.
+//!
+//! - [`instance`]: the directory of an instance, with the name of everything in it; [`lock`]: one relay and
+//!   one hub at a time; [`files`]: private files, written whole; [`keys`]: the key that a daemon is;
+//! - [`tokens`]: bearer tokens; [`pairings`]: hubs that were paired with the relay;
+//! - [`journal`]: who came in, who was refused; [`clock`]: the two clocks.
+//!
+//! Deliberately not here: HTTP and sockets (each daemon has its own), and what a caller may then do.
+
+pub mod clock;
+pub mod files;
+pub mod instance;
+pub mod journal;
+pub mod keys;
+pub mod lock;
+pub mod pairings;
+pub mod tokens;
