@@ -164,7 +164,7 @@ pub fn sweep_leftovers(directory: &Path, now: SystemTime) -> Result<usize, FileE
 ///
 /// # Errors
 /// When the system gives no random bytes, or `path` has no file name.
-pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf, FileError> {
+pub fn temporary_beside(path: &Path) -> Result<PathBuf, FileError> {
     let expected = "the path of a file";
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return Err(FileError::WrongKind { path: path.to_owned(), expected });

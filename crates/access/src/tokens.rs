@@ -113,6 +113,11 @@ impl Grant {
             secret: None,
         }
     }
+    /// The same with fewer rights, for somebody else.
+    #[must_use]
+    pub fn narrowed(&self, principal: Principal, scopes: Scopes) -> Self {
+        Self { principal, scopes: self.scopes.and(scopes), ..self.clone() }
+    }
 }
 
 /// Why a presented credential was not accepted. The peer is told no more than "wrong", or "expired" if

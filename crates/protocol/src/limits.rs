@@ -21,6 +21,8 @@ pub const MAX_BINARY_FRAME_BYTES: usize = MAX_LONE_FRAME_BYTES + 64;
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Attachments on one connection.
 pub const MAX_CHANNELS_PER_CONNECTION: usize = 256;
+/// Attachments on one link of a hub, of all its clients together.
+pub const MAX_CHANNELS_PER_LINK: usize = 4096;
 /// Connections of one relay.
 pub const MAX_CONNECTIONS: usize = 4096;
 /// Requests of one connection that may wait for their answer; one more is answered `overloaded`.

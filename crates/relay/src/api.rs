@@ -2,6 +2,7 @@
 
 mod agent;
 mod lease;
+mod pairing;
 mod relay;
 mod session;
 mod token;
@@ -118,6 +119,28 @@ pub(crate) async fn call(
         N::RelayGc => typed::<m::RelayGc>(id, params, async |p| relay::gc(c, p).await).await,
         N::InstanceList => {
             typed::<m::InstanceList>(id, params, async |_| Ok(relay::instances(c))).await
+        }
+        N::PairingInvite => {
+            typed::<m::PairingInvite>(id, params, async |p| pairing::invite(c, p)).await
+        }
+        N::PairingJoin => {
+            typed::<m::PairingJoin>(id, params, async |p| pairing::join(c, p).await).await
+        }
+        N::PairingList => typed::<m::PairingList>(id, params, async |_| Ok(pairing::list(c))).await,
+        N::PairingRevoke => {
+            typed::<m::PairingRevoke>(id, params, async |p| pairing::revoke(c, &p)).await
+        }
+        N::MachineList
+        | N::MachineAdd
+        | N::MachineRemove
+        | N::MachineRename
+        | N::MachineConnect
+        | N::MachineDisconnect
+        | N::MachineInvite
+        | N::HubStatus
+        | N::HubShutdown => {
+            let message = format!("{} is asked of a hub; this is a relay", method.word());
+            Err(RpcError::new(ErrorCode::MethodNotFound, message).hint("start a hub: qd up"))
         }
     }
 }

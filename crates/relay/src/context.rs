@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
-use quarterdeck_core::lockout::Lockout;
-use quarterdeck_crypto::TicketKey;
+use quarterdeck_access::pairings::Pairings;
+use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
+use quarterdeck_crypto::{RelayKey, TicketKey};
 use quarterdeck_holder::zygote::Zygote;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId},
+    method::HubTerms,
 };
 use rustix::process::{Pid, Resource, Rlimit};
 use tokio::sync::watch;
@@ -21,6 +23,7 @@ use crate::{
     ceiling::CheckedCeiling,
     clock,
     config::RelayConfig,
+    hubs::Hubs,
     instance::InstanceDir,
     journal::{Event, Journal},
     metrics::Metrics,
@@ -43,6 +46,14 @@ pub(crate) struct Context {
     pub relay_id: RelayId,
     /// What its clients' tickets are made with.
     pub ticket_key: TicketKey,
+    /// Its key: what it is to hubs.
+    pub key: RelayKey,
+    /// Hubs that are paired with it.
+    pub pairings: Pairings,
+    /// Codes by which others may be, with what each gives.
+    pub invitations: Mutex<Invitations<HubTerms>>,
+    /// Links of hubs, and those that this relay dials.
+    pub hubs: Hubs,
     /// Its life.
     pub generation: Generation,
     /// Host name.

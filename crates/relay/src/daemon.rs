@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use quarterdeck_access::pairings::Pairings;
 use quarterdeck_core::lockout::Lockout;
 use quarterdeck_protocol::{
     dialect::Dialect,
@@ -30,6 +31,7 @@ use crate::{
     config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
     files,
+    hubs::{self, Hubs},
     instance::InstanceDir,
     journal::{Event, Journal},
     keys,
@@ -67,6 +69,7 @@ pub async fn run(
     for (listener, wire) in listeners.all {
         context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
+    hubs::dial_all(&context);
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
     context.record(&Event::Started {
@@ -223,6 +226,8 @@ fn build_context(
     let relay_id = RelayId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.tokens(), relay_id)
         .map_err(|error| RelayError::Tokens(Box::new(error)))?;
+    let pairings =
+        Pairings::open(&directory.hubs()).map_err(|error| RelayError::Pairings(Box::new(error)))?;
     let check = |ceiling: &Ceiling| {
         CheckedCeiling::new(ceiling).map_err(|error| RelayError::Config(error.to_string()))
     };
@@ -240,6 +245,10 @@ fn build_context(
         grace: Duration::from_secs(options.config.network.lease_grace_s),
         relay_id,
         ticket_key: key.ticket_key(),
+        key,
+        pairings,
+        invitations: Mutex::default(),
+        hubs: Hubs::default(),
         generation,
         machine: machine_name(),
         user: user_name(),

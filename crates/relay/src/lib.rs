@@ -7,6 +7,7 @@
 //!   instance's directory, its lock, private files, tokens, pairings and the journal;
 //! - [`web`]: listeners, HTTP, who is let in; [`peer`], [`caller`]: how that is proved;
 //! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
+//! - [`hubs`]: hubs' links, and those that this relay dials itself;
 //! - [`dialect`]: other programs' protocols, on listeners of their own;
 //! - [`registry`]: all sessions and the number of their view;
 //! - [`session`]: the task of one session, its link to the holder, its tail;
@@ -26,6 +27,7 @@ mod daemon;
 mod dialect;
 pub mod environment;
 pub mod error;
+mod hubs;
 pub mod metrics;
 pub mod options;
 pub mod peer;

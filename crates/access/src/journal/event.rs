@@ -1,7 +1,7 @@
 //! What the journal tells.
 
 use quarterdeck_protocol::{
-    ids::{Generation, Label, Principal, SessionId},
+    ids::{Generation, HubId, Label, Principal, SessionId},
     limits::MAX_TEXT_FIELD_BYTES,
     method::MethodName,
     scope::Scopes,
@@ -86,6 +86,37 @@ pub enum Event {
         token: Text,
         /// By whom.
         by: Principal,
+    },
+    /// A hub was paired.
+    HubPaired {
+        /// Which.
+        hub: HubId,
+        /// Its name here.
+        name: Text,
+        /// What it may do.
+        scopes: Scopes,
+        /// Where it came from, or where it was dialled.
+        peer: Text,
+    },
+    /// A pairing was ended.
+    HubRevoked {
+        /// Which.
+        hub: HubId,
+        /// By whom.
+        by: Principal,
+    },
+    /// A machine was added to a hub, changed or removed.
+    Machine {
+        /// Its label.
+        label: Text,
+        /// What was done: a word of the wire, or `refused`.
+        what: Text,
+        /// By whom; none = the hub itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Principal>,
+        /// More about it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<Text>,
     },
     /// A lease was taken from another principal.
     LeaseTaken {

@@ -134,8 +134,12 @@ pub(super) async fn prompts(
         let conversation = session.ask(|reply| Command::Conversation { reply }).await?;
         let label = session.published().label.clone();
         for prompt in conversation.prompts() {
-            let info =
-                PromptInfo { session: session.id, label: label.clone(), prompt: prompt.clone() };
+            let info = PromptInfo {
+                session: session.id,
+                label: label.clone(),
+                on: None,
+                prompt: prompt.clone(),
+            };
             bytes += serde_json::to_vec(&info).map_or(0, |text| text.len());
             if bytes > MAX_LIST_BYTES && !found.prompts.is_empty() {
                 found.more = true;

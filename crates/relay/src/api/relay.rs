@@ -25,6 +25,7 @@ pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcE
     let principal = c.caller.principal().clone();
     let (client_id, ticket) = client_id(context, &principal.to_string(), p.ticket.as_deref())?;
     let name = p.name.chars().filter(|c| !c.is_control()).collect();
+    c.handle_hub_claim(p.hub);
     c.introduce(Owner { client: client_id, principal: principal.clone(), name });
     // what an agent may know of others is nothing
     if p.watch && !c.may_be_an_agents() {
@@ -40,6 +41,8 @@ pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcE
         ticket,
         principal,
         scopes: c.caller.grant.scopes,
+        hub: None,
+        delegate: c.may_delegate(),
         inside: c.caller.inside(),
     })
 }

@@ -33,18 +33,27 @@ impl Connection {
     /// Answers one text frame. A notification or a response gets no answer: there is none that a
     /// relay expects from its clients.
     pub(super) async fn answer(self: Arc<Self>, text: Utf8Bytes) {
-        let (id, method, params) = match Message::parse(&text) {
-            Ok(Message::Request { id, method, params }) => (id, method, params),
+        let (id, method, params, acting) = match Message::parse(&text) {
+            Ok(Message::Request { id, method, params, acting }) => (id, method, params, acting),
             Ok(Message::Notification { .. } | Message::Response { .. }) => return,
             Err(error) => return self.refuse(None, &error),
         };
-        match self.dispatch(&id, &method, params.as_deref()).await {
+        let asker = match acting {
+            None => Ok(Arc::clone(&self)),
+            Some(acting) => self.acting_as(&acting),
+        };
+        let asker = match asker {
+            Ok(asker) => asker,
+            Err(error) => return self.refuse(Some(&id), &error),
+        };
+        match asker.dispatch(&id, &method, params.as_deref()).await {
             Ok(Answer::Text(text)) => {
                 self.outbox.push(Control::Text(text));
                 self.run_afterwards();
             }
-            Ok(Answer::Attached(text, stream)) => {
+            Ok(Answer::Attached(text, mut stream)) => {
                 let channel = stream.channel;
+                stream.client = asker.identity().map(|owner| owner.client);
                 self.outbox.push(Control::Text(text));
                 self.channels().insert(channel, *stream);
                 self.outbox.wake_channel(channel);
@@ -99,7 +108,10 @@ impl Connection {
             published.kind == SessionKind::Agent
         };
         match self.caller.via {
-            Via::Network | Via::Local { origin: Origin::Outside } => false,
+            Via::Network
+            | Via::Hub { .. }
+            | Via::Delegated { .. }
+            | Via::Local { origin: Origin::Outside } => false,
             Via::Local { origin: Origin::Inside(session) } => {
                 self.context.registry.session(session).is_some_and(|session| is_agent(&session))
             }

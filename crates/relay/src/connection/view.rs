@@ -77,6 +77,7 @@ impl Connection {
                 part: u32::try_from(part).unwrap_or(u32::MAX),
                 last: part + 1 == count,
                 sessions: sessions.to_vec(),
+                machines: Vec::new(),
             };
             text(notify::SYNC, &sync)
         };

@@ -285,5 +285,6 @@ pub(super) fn first_view(
         out: log.next().out,
         base,
         agent: None,
+        on: None,
     }
 }
