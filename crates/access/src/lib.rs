@@ -2,16 +2,18 @@
 //!
 //! - [`instance`]: the directory of an instance, with the name of everything in it; [`lock`]: one relay and
 //!   one hub at a time; [`files`]: private files, written whole; [`keys`]: the key that a daemon is;
-//! - [`tokens`]: bearer tokens; [`pairings`]: hubs that were paired with the relay;
-//! - [`journal`]: who came in, who was refused; [`clock`]: the two clocks.
+//! - [`peer`]: who is on the other end of a Unix socket; [`tokens`]: bearer tokens; [`pairings`]: hubs that were paired with the relay;
+//! - [`journal`]: who came in, who was refused; [`count`]: counters; [`clock`]: the two clocks.
 //!
 //! Deliberately not here: HTTP and sockets (each daemon has its own), and what a caller may then do.
 
 pub mod clock;
+pub mod count;
 pub mod files;
 pub mod instance;
 pub mod journal;
 pub mod keys;
 pub mod lock;
 pub mod pairings;
+pub mod peer;
 pub mod tokens;

@@ -5,7 +5,7 @@
 //!
 //! - [`daemon`]: a relay's life; [`options`], [`config`]: what it is given; `quarterdeck-access` has the
 //!   instance's directory, its lock, private files, tokens, pairings and the journal;
-//! - [`web`]: listeners, HTTP, who is let in; [`peer`], [`caller`]: how that is proved;
+//! - [`web`]: listeners, HTTP, who is let in; [`caller`]: how that is proved;
 //! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
 //! - [`hubs`]: hubs' links, and those that this relay dials itself;
 //! - [`dialect`]: other programs' protocols, on listeners of their own;
@@ -30,7 +30,6 @@ pub mod error;
 mod hubs;
 pub mod metrics;
 pub mod options;
-pub mod peer;
 mod program;
 mod registry;
 mod screens;
@@ -38,7 +37,7 @@ mod session;
 pub mod ssh_agent;
 mod web;
 
-use quarterdeck_access::{clock, files, instance, journal, keys, lock, tokens};
+use quarterdeck_access::{clock, files, instance, journal, keys, lock, peer, tokens};
 
 pub use daemon::run;
 pub use error::RelayError;

@@ -36,9 +36,9 @@ pub struct Peer {
 
 /// A peer of another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this relay serves user {ours} only; the caller is user {theirs}")]
+#[error("this daemon serves user {ours} only; the caller is user {theirs}")]
 pub struct ForeignPeer {
-    /// The relay's uid.
+    /// The daemon's uid.
     pub ours: u32,
     /// The peer's uid.
     pub theirs: u32,
@@ -95,6 +95,41 @@ pub fn ancestry(pid: u32, holders: &BTreeMap<u32, SessionId>) -> Option<SessionI
     match origin(pid, holders) {
         Origin::Inside(session) => Some(session),
         Origin::Outside | Origin::Unknown => None,
+    }
+}
+
+/// Name of the processes that hold agents, as the kernel knows it. A descendant cannot change its
+/// ancestor's.
+const AGENT_HOLDER: &[u8] = b"qd-agent-holder";
+
+/// Whether a process runs inside an agent's session of whatever relay of this user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentsProcess {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+    /// It ended before it could be looked at; it must be trusted no more than one inside.
+    Unknown,
+}
+
+/// Whether the process `pid` is an agent's, for who does not know the holders by pid.
+#[must_use]
+pub fn is_agents(pid: u32) -> AgentsProcess {
+    let mut holders = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+        let Some(number) = number else { continue };
+        let name = std::fs::read(entry.path().join("comm")).unwrap_or_default();
+        if name.trim_ascii_end() == AGENT_HOLDER {
+            // which session it is does not matter here
+            holders.insert(number, SessionId::from_bytes([0; 10]));
+        }
+    }
+    match origin(pid, &holders) {
+        Origin::Outside => AgentsProcess::No,
+        Origin::Inside(_) => AgentsProcess::Yes,
+        Origin::Unknown => AgentsProcess::Unknown,
     }
 }
 
