@@ -17,3 +17,13 @@ pub mod lock;
 pub mod pairings;
 pub mod peer;
 pub mod tokens;
+
+/// Name of the user that this process runs as, or its number.
+#[must_use]
+pub fn user_name() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let own = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
+    let name = passwd.lines().find(own).and_then(|line| line.split(':').next());
+    name.map_or_else(|| format!("uid{uid}"), str::to_owned)
+}

@@ -251,7 +251,7 @@ fn build_context(
         hubs: Hubs::default(),
         generation,
         machine: machine_name(),
-        user: user_name(),
+        user: quarterdeck_access::user_name(),
         started_at: clock::wall_micros(),
         listening: listeners.names.clone(),
         pin: listeners.pin.clone(),
@@ -291,13 +291,4 @@ fn adopt_sessions(context: &Arc<Context>) {
 
 fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// Name of the user that the relay runs as, or its number.
-fn user_name() -> String {
-    let uid = rustix::process::geteuid().as_raw();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let own = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
-    let name = passwd.lines().find(own).and_then(|line| line.split(':').next());
-    name.map_or_else(|| format!("uid{uid}"), str::to_owned)
 }

@@ -9,6 +9,7 @@ use quarterdeck_protocol::{
         RelayStatusResult,
     },
     record::Owner,
+    scope::Scope,
 };
 
 use crate::{collector, connection::Connection, context::Context};
@@ -28,7 +29,7 @@ pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcE
     c.handle_hub_claim(p.hub);
     c.introduce(Owner { client: client_id, principal: principal.clone(), name });
     // what an agent may know of others is nothing
-    if p.watch && !c.may_be_an_agents() {
+    if p.watch && c.caller.grant.scopes.has(Scope::Read) && !c.may_be_an_agents() {
         c.watch_after_answer();
     }
     Ok(HelloResult {

@@ -20,10 +20,7 @@ use quarterdeck_protocol::{
 use serde_json::value::RawValue;
 
 use super::Connection;
-use crate::{
-    caller::{Caller, Delegation, Via},
-    peer::Origin,
-};
+use crate::caller::{Caller, Delegation, Via};
 
 /// The hub that a caller proved to be, if it may act for its clients.
 pub(super) fn proved(caller: &Caller) -> Option<HubId> {
@@ -39,8 +36,8 @@ pub(super) fn proved(caller: &Caller) -> Option<HubId> {
 impl Connection {
     /// A process of the relay's own user says that it is a hub. Others prove it or are none.
     pub(crate) fn handle_hub_claim(&self, claimed: Option<HubId>) {
-        if let (Some(hub), Via::Local { origin: Origin::Outside }) = (claimed, &self.caller.via) {
-            *self.delegate() = Some(hub);
+        if matches!(self.caller.via, Via::Local { .. }) && !self.may_be_an_agents() {
+            *self.delegate() = claimed;
         }
     }
 
