@@ -11,7 +11,8 @@ use crate::{commands, config::GlobalArgs};
     version,
     disable_help_subcommand = true,
     after_help = "Without a command, on a terminal: pick a session. \
-                  A session is named by its label, its id or a unique prefix of its id.\n\
+                  A session is named by its label, its id or a unique prefix of its id; one of another \
+                  machine is MACHINE/SESSION.\n\
                   Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 ambiguous, 5 not owner, \
                   6 forbidden, 7 unreachable, 8 already running, 9 timeout, 10 ended."
 )]
@@ -54,6 +55,15 @@ pub(crate) enum Command {
     Signal(commands::signal::SignalArgs),
     /// Serve this machine's sessions
     Relay(commands::relay::RelayArgs),
+    /// Start this machine's hub and relay, and say where they are
+    Up(commands::up::UpArgs),
+    /// Only the hub
+    Hub(commands::hub::HubArgs),
+    /// Have this machine's relay dial a hub that cannot reach it
+    Join(commands::join::JoinArgs),
+    /// Add, list, rename and remove the hub's machines
+    #[command(subcommand)]
+    Machine(commands::machine::MachineCommand),
     /// Show what runs
     Status(commands::status::StatusArgs),
     /// Stop the relay; its sessions live on

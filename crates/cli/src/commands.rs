@@ -2,12 +2,17 @@
 
 pub(crate) mod attach;
 pub(crate) mod completions;
+pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod gc;
+pub(crate) mod hub;
+pub(crate) mod join;
 pub(crate) mod lease;
+pub(crate) mod line;
 pub(crate) mod logs;
 pub(crate) mod ls;
+pub(crate) mod machine;
 pub(crate) mod prompts;
 pub(crate) mod relay;
 pub(crate) mod rename;
@@ -19,6 +24,7 @@ pub(crate) mod signal;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod token;
+pub(crate) mod up;
 pub(crate) mod usage;
 pub(crate) mod wait;
 
@@ -47,6 +53,10 @@ pub(crate) async fn dispatch(
         Command::Lease(command) => lease::run(&settings, command).await,
         Command::Signal(args) => signal::run(&settings, &args).await,
         Command::Relay(args) => relay::run(&settings, args).await,
+        Command::Up(args) => up::run(&settings, args).await,
+        Command::Hub(args) => hub::run(&settings, args).await,
+        Command::Join(args) => join::run(&settings, args).await,
+        Command::Machine(command) => machine::run(&settings, command).await,
         Command::Status(StatusArgs {}) => status::run(&settings).await,
         Command::Down(DownArgs {}) => down::run(&settings).await,
         Command::Token(command) => token::run(&settings, command).await,

@@ -28,11 +28,13 @@ pub(crate) async fn call(
 ) -> Result<(), RpcError> {
     use MethodName as N;
     let members = Members::parse(params)?;
-    let own = members.raw("machine").is_none();
+    let named = members.text("machine");
+    let own = named.is_none() && asker.bound().is_none();
     match method {
         N::Hello => hub::hello(asker, id, params),
-        N::SessionList if own => {
-            answer::<m::SessionList>(asker, id, params, async |_| Ok(hub::sessions(asker))).await
+        N::SessionList => {
+            let run = async |_| hub::sessions(asker, named.as_deref());
+            answer::<m::SessionList>(asker, id, params, run).await
         }
         N::SessionDetach => {
             answer::<m::SessionDetach>(asker, id, params, async |p| hub::detach(asker, p)).await
@@ -91,8 +93,7 @@ pub(crate) async fn call(
         N::HubShutdown => {
             answer::<m::HubShutdown>(asker, id, params, async |_| Ok(hub::shutdown(asker))).await
         }
-        N::SessionList
-        | N::SessionCreate
+        N::SessionCreate
         | N::SessionAttach
         | N::SessionInput
         | N::SessionResize

@@ -26,13 +26,14 @@ use quarterdeck_access::tokens::Grant;
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
     frame::{Body, Frame},
-    ids::{Channel, Principal},
+    ids::{Channel, MachineId, Principal},
     limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_REQUESTS_IN_FLIGHT},
     method::{Access, Acting, MethodName},
     rpc::{self, RequestId},
     scope::Scopes,
 };
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use crate::{
     api,
@@ -51,6 +52,8 @@ mod close {
     pub(super) const PROTOCOL: u16 = 1002;
     pub(super) const INVALID: u16 = 1007;
     pub(super) const POLICY: u16 = 1008;
+    /// IANA's "try again later".
+    pub(super) const TRY_AGAIN: u16 = 1013;
 }
 
 /// A client, as whatever is done for it knows it.
@@ -61,6 +64,8 @@ pub(crate) struct Asker {
     pub(crate) outbox: Arc<Outbox>,
     /// Set by `hello`.
     acting: OnceLock<Acting>,
+    /// The one machine that the client named in its `hello`: it sees no other.
+    bound: watch::Sender<Option<Arc<Linked>>>,
     /// By the client's own number.
     channels: Mutex<BTreeMap<Channel, Attached>>,
     last_channel: AtomicU32,
@@ -101,6 +106,7 @@ pub(crate) async fn serve(context: Arc<Context>, grant: Grant, socket: WebSocket
         grant,
         outbox: Arc::default(),
         acting: OnceLock::new(),
+        bound: watch::Sender::new(None),
         channels: Mutex::default(),
         last_channel: AtomicU32::new(0),
         in_flight: AtomicUsize::new(0),
@@ -114,6 +120,9 @@ pub(crate) async fn serve(context: Arc<Context>, grant: Grant, socket: WebSocket
         () = shutdown.cancelled() => End::Shutdown,
         end = asker.read(stream) => end,
         end = asker.write(&mut sink) => end,
+        () = asker.machine_lost() => {
+            End::Violation(close::TRY_AGAIN, "the link to the machine was lost")
+        }
         () = alive::keep_alive(&asker.moved, &asker.outbox) => End::Dead,
         () = alive::credential_ended(&asker.context, &asker.grant) => {
             End::Violation(close::POLICY, "the credential has ended")
@@ -323,6 +332,28 @@ impl Asker {
         self.acting
             .set(acting)
             .map_err(|_| RpcError::new(ErrorCode::InvalidRequest, "hello was said already"))
+    }
+
+    /// The client means this machine and no other, for as long as its link stands.
+    pub(crate) fn bind(&self, link: Arc<Linked>) {
+        self.bound.send_replace(Some(link));
+    }
+
+    /// The one machine that it means.
+    pub(crate) fn bound(&self) -> Option<MachineId> {
+        self.bound.borrow().as_ref().map(|link| link.machine)
+    }
+
+    /// Waits for the end of the link to the one machine that it means.
+    async fn machine_lost(&self) {
+        let mut bound = self.bound.subscribe();
+        let link = bound.wait_for(Option::is_some).await.map(|link| link.clone());
+        match link {
+            Ok(Some(link)) => {
+                link.client.closed().await;
+            }
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// For whom its requests are made. Nothing is passed on before `hello`.

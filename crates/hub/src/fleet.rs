@@ -296,13 +296,14 @@ impl Fleet {
             .unwrap_or_else(|| wanted.clone())
     }
 
-    /// Sessions of all machines, newest first.
-    pub(crate) fn sessions(&self) -> Vec<SessionInfo> {
+    /// Sessions of one machine or of all, newest first.
+    pub(crate) fn sessions(&self, of: Option<MachineId>) -> Vec<SessionInfo> {
         let inner = self.lock();
         let of_machine = |it: &Machine| {
             it.sessions.values().map(|entry| it.view(&entry.info)).collect::<Vec<_>>()
         };
-        let mut all: Vec<_> = inner.machines.values().flat_map(of_machine).collect();
+        let wanted = inner.machines.values().filter(|it| of.is_none_or(|id| id == it.row.machine));
+        let mut all: Vec<_> = wanted.flat_map(of_machine).collect();
         all.sort_by_key(|info| std::cmp::Reverse(info.created_at));
         all
     }

@@ -27,7 +27,7 @@ pub(crate) async fn forward(
     id: &RequestId,
     mut params: Members,
 ) -> Result<(), RpcError> {
-    let machine = place(&asker.context.fleet, method, &mut params)?;
+    let machine = place(&asker.context.fleet, method, &mut params, asker.bound())?;
     let gives_session = matches!(
         method,
         MethodName::SessionCreate | MethodName::SessionRename | MethodName::SessionResume
@@ -47,8 +47,13 @@ pub(crate) async fn forward(
 }
 
 /// The machine that a request means; its parameters afterwards are as its relay wants them.
-fn place(fleet: &Fleet, method: MethodName, params: &mut Members) -> Result<MachineId, RpcError> {
-    let named = params.text("machine");
+fn place(
+    fleet: &Fleet,
+    method: MethodName,
+    params: &mut Members,
+    bound: Option<MachineId>,
+) -> Result<MachineId, RpcError> {
+    let named = params.text("machine").or_else(|| bound.map(|machine| machine.to_string()));
     params.remove("machine");
     if let Some(word) = params.text("session") {
         let Place { machine, session } = fleet.resolve(named.as_deref(), &word)?;
@@ -80,7 +85,7 @@ mod tests {
         fleet.add(machine_row(2, "dev"), vec![session(2, "build")]).expect("adds");
         let raw: Box<RawValue> = serde_json::from_str(params).expect("is JSON");
         let mut members = Members::parse(Some(&raw)).expect("is an object");
-        let machine = place(&fleet, method, &mut members).map_err(|error| error.code())?;
+        let machine = place(&fleet, method, &mut members, None).map_err(|error| error.code())?;
         Ok((machine, members.to_raw().get().to_owned()))
     }
 

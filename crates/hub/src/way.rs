@@ -80,6 +80,7 @@ pub(crate) fn hello(context: &Context) -> HelloParams {
         name: format!("hub on {}", context.machine),
         ticket: None,
         watch: true,
+        machine: None,
         hub: Some(context.hub),
     }
 }

@@ -8,7 +8,7 @@ use quarterdeck_protocol::{
 
 use crate::{
     Exit,
-    config::Settings,
+    config::{Settings, Target},
     connection::{Connection, Missing},
     error::{CliError, Kind},
     output::{
@@ -53,17 +53,74 @@ pub(crate) async fn run(settings: &Settings, args: &LsArgs) -> Result<Exit, CliE
     Ok(Exit::OK)
 }
 
+/// The sessions of the relay that is meant; of all machines where the instance has a hub.
 async fn list(settings: &Settings) -> Result<SessionListResult, CliError> {
+    if let Some(listed) = list_by_hub(settings).await? {
+        return Ok(listed);
+    }
     let connection = Connection::open(settings, Missing::StartForSessions).await?;
     connection.call::<SessionList>(&Empty {}, None).await
+}
+
+/// A hub knows the sessions of machines that cannot be reached just now, too.
+async fn list_by_hub(settings: &Settings) -> Result<Option<SessionListResult>, CliError> {
+    let wanted = match settings.target {
+        Target::Hub => true,
+        // its socket is there only while it runs
+        Target::Local => settings.directory.hub_socket().exists(),
+        Target::Remote(_) => settings.machine.is_some(),
+    };
+    if !wanted {
+        return Ok(None);
+    }
+    let settings_of_hub = match settings.target {
+        Target::Remote(_) => Settings { machine: None, ..settings.clone() },
+        Target::Local | Target::Hub => settings.at_hub(),
+    };
+    let hub = match Connection::open(&settings_of_hub, Missing::Fail).await {
+        // a hub that was killed leaves its socket; the relay answers for its own machine
+        Err(_) if settings.is_local() => return Ok(None),
+        hub => hub?,
+    };
+    let mut listed = hub.call::<SessionList>(&Empty {}, None).await?;
+    if let Some(machine) = &settings.machine {
+        let is_on = |info: &SessionInfo| {
+            info.on.as_ref().is_some_and(|on| {
+                on.label.as_str() == machine || on.machine.to_string() == *machine
+            })
+        };
+        listed.sessions.retain(is_on);
+    }
+    Ok(Some(listed))
+}
+
+/// The name by which a session is found: with its machine, where there is more than one.
+fn full_name(session: &SessionInfo, sessions: &[SessionInfo]) -> String {
+    let on = |info: &SessionInfo| info.on.as_ref().map(|on| on.machine);
+    match &session.on {
+        Some(here) if sessions.iter().any(|other| on(other) != Some(here.machine)) => {
+            format!("{}/{}", here.label, session.label)
+        }
+        Some(_) | None => session.label.to_string(),
+    }
+}
+
+/// What is not known any more is said so.
+fn seen_cell(session: &SessionInfo, now: u64, styles: Styles) -> Cell {
+    match session.on.as_ref().and_then(|on| on.unreachable_since) {
+        Some(since) if session.state.is_live() => {
+            Cell::styled(format!("unreachable for {}", ago(since, now)), styles.error)
+        }
+        Some(_) | None => state_cell(&session.state, styles),
+    }
 }
 
 fn short_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<7> {
     let mut table = Table::new(["LABEL", "STATE", "OWNER", "VIEWERS", "ACTIVE", "ID", "COMMAND"]);
     for session in sessions {
         table.push([
-            session.label.to_string().into(),
-            state_cell(&session.state, styles),
+            full_name(session, sessions).into(),
+            seen_cell(session, now, styles),
             owner_word(session).into(),
             session.attached.to_string().into(),
             ago(session.last_activity_at, now).into(),
@@ -83,8 +140,8 @@ fn long_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<9> {
             .as_deref()
             .map_or_else(String::new, |title| format!(" [{}]", plain(title)));
         table.push([
-            session.label.to_string().into(),
-            state_cell(&session.state, styles),
+            full_name(session, sessions).into(),
+            seen_cell(session, now, styles),
             owner_word(session).into(),
             session.attached.to_string().into(),
             ago(session.last_activity_at, now).into(),

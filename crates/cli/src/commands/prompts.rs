@@ -63,6 +63,21 @@ enum PromptsCommand {
     },
 }
 
+impl PromptsArgs {
+    /// What names a session, or a prompt by its session.
+    pub(crate) fn names(&mut self) -> Vec<&mut String> {
+        match &mut self.command {
+            None | Some(PromptsCommand::Ls { session: None }) => Vec::new(),
+            Some(PromptsCommand::Ls { session: Some(name) }) => vec![name],
+            Some(
+                PromptsCommand::Allow { prompt, .. }
+                | PromptsCommand::Deny { prompt, .. }
+                | PromptsCommand::Answer { prompt, .. },
+            ) => vec![prompt],
+        }
+    }
+}
+
 /// Shows or answers prompts.
 pub(crate) async fn run(settings: &Settings, args: PromptsArgs) -> Result<Exit, CliError> {
     let connection = Connection::open(settings, Missing::StartForSessions).await?;

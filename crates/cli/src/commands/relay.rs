@@ -1,9 +1,11 @@
 //! `qd relay`: serve this machine's sessions, in the foreground, in the background, or as a pipe to
 //! the one that does.
 
-mod log;
+mod hubs;
 mod pipe;
 mod words;
+
+pub(crate) use hubs::{TermsArgs, invitation_note};
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr};
 
@@ -16,16 +18,15 @@ use quarterdeck_relay::{
     config::DialectConfig,
     options::{Listen, ListenSecurity, ZygoteCommand},
 };
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Exit,
-    background::{self, Report, Started},
+    background::{self, Started},
+    commands::daemon::{self, log},
     config::{Settings, relay_config},
     connection::{Connection, Missing},
     error::{CliError, Kind},
-    output::Output,
     sys,
 };
 
@@ -34,8 +35,10 @@ pub(crate) const ZYGOTE_WORD: &str = "holder-zygote";
 
 /// Flags of `qd relay`.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("network").multiple(true))]
+#[command(group = clap::ArgGroup::new("network").multiple(true), args_conflicts_with_subcommands = true)]
 pub(crate) struct RelayArgs {
+    #[command(subcommand)]
+    hubs: Option<hubs::HubsCommand>,
     /// Serve this address too, with TLS: 127.0.0.1:7717, [::]:7717 (port 0 = a free one)
     #[arg(long, value_name = "ADDR", conflicts_with = "stdio", group = "network")]
     listen: Option<SocketAddr>,
@@ -65,12 +68,15 @@ pub(crate) struct RelayArgs {
 impl RelayArgs {
     /// Whether this process is the relay.
     pub(crate) const fn serves(&self) -> bool {
-        !self.stdio && !self.background
+        !self.stdio && !self.background && self.hubs.is_none()
     }
 }
 
 /// Serves, starts or reaches the relay.
 pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
+    if let Some(command) = args.hubs {
+        return hubs::run(settings, command).await;
+    }
     if !settings.is_local() {
         return Err(CliError::usage("a relay serves this machine; --url names another one"));
     }
@@ -88,7 +94,7 @@ pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, Cl
     match ended {
         // the starter says it; the log is for a relay that ran
         Err(error) if daemon => {
-            report_failure(settings.output, &error)?;
+            daemon::report_failure(settings.output, &error)?;
             Ok(Exit::code(error.kind.exit_code()))
         }
         other => other,
@@ -138,14 +144,19 @@ fn flags(settings: &Settings, args: &RelayArgs) -> Result<Vec<String>, CliError>
 async fn serve(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
     let daemon = args.as_daemon;
     let options = options(settings, args)?;
-    log::begin(settings, if daemon { log::Place::File } else { log::Place::StandardError });
+    let place = if daemon {
+        log::Place::File(settings.directory.diagnostics())
+    } else {
+        log::Place::StandardError
+    };
+    log::begin(settings, place);
     let shutdown = CancellationToken::new();
-    let signals = wait_for_signal()?;
+    let signals = daemon::wait_for_signal()?;
     let output = settings.output;
     let ready = move |status: &RelayStatusResult| {
         // a starter that has gone, or a closed standard output, does not stop a relay
         let _ = if daemon {
-            report_ready(output, status)
+            daemon::report_ready(output, status)
         } else {
             output.result(status, |styles| words::serving(status, styles))
         };
@@ -244,25 +255,6 @@ fn dialects(
     .collect()
 }
 
-/// Ends when somebody asks the process to end.
-fn wait_for_signal() -> Result<impl Future<Output = ()>, CliError> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
-            CliError::new(Kind::Failed, "cannot listen for signals").caused_by(&error)
-        })
-    };
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
-}
-
 fn failed(error: &RelayError, settings: &Settings) -> CliError {
     match error {
         RelayError::AlreadyRunning { .. } => already_running(settings).caused_by(error),
@@ -276,6 +268,7 @@ fn failed(error: &RelayError, settings: &Settings) -> CliError {
             .caused_by(error)
             .hint(format!("correct {}", settings.directory.config().display())),
         RelayError::Storage { .. }
+        | RelayError::Pairings(_)
         | RelayError::Files(_)
         | RelayError::Tokens(_)
         | RelayError::Tls(_)
@@ -289,25 +282,6 @@ fn already_running(settings: &Settings) -> CliError {
     let instance = settings.directory.name();
     CliError::new(Kind::AlreadyRunning, format!("instance {instance} has a running relay"))
         .hint("see it: qd status; stop it: qd down; another one beside it: --instance NAME")
-}
-
-fn report_ready(output: Output, status: &RelayStatusResult) -> Result<(), CliError> {
-    output.json(&Report::Ready(Box::new(status.clone())))?;
-    // the pipe ends here; whatever is still printed belongs into the log
-    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(|error| {
-        CliError::new(Kind::Failed, "cannot let go of the starter").caused_by(&error)
-    })
-}
-
-fn report_failure(output: Output, error: &CliError) -> Result<(), CliError> {
-    if error.kind == Kind::AlreadyRunning {
-        return output.json(&Report::AlreadyRunning);
-    }
-    output.json(&Report::Failed {
-        message: error.message.clone(),
-        causes: error.causes.clone(),
-        hints: error.hints.clone(),
-    })
 }
 
 /// The process that holders are forked from. Nothing has happened in it before.

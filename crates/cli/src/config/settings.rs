@@ -15,14 +15,16 @@ use crate::{
 const DEFAULT_HISTORY_LINES: u32 = 10_000;
 
 /// Everything a command needs to know from outside.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The instance of this machine; also when [`Target::Remote`] is acted on.
     pub(crate) directory: InstanceDir,
     /// The base directory that the instance is in.
     pub(crate) base: PathBuf,
-    /// Which relay is acted on.
+    /// Which relay or hub is acted on.
     pub(crate) target: Target,
+    /// Which machine of a hub is meant.
+    pub(crate) machine: Option<String>,
     /// Plain text where TLS would be needed.
     pub(crate) insecure: bool,
     /// Where results go.
@@ -40,6 +42,8 @@ pub(crate) struct Settings {
 pub(crate) enum Target {
     /// The instance's own, over its Unix socket.
     Local,
+    /// The instance's own hub, over its Unix socket.
+    Hub,
     /// One that a URL names.
     Remote(Remote),
 }
@@ -74,13 +78,18 @@ impl Settings {
         Ok(Self {
             directory: InstanceDir::new(&base, name),
             base,
-            target: target(typed, &environment, file)?,
+            target: if typed.hub { Target::Hub } else { target(typed, &environment, file)? },
+            machine: typed.on.clone(),
             insecure: typed.insecure,
             output,
             prefix: typed.detach_key.or(file.detach_key).unwrap_or_default(),
             history: file.history.unwrap_or(DEFAULT_HISTORY_LINES),
             environment,
         })
+    }
+    /// The same, for the instance's own hub.
+    pub(crate) fn at_hub(&self) -> Self {
+        Self { target: Target::Hub, machine: None, ..self.clone() }
     }
     /// Whether the relay is this machine's own.
     pub(crate) const fn is_local(&self) -> bool {
@@ -237,7 +246,7 @@ mod tests {
     fn remote(settings: Settings) -> Remote {
         match settings.target {
             Target::Remote(remote) => remote,
-            Target::Local => panic!("local"),
+            Target::Local | Target::Hub => panic!("local"),
         }
     }
 

@@ -24,6 +24,7 @@ const fn kind(code: ErrorCode) -> Kind {
         | ErrorCode::Internal
         | ErrorCode::HelloRequired
         | ErrorCode::StartFailed
+        | ErrorCode::PairingFailed
         | ErrorCode::Storage
         | ErrorCode::Unknown(_) => Kind::Failed,
         ErrorCode::InvalidParams
@@ -35,11 +36,13 @@ const fn kind(code: ErrorCode) -> Kind {
         ErrorCode::Forbidden | ErrorCode::Ceiling => Kind::Forbidden,
         ErrorCode::NotFound => Kind::NotFound,
         ErrorCode::Ambiguous => Kind::Ambiguous,
-        ErrorCode::LabelTaken | ErrorCode::StillRunning => Kind::AlreadyRunning,
+        ErrorCode::LabelTaken | ErrorCode::StillRunning | ErrorCode::MachineExists => {
+            Kind::AlreadyRunning
+        }
         ErrorCode::NotOwner | ErrorCode::LeaseHeld => Kind::NotOwner,
         ErrorCode::Ended | ErrorCode::PromptAnswered | ErrorCode::PromptSettled => Kind::Ended,
         ErrorCode::HolderSilent => Kind::Timeout,
-        ErrorCode::ShuttingDown => Kind::Unreachable,
+        ErrorCode::ShuttingDown | ErrorCode::Unreachable => Kind::Unreachable,
     }
 }
 
@@ -105,7 +108,10 @@ fn next_step(code: ErrorCode, name: &str) -> Option<String> {
             "see what is open: qd prompts".to_owned()
         }
         ErrorCode::AgentNotReady => "see where it is: qd ls".to_owned(),
+        ErrorCode::Unreachable => "see the machines: qd machine ls".to_owned(),
         ErrorCode::ParseError
+        | ErrorCode::MachineExists
+        | ErrorCode::PairingFailed
         | ErrorCode::InvalidRequest
         | ErrorCode::InvalidParams
         | ErrorCode::WrongKind

@@ -29,6 +29,10 @@ pub(super) fn hello(
         return Err(RpcError::new(ErrorCode::InvalidParams, message));
     }
     let context = &asker.context;
+    if let Some(name) = &p.machine {
+        let machine = context.fleet.resolve_machine(name)?;
+        asker.bind(context.fleet.link(machine)?);
+    }
     let principal = asker.principal().clone();
     let (client_id, ticket) = client(asker, p.ticket.as_deref())?;
     let scopes = asker.grant.scopes;
@@ -75,8 +79,14 @@ fn client(asker: &Asker, ticket: Option<&str>) -> Result<(ClientId, String), Rpc
     Ok((client, ticket.to_text().to_string()))
 }
 
-pub(super) fn sessions(asker: &Asker) -> SessionListResult {
-    SessionListResult { sessions: asker.context.fleet.sessions() }
+/// Last known ones too: a machine that cannot be reached still has its sessions.
+pub(super) fn sessions(
+    asker: &Asker,
+    machine: Option<&str>,
+) -> Result<SessionListResult, RpcError> {
+    let fleet = &asker.context.fleet;
+    let named = machine.map(|name| fleet.resolve_machine(name)).transpose()?;
+    Ok(SessionListResult { sessions: fleet.sessions(named.or_else(|| asker.bound())) })
 }
 
 pub(super) fn detach(asker: &Arc<Asker>, p: ChannelParams) -> Result<Empty, RpcError> {

@@ -35,7 +35,7 @@ impl Asker {
     /// The notifications about what changed since the last ones.
     pub(super) fn view_messages(&self) -> Vec<Message> {
         let Some(told) = self.told().told else { return Vec::new() };
-        match self.context.fleet.changes_since(told) {
+        match self.context.fleet.changes_since(told, self.bound()) {
             Changes::Everything => self.sync(),
             Changes::Since(rev, changes) => {
                 self.told().told = Some(rev);
@@ -48,7 +48,7 @@ impl Asker {
         let context = &self.context;
         let rev = context.fleet.rev();
         self.told().told = Some(rev);
-        let sessions = context.fleet.sessions();
+        let sessions = context.fleet.sessions(self.bound());
         let parts: Vec<_> = sessions.chunks(MAX_SESSIONS_PER_SYNC_PART).collect();
         let parts = if parts.is_empty() { vec![&[][..]] } else { parts };
         let count = parts.len();

@@ -81,8 +81,8 @@ impl Fleet {
         self.lock().watchers.push(Arc::downgrade(outbox) as Weak<Outbox>);
     }
 
-    /// What changed since `told`.
-    pub(crate) fn changes_since(&self, told: Rev) -> Changes {
+    /// What changed since `told`, of one machine or of all. What is gone is told of all.
+    pub(crate) fn changes_since(&self, told: Rev, of: Option<MachineId>) -> Changes {
         let inner = self.lock();
         let oldest = inner.tombstones.front().map(|(rev, _)| *rev);
         let forgotten = inner.tombstones.len() >= MAX_TOMBSTONES;
@@ -90,7 +90,7 @@ impl Fleet {
             return Changes::Everything;
         }
         let mut all: Vec<(Rev, Change)> = Vec::new();
-        for it in inner.machines.values() {
+        for it in inner.machines.values().filter(|it| of.is_none_or(|id| id == it.row.machine)) {
             if it.changed > told {
                 all.push((it.changed, Change::Machine(Box::new(it.info()))));
             }

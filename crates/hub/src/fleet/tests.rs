@@ -13,7 +13,7 @@ fn fleet() -> Fleet {
 }
 
 fn changes(fleet: &Fleet, told: Rev) -> (usize, usize, usize) {
-    let Changes::Since(_, all) = fleet.changes_since(told) else { panic!("everything") };
+    let Changes::Since(_, all) = fleet.changes_since(told, None) else { panic!("everything") };
     let count = |is: fn(&Change) -> bool| all.iter().filter(|it| is(it)).count();
     (
         count(|it| matches!(it, Change::Machine(_))),
@@ -46,7 +46,7 @@ fn a_machine_without_a_link_keeps_its_sessions_marked_unreachable() {
     let dev = machine_row(2, "dev").machine;
     let refused = fleet.link(dev).expect_err("no link");
     assert_eq!(refused.code(), ErrorCode::Unreachable);
-    let sessions = fleet.sessions();
+    let sessions = fleet.sessions(None);
     assert_eq!(sessions.len(), 3);
     let on = sessions[0].on.as_ref().expect("a hub says where");
     assert_eq!((on.machine, on.label.as_str()), (dev, "dev"));
@@ -80,7 +80,7 @@ fn a_watcher_that_is_far_behind_gets_everything() {
         fleet.put_session(dev, session(9, "x"));
         fleet.remove_session(dev, session(9, "x").session);
     }
-    assert!(matches!(fleet.changes_since(told), Changes::Everything));
+    assert!(matches!(fleet.changes_since(told, None), Changes::Everything));
 }
 
 #[test]

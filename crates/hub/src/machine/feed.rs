@@ -94,13 +94,13 @@ mod tests {
         };
         let mut feed = Feed::default();
         assert!(tell(&mut feed, &fleet, "sync", &part(0, false, 1)));
-        assert_eq!(fleet.sessions().len(), 1, "not yet");
+        assert_eq!(fleet.sessions(None).len(), 1, "not yet");
         assert!(tell(&mut feed, &fleet, "sync", &part(1, true, 2)));
-        assert_eq!(fleet.sessions().len(), 2);
+        assert_eq!(fleet.sessions(None).len(), 2);
         // one that broke off is forgotten
         tell(&mut feed, &fleet, "sync", &part(0, false, 3));
         tell(&mut feed, &fleet, "sync", &part(0, true, 4));
-        assert_eq!(fleet.sessions().len(), 1);
+        assert_eq!(fleet.sessions(None).len(), 1);
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub struct HelloParams {
     /// Send `sync` and the notifications after it.
     #[serde(default)]
     pub watch: bool,
+    /// Through a hub: act on this machine as if connected to its relay. The connection ends with the hub's
+    /// link to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// A hub says which it is where the connection does not prove it: over ssh or a Unix socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubId>,

@@ -1,4 +1,4 @@
-//! The relay's diagnostics: on standard error, or in `relay.log`, which stays bounded.
+//! A daemon's diagnostics: on standard error, or in its log file, which stays bounded.
 
 use std::{
     fs::File,
@@ -15,24 +15,23 @@ use crate::{
 };
 
 /// Where diagnostics go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Standard error: the relay runs in the foreground.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Standard error: the daemon runs in the foreground.
     StandardError,
-    /// `relay.log`: it runs in the background.
-    File,
+    /// This file: it runs in the background.
+    File(PathBuf),
 }
 
 /// Begins to write diagnostics; which ones, `QD_LOG` says.
-pub(super) fn begin(settings: &Settings, place: Place) {
+pub(crate) fn begin(settings: &Settings, place: Place) {
     let wanted = settings.environment.text("QD_LOG").unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
     // a second subscriber in one process is no reason not to serve
     let _ = match place {
         Place::StandardError => lines.with_writer(io::stderr).try_init(),
-        Place::File => {
-            let path = settings.directory.diagnostics();
+        Place::File(path) => {
             lines.with_writer(Mutex::new(BoundedLog { path, open: None })).try_init()
         }
     };
