@@ -12,6 +12,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use quarterdeck_access::clock;
@@ -21,6 +22,8 @@ use quarterdeck_protocol::{
     method::{MachineInfo, MachineState},
     session::{LeaseView, OnMachine, SessionInfo},
 };
+
+use tokio::sync::watch;
 
 pub(crate) use changes::{Change, Changes, Gone};
 pub(crate) use resolve::Place;
@@ -36,6 +39,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     inner: Mutex<Inner>,
+    /// Raised at every change of a machine, for who waits for one.
+    turns: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -348,6 +353,27 @@ impl Fleet {
         all
     }
 
+    /// Waits until a machine is as it should be, or until the time is over; as it is then.
+    pub(crate) async fn wait_until(
+        &self,
+        machine: MachineId,
+        is_so: impl Fn(&MachineInfo) -> bool,
+        limit: Duration,
+    ) -> Option<MachineInfo> {
+        let mut turns = self.turns.subscribe();
+        let wait = async {
+            while self.machine(machine).is_some_and(|it| !is_so(&it)) {
+                // the sender lives as long as the fleet
+                if turns.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // what it is when time is over is told as well
+        let _ = tokio::time::timeout(limit, wait).await;
+        self.machine(machine)
+    }
+
     /// Changes one machine, and tells the watchers.
     fn change<T>(
         &self,
@@ -363,6 +389,8 @@ impl Fleet {
             it.sessions.values_mut().for_each(|entry| entry.changed = rev);
         }
         inner.wake();
+        drop(inner);
+        self.turns.send_modify(|turn| *turn += 1);
         Some(result)
     }
 

@@ -16,6 +16,9 @@ pub(crate) const CHANNEL_SLACK_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const MAX_CONTROL_BYTES: usize = 16 * 1024 * 1024;
 /// How long a request waits for its turn on a busy link, or for a relay's list of prompts.
 pub(crate) const FORWARD_LIMIT: Duration = Duration::from_secs(10);
+/// How long `machine.add` and the like wait for the link that they ask for, before they answer with what
+/// there is.
+pub(crate) const LINK_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a frame of a client waits for a link that takes nothing.
 pub(crate) const FRAME_LIMIT: Duration = Duration::from_secs(30);
 /// How long tasks may take to end before the hub ends without them.

@@ -3,6 +3,7 @@
 use crate::{
     client::Asker,
     context::{Context, random_bytes},
+    limits::LINK_PATIENCE,
     machine::{self, Command},
     store::{Access, StoreError},
 };
@@ -13,8 +14,8 @@ use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::MachineId,
     method::{
-        Empty, MachineAddParams, MachineInviteParams, MachineListResult, MachineParams,
-        MachineRenameParams, MachineResult, PairingInviteResult,
+        Empty, MachineAddParams, MachineInfo, MachineInviteParams, MachineListResult,
+        MachineParams, MachineRenameParams, MachineResult, MachineState, PairingInviteResult,
     },
 };
 
@@ -25,7 +26,7 @@ pub(super) fn list(asker: &Asker) -> MachineListResult {
 pub(super) async fn add(asker: &Asker, p: MachineAddParams) -> Result<MachineResult, RpcError> {
     let machine = machine::add(&asker.context, p).await?;
     asker.context.record_machine(machine, "added", Some(asker.principal()), None);
-    result(&asker.context, machine)
+    result(&asker.context, machine, settled).await
 }
 
 pub(super) async fn remove(asker: &Asker, p: &MachineParams) -> Result<Empty, RpcError> {
@@ -60,7 +61,7 @@ pub(super) async fn rename(
     context.store.put_machine(row).await.map_err(|error| storage(&error))?;
     context.fleet.edit(machine, |row| row.label = p.label);
     context.record_machine(machine, "renamed", Some(asker.principal()), None);
-    result(context, machine)
+    result(context, machine, |_| true).await
 }
 
 /// Links or unlinks a machine, now and after the next start.
@@ -82,7 +83,8 @@ pub(super) async fn steer(
     let what = if auto_connect { "connect" } else { "disconnect" };
     context.record_machine(machine, what, Some(asker.principal()), None);
     context.machines.tell(machine, command).await;
-    result(context, machine)
+    let wanted = if auto_connect { settled } else { unlinked };
+    result(context, machine, wanted).await
 }
 
 pub(super) fn invite(
@@ -124,9 +126,24 @@ fn own_address(context: &Context) -> Option<String> {
     Some(address.to_owned())
 }
 
-fn result(context: &Context, machine: MachineId) -> Result<MachineResult, RpcError> {
+/// A link that was asked for stands, or it is known why not.
+const fn settled(machine: &MachineInfo) -> bool {
+    !matches!(machine.state, MachineState::Connecting | MachineState::Disconnected)
+}
+
+const fn unlinked(machine: &MachineInfo) -> bool {
+    matches!(machine.state, MachineState::Disconnected)
+}
+
+/// The machine, once it is as it should be, but without waiting for ever.
+async fn result(
+    context: &Context,
+    machine: MachineId,
+    is_so: impl Fn(&MachineInfo) -> bool,
+) -> Result<MachineResult, RpcError> {
     let missing = || RpcError::new(ErrorCode::NotFound, "this machine was removed");
-    Ok(MachineResult { machine: context.fleet.machine(machine).ok_or_else(missing)? })
+    let found = context.fleet.wait_until(machine, is_so, LINK_PATIENCE).await;
+    Ok(MachineResult { machine: found.ok_or_else(missing)? })
 }
 
 /// What a failed write means to a client.
