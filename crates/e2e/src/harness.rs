@@ -2,6 +2,7 @@
 //!
 //! - [`instance`]: the temporary home, the `qd` binary, its relay; nothing is left when it is dropped;
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
+//! - [`hub`]: a hub, machines for it;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
 //! - [`agor`]: a controller that speaks the dialect agor, as its users' programs do;
 //! - [`agents`]: the real coding agents, and a home for each;
@@ -25,6 +26,7 @@ pub mod canary;
 pub mod client;
 pub mod conversation;
 pub mod files;
+pub mod hub;
 pub mod instance;
 pub mod nowhere;
 pub mod overview;

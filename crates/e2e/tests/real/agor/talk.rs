@@ -183,7 +183,7 @@ async fn only_the_dialects_own_tokens_open_it_and_they_open_nothing_else() {
         assert_eq!((refused.status.as_u16(), refused.body.as_str()), (401, "Invalid token"));
     }
     drop(stage.controller().await);
-    let hello = HelloParams { name: "x".into(), ticket: None, watch: false };
+    let hello = HelloParams { name: "x".into(), ..HelloParams::default() };
     let way = Way::ws(stage.relay.address(), &stage.token);
     let refused = way.try_connect(&hello).await.expect_err("is for agor alone");
     assert!(matches!(refused, ConnectError::Dial(_)), "{refused}");

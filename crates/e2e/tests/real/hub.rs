@@ -1,0 +1,8 @@
+//! The hub: several relays behind one wire, whatever dies on the way.
+
+mod database;
+mod links;
+mod operations;
+mod pairing;
+mod people;
+mod views;
