@@ -7,7 +7,7 @@ use quarterdeck_e2e::harness::{instance::Instance, small_disk::SmallDisk};
 #[tokio::test]
 async fn a_damaged_or_newer_database_is_named_with_what_to_do_and_left_alone() {
     let here = Instance::new();
-    drop(here.start_hub(&[]).await.terminate().await);
+    assert!(here.start_hub(&[]).await.terminate().await.success());
     let path = here.directory().join("hub.db");
     let good = fs::read(&path).expect("reads");
     let damaged = vec![0x5a; 16 * 1024];
@@ -29,7 +29,7 @@ async fn a_damaged_or_newer_database_is_named_with_what_to_do_and_left_alone() {
 #[tokio::test]
 async fn a_database_on_a_read_only_disk_is_said_to_be_so() {
     let here = Instance::new();
-    drop(here.start_hub(&[]).await.terminate().await);
+    assert!(here.start_hub(&[]).await.terminate().await.success());
     let before = fs::read(here.directory().join("hub.db")).expect("reads");
     let Some(disk) = SmallDisk::mount(&here.directory(), 16 << 20) else { return };
     fs::write(here.directory().join("hub.db"), &before).expect("writes");

@@ -8,7 +8,7 @@ use quarterdeck_e2e::harness::{
     instance::qd_binary,
 };
 use quarterdeck_protocol::{
-    agent::{OptionKind, PromptState, Update},
+    agent::{OptionKind, Update},
     error::{ErrorCode, ErrorDetail},
     ids::{InputNumber, SessionId},
     method::{
@@ -108,11 +108,9 @@ async fn a_prompt_is_answered_through_the_hub_and_the_relay_records_by_whom() {
     assert_eq!(answered.prompt, again.prompt);
     watcher.turns(1).await;
     assert_eq!(agent::times(&fleet.there, "ran 1"), 1);
-    let by = watcher.events.iter().find_map(|event| match &event.update {
-        Update::PromptUpdate { state: PromptState::Answered(answered), .. } => {
-            Some(answered.by.clone())
-        }
-        _ => None,
+    let by = watcher.events.iter().find_map(|event| {
+        let Update::PromptUpdate { state, .. } = &event.update else { return None };
+        state.answered().map(|answered| answered.by.clone())
     });
     assert_eq!(by, Some(phone.hello.principal.clone()));
     // a lasting rule is more than an answer
