@@ -90,6 +90,9 @@ async fn stop(context: &Context) {
             tracing::debug!(%error, "when it was last seen is not kept");
         }
     }
+    if let Err(error) = context.store.settle().await {
+        tracing::debug!(%error, "the database stays in two files");
+    }
     if let Err(error) = context.tokens.save_last_used(clock::wall_seconds()) {
         tracing::debug!(%error, "last uses of tokens not saved");
     }

@@ -37,6 +37,9 @@ use crate::{
 };
 use feed::Feed;
 
+/// Close code of a link that is not wanted any more (RFC 6455 §7.4.1).
+const GOODBYE: u16 = 1000;
+
 /// What can be asked of a machine's task.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -270,6 +273,9 @@ impl Task {
             tracing::info!(machine = %self.machine, "link lost");
             self.context.fleet.set_state(self.machine, state);
             current.linked.close();
+            // clients that still hold it must not type into a link that nobody reads
+            let linked = current.linked;
+            self.context.tasks.spawn(async move { linked.client.close(GOODBYE, "").await });
             return;
         }
         self.context.fleet.set_state(self.machine, state);

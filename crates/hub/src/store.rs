@@ -127,6 +127,14 @@ impl Store {
         self.run(move |db| rows::put_sessions(db, machine, &changed, &removed)).await
     }
 
+    /// Brings everything into the one file that people copy and look at.
+    ///
+    /// # Errors
+    /// When it cannot be written; it is complete all the same, in two files.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        self.run(|db| db.pragma_update(None, "wal_checkpoint", "truncate")).await
+    }
+
     async fn run(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<()> + Send + 'static,

@@ -82,6 +82,11 @@ pub(super) async fn steer(
     }
     let what = if auto_connect { "connect" } else { "disconnect" };
     context.record_machine(machine, what, Some(asker.principal()), None);
+    let linked = context.fleet.link(machine).is_ok();
+    if auto_connect && !linked {
+        // whoever waits for the link does not take an old refusal for its answer
+        context.fleet.set_state(machine, MachineState::Connecting);
+    }
     context.machines.tell(machine, command).await;
     let wanted = if auto_connect { settled } else { unlinked };
     result(context, machine, wanted).await

@@ -7,7 +7,7 @@ use quarterdeck_crypto::{PairingCode, PairingLine};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{MachineId, MachineLabel},
-    method::{HelloResult, MachineAccess, MachineAddParams},
+    method::{HelloResult, MachineAccess, MachineAddParams, MachineState},
 };
 use quarterdeck_transport::{
     DialError,
@@ -89,6 +89,8 @@ async fn renew(
     let row = MachineRow { access, auto_connect: true, ..known };
     context.store.put_machine(row.clone()).await.map_err(|error| storage(&error))?;
     context.fleet.edit(machine, |it| *it = row);
+    // whoever waits for the link does not take the old refusal for its answer
+    context.fleet.set_state(machine, MachineState::Connecting);
     context.machines.tell(machine, Command::Changed).await;
     Ok(machine)
 }

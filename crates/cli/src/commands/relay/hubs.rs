@@ -40,6 +40,7 @@ pub(super) enum HubsCommand {
     /// End the pairing with a hub at once
     Forget {
         /// Its name or id
+        #[arg(id = "which", value_name = "HUB")]
         hub: String,
     },
 }

@@ -9,6 +9,10 @@ async fn a_damaged_or_newer_database_is_named_with_what_to_do_and_left_alone() {
     let here = Instance::new();
     assert!(here.start_hub(&[]).await.terminate().await.success());
     let path = here.directory().join("hub.db");
+    // after a clean end everything is in this file
+    for beside in ["hub.db-wal", "hub.db-shm"] {
+        let _ = fs::remove_file(here.directory().join(beside));
+    }
     let good = fs::read(&path).expect("reads");
     let damaged = vec![0x5a; 16 * 1024];
     // SQLite keeps the number of the schema at this place of its header

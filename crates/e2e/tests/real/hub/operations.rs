@@ -136,8 +136,8 @@ async fn terminals_are_started_written_to_resized_and_stopped_by_the_wire() {
         assert_eq!(failed.code(), ErrorCode::StartFailed, "{machine}");
         hub.call::<SessionStop>(&stop_now(&full)).await;
         until_ended(&fleet, machine, &session).await;
-        let refused = hub.try_call::<SessionStop>(&stop_now(&full)).await.expect_err("has ended");
-        assert_eq!(refused.code(), ErrorCode::Ended, "{machine}");
+        let refused = hub.try_call::<SessionStop>(&stop_now(&nothing)).await;
+        assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(ErrorCode::NotFound));
     }
 }
 
@@ -151,13 +151,13 @@ async fn terminals_are_started_written_to_and_stopped_by_commands() {
         let list = here.qd(["--on", machine, "ls"]).await.ok().text();
         assert!(list.contains("sh"), "{list}");
         here.qd(["send", &name, "echo $((6*7)); exit", "--enter"]).await.ok();
-        let waited = here.qd(["wait", &name]).await;
+        let waited = here.qd(["wait", "--for", "exit", &name]).await;
         assert_eq!(waited.code(), Some(0), "{waited:?}");
         let text = here.qd(["logs", &name]).await.ok().text();
         assert!(text.contains("\n42"), "{text}");
         here.qd(["resume", &name]).await.ok();
         here.qd(["stop", "--now", &name]).await.ok();
-        here.qd(["wait", &name]).await;
+        here.qd(["wait", "--for", "exit", &name]).await;
         here.qd(["rm", &name]).await.ok();
         let unknown = here.qd(["send", &name, "x"]).await;
         assert_eq!(unknown.code(), Some(3), "{unknown:?}");
@@ -205,7 +205,7 @@ async fn agents_are_queried_stopped_and_restarted_by_commands() {
         let said = here.qd(["send", &name, "say hello", "--wait"]).await.ok().text();
         assert!(said.contains("hello"), "{said}");
         here.qd(["stop", "--now", &name]).await.ok();
-        here.qd(["wait", &name]).await;
+        here.qd(["wait", "--for", "exit", &name]).await;
         let ended = here.qd(["send", &name, "say no"]).await;
         assert_eq!(ended.code(), Some(10), "{ended:?}");
         here.qd(["resume", &name]).await.ok();

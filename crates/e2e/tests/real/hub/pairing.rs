@@ -185,16 +185,16 @@ async fn a_relay_behind_nat_joins_and_dials_again_when_the_hub_comes_back() {
     let joined = until_machine(&way, "nat", "the machine joins", linked).await;
     assert_eq!((joined.url, joined.relay_id), (None, Some(far.status.relay_id)));
     here.qd(["--on", "nat", "run", "-d", "--label", "x", "--", "/bin/cat"]).await.ok();
-    hub.kill().await;
-    let _hub = here.start_hub(&["--tls", "--listen", &address]).await;
-    until_machine(&way, "nat", "the relay dials again", linked).await;
-    let seen = here.qd(["logs", "nat/x"]).await;
-    assert!(seen.status.success(), "{seen:?}");
     // a second relay that has no code
     let stranger = Instance::new();
     let _relay = stranger.start_relay(&[]).await;
     let refused = stranger.qd_reading(["join"], &line).await;
     assert!(refused.stderr.contains("used"), "{refused:?}");
+    hub.kill().await;
+    let _hub = here.start_hub(&["--tls", "--listen", &address]).await;
+    until_machine(&way, "nat", "the relay dials again", linked).await;
+    let seen = here.qd(["logs", "nat/x"]).await;
+    assert!(seen.status.success(), "{seen:?}");
 }
 
 #[tokio::test]
