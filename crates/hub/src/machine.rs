@@ -249,7 +249,7 @@ impl Task {
             }
             Some(Incoming::Answer { call, outcome }) => {
                 let on = self.context.fleet.on(self.machine);
-                current.linked.handle_answer(call, outcome, on);
+                current.linked.handle_answer(call, outcome, on.as_ref());
             }
             Some(Incoming::Closed { .. }) | None => self.handle_closed(),
         }

@@ -20,7 +20,7 @@ use quarterdeck_protocol::{
     method::{ChannelParams, HelloResult, Method as _, MethodName, SessionDetach},
     rpc::{self, RequestId},
     scope::Scopes,
-    session::{Detached, notify},
+    session::{Detached, OnMachine, notify},
 };
 use quarterdeck_transport::{Client, client::CallId};
 use serde_json::value::RawValue;
@@ -155,7 +155,7 @@ impl Linked {
         self: &Arc<Self>,
         id: CallId,
         outcome: Result<Box<RawValue>, RpcError>,
-        on: Option<quarterdeck_protocol::session::OnMachine>,
+        on: Option<&OnMachine>,
     ) {
         let Some(call) = self.lock().calls.remove(&id) else { return };
         let Call { asker, id, then } = call;
@@ -171,41 +171,47 @@ impl Linked {
             (Then::PassOn, Ok(result)) => asker.answer(&id, &result),
             (Then::NameMachine, Ok(result)) => {
                 let named = Members::parse(Some(&result)).map(|mut members| {
-                    name_machine(&mut members, on.as_ref());
+                    name_machine(&mut members, on);
                     members.to_raw()
                 });
                 asker.answer(&id, &named.unwrap_or(result));
             }
             (Then::Attach { window }, Ok(result)) => {
-                self.begin_channel(&asker, &id, &result, window, on.as_ref());
+                let window = window.unwrap_or(DEFAULT_CREDIT_WINDOW_BYTES);
+                if let Some(answer) = self.begin_channel(&asker, &result, window, on) {
+                    match answer {
+                        Ok(answer) => asker.answer(&id, &answer),
+                        Err(error) => asker.fail(&id, &error),
+                    }
+                }
             }
         }
     }
 
+    /// Opens the client's side of a channel; the answer as the client wants it. `None` when it has left.
     fn begin_channel(
         self: &Arc<Self>,
         asker: &Arc<Asker>,
-        id: &RequestId,
         result: &RawValue,
-        window: Option<u64>,
-        on: Option<&quarterdeck_protocol::session::OnMachine>,
-    ) {
+        window: u64,
+        on: Option<&OnMachine>,
+    ) -> Option<Result<Box<RawValue>, RpcError>> {
         let parsed = Members::parse(Some(result)).ok();
         let theirs = parsed.as_ref().and_then(|members| members.read::<Channel>("channel"));
         let (Some(mut members), Some(theirs)) = (parsed, theirs) else {
             let message = "the machine's answer cannot be read";
-            return asker.fail(id, &RpcError::new(ErrorCode::Internal, message));
+            return Some(Err(RpcError::new(ErrorCode::Internal, message)));
         };
-        let window = window.unwrap_or(DEFAULT_CREDIT_WINDOW_BYTES);
         let Some(ours) = asker.open_channel(Arc::clone(self), theirs, window) else {
             // it left while the answer was on its way
-            return self.end_theirs(asker, theirs);
+            self.end_theirs(asker, theirs);
+            return None;
         };
         let route = Route { asker: Arc::clone(asker), channel: ours };
         self.lock().channels.insert(theirs, route);
         members.set("channel", &ours);
         name_machine(&mut members, on);
-        asker.answer(id, &members.to_raw());
+        Some(Ok(members.to_raw()))
     }
 
     /// A binary frame came.
@@ -299,7 +305,7 @@ impl Linked {
 }
 
 /// Puts the machine into a result's `session`.
-fn name_machine(members: &mut Members, on: Option<&quarterdeck_protocol::session::OnMachine>) {
+fn name_machine(members: &mut Members, on: Option<&OnMachine>) {
     let session = Members::parse(members.raw("session"));
     if let (Ok(mut session), Some(on), Some(_)) = (session, on, members.raw("session")) {
         session.set("on", on);
@@ -351,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_result_with_a_session_says_on_which_machine_and_any_other_stays() {
-        let on = quarterdeck_protocol::session::OnMachine {
+        let on = OnMachine {
             machine: MachineId::from_bytes([1; 8]),
             label: "dev".parse().expect("a label"),
             unreachable_since: None,

@@ -246,6 +246,7 @@ pub(crate) mod tests {
             out: Out(0),
             base: Out(0),
             agent: None,
+            on: None,
         }
     }
 

@@ -111,48 +111,40 @@ impl AddArgs {
 pub(crate) async fn run(settings: &Settings, command: MachineCommand) -> Result<Exit, CliError> {
     only_here(settings, "qd machine")?;
     let output = settings.output;
-    // read before anything is dialled: a person may take a while
-    let adding = match command {
-        MachineCommand::Add(args) => Ok(args.params()?),
-        other => Err(other),
-    };
-    let hub = open(settings).await?;
     let show = |machine: &MachineInfo| {
         output.result(machine, |styles| table(std::slice::from_ref(machine), now_micros(), styles))
     };
-    let command = match adding {
-        Ok(params) => {
-            let added = hub.call::<MachineAdd>(&params, None).await?;
-            show(&added.machine)?;
-            return Ok(Exit::OK);
-        }
-        Err(command) => command,
-    };
     match command {
-        MachineCommand::Ls | MachineCommand::Add(_) => {
-            let list = hub.call::<MachineList>(&Empty {}, None).await?;
+        MachineCommand::Ls => {
+            let list = open(settings).await?.call::<MachineList>(&Empty {}, None).await?;
             output.result(&list, |styles| table(&list.machines, now_micros(), styles))?;
+        }
+        MachineCommand::Add(args) => {
+            // read before anything is dialled: a person may take a while
+            let params = args.params()?;
+            show(&open(settings).await?.call::<MachineAdd>(&params, None).await?.machine)?;
         }
         MachineCommand::Invite { label, address } => {
             let params = MachineInviteParams { label, address };
-            let made = hub.call::<MachineInvite>(&params, None).await?;
+            let made = open(settings).await?.call::<MachineInvite>(&params, None).await?;
             output.note(&invitation_note(&made, "qd join"));
             output.result(&made, |_| format!("{}\n", plain(&made.line)))?;
         }
         MachineCommand::Rm { machine } => {
-            hub.call::<MachineRemove>(&MachineParams { machine }, None).await?;
+            let params = MachineParams { machine };
+            open(settings).await?.call::<MachineRemove>(&params, None).await?;
         }
         MachineCommand::Rename { machine, label } => {
             let params = MachineRenameParams { machine, label };
-            show(&hub.call::<MachineRename>(&params, None).await?.machine)?;
+            show(&open(settings).await?.call::<MachineRename>(&params, None).await?.machine)?;
         }
         MachineCommand::Connect { machine } => {
             let params = MachineParams { machine };
-            show(&hub.call::<MachineConnect>(&params, None).await?.machine)?;
+            show(&open(settings).await?.call::<MachineConnect>(&params, None).await?.machine)?;
         }
         MachineCommand::Disconnect { machine } => {
             let params = MachineParams { machine };
-            show(&hub.call::<MachineDisconnect>(&params, None).await?.machine)?;
+            show(&open(settings).await?.call::<MachineDisconnect>(&params, None).await?.machine)?;
         }
     }
     Ok(Exit::OK)

@@ -130,9 +130,9 @@ fn params(method: MethodName) -> Value {
         MethodName::PairingRevoke => json!({ "hub": "nobody" }),
         MethodName::MachineAdd => json!({ "by": "line", "line": "none" }),
         MethodName::MachineRename => json!({ "machine": "mars", "label": "moon" }),
-        MethodName::MachineRemove
-        | MethodName::MachineConnect
-        | MethodName::MachineDisconnect => json!({ "machine": "mars" }),
+        MethodName::MachineRemove | MethodName::MachineConnect | MethodName::MachineDisconnect => {
+            json!({ "machine": "mars" })
+        }
         MethodName::PairingList
         | MethodName::MachineList
         | MethodName::MachineInvite

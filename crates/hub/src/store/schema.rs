@@ -84,6 +84,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "foreign errors: all others mean the same")]
 fn of_migration(path: &Path, error: rusqlite_migration::Error) -> StoreError {
     use rusqlite_migration::Error as E;
     let path = path.to_owned();
@@ -100,7 +101,6 @@ fn of_migration(path: &Path, error: rusqlite_migration::Error) -> StoreError {
 }
 
 /// What a person can do about an error.
-#[expect(clippy::wildcard_enum_match_arm, reason = "foreign codes: all others mean the same")]
 pub(super) fn classify(path: &Path, source: rusqlite::Error) -> StoreError {
     let path = path.to_owned();
     match source.sqlite_error_code() {

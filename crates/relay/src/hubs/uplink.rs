@@ -117,7 +117,7 @@ struct Dialler {
 /// How the one thing that is under way ended.
 enum Ended {
     Probed(Attempt, Probe),
-    Dialled(Attempt, Result<WsStream, DialError>),
+    Dialled(Attempt, Box<Result<WsStream, DialError>>),
     Lost(Attempt),
 }
 type Doing = Pin<Box<dyn Future<Output = Ended> + Send>>;
@@ -132,7 +132,8 @@ impl Dialler {
                 match effect {
                     Effect::Dial(attempt) if first.is_some() => {
                         let stream = first.take().ok_or(DialError::Unproved);
-                        doing = Some(Box::pin(async move { Ended::Dialled(attempt, stream) }));
+                        let ended = Ended::Dialled(attempt, Box::new(stream));
+                        doing = Some(Box::pin(async move { ended }));
                     }
                     Effect::Probe(attempt) => doing = Some(self.probe(attempt)),
                     Effect::Dial(attempt) => doing = Some(self.connect(attempt)),
@@ -153,14 +154,16 @@ impl Dialler {
             };
             match ended {
                 Ended::Probed(attempt, found) => link.handle_probed(attempt, found, self.now()),
-                Ended::Dialled(attempt, Ok(stream)) => {
-                    link.handle_dialled(attempt, Ok(()), self.now());
-                    doing = self.serve(attempt, stream);
-                }
-                Ended::Dialled(attempt, Err(error)) => {
-                    self.say(Some(error.to_string()));
-                    link.handle_dialled(attempt, Err(error.failure()), self.now());
-                }
+                Ended::Dialled(attempt, outcome) => match *outcome {
+                    Ok(stream) => {
+                        link.handle_dialled(attempt, Ok(()), self.now());
+                        doing = self.serve(attempt, stream);
+                    }
+                    Err(error) => {
+                        self.say(Some(error.to_string()));
+                        link.handle_dialled(attempt, Err(error.failure()), self.now());
+                    }
+                },
                 Ended::Lost(attempt) => link.handle_lost(attempt, self.now()),
             }
         }
@@ -192,7 +195,7 @@ impl Dialler {
                 let same = dialled.peer.is_some_and(|key| id_of(&key) == expected);
                 if same { Ok(dialled.stream) } else { Err(DialError::Unproved) }
             };
-            Ended::Dialled(attempt, dialled.await)
+            Ended::Dialled(attempt, Box::new(dialled.await))
         })
     }
 

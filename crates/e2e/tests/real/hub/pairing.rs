@@ -25,13 +25,13 @@ async fn add(here: &Instance, line: &str) -> Result<MachineInfo, RpcError> {
 }
 
 /// A hub with its relay, and another relay that listens.
-async fn stage() -> (Instance, Instance) {
+fn stage() -> (Instance, Instance) {
     (Instance::new(), Instance::new())
 }
 
 #[tokio::test]
 async fn a_line_pairs_once_and_both_sides_say_so() {
-    let (here, there) = stage().await;
+    let (here, there) = stage();
     let _far = there.start_relay(&["--listen", "127.0.0.1:0"]).await;
     let _hub = here.start_hub(&[]).await;
     let line = pairing_line(&there, &["--name", "desk", "--scope", "read,create"]).await;
@@ -58,7 +58,7 @@ async fn a_line_pairs_once_and_both_sides_say_so() {
 
 #[tokio::test]
 async fn a_hub_does_only_what_the_relays_user_chose() {
-    let (here, there) = stage().await;
+    let (here, there) = stage();
     let _far = there.start_relay(&["--listen", "127.0.0.1:0"]).await;
     let _hub = here.start_hub(&[]).await;
     let line = pairing_line(&there, &["--scope", "read"]).await;
@@ -71,7 +71,7 @@ async fn a_hub_does_only_what_the_relays_user_chose() {
 
 #[tokio::test]
 async fn a_wrong_pin_is_refused_before_the_code_is_sent() {
-    let (here, there) = stage().await;
+    let (here, there) = stage();
     let _far = there.start_relay(&["--listen", "127.0.0.1:0"]).await;
     let _hub = here.start_hub(&[]).await;
     let line = pairing_line(&there, &[]).await;
@@ -86,7 +86,7 @@ async fn a_wrong_pin_is_refused_before_the_code_is_sent() {
 
 #[tokio::test]
 async fn wrong_codes_are_counted_and_the_fifth_closes_the_invitation() {
-    let (here, there) = stage().await;
+    let (here, there) = stage();
     let _far = there.start_relay(&["--listen", "127.0.0.1:0"]).await;
     let _hub = here.start_hub(&[]).await;
     let line = pairing_line(&there, &[]).await;
@@ -173,7 +173,7 @@ async fn a_machine_that_is_not_there_is_added_only_if_somebody_says_so() {
 
 #[tokio::test]
 async fn a_relay_behind_nat_joins_and_dials_again_when_the_hub_comes_back() {
-    let (here, there) = stage().await;
+    let (here, there) = stage();
     let hub = here.start_hub(&["--tls"]).await;
     let address = hub.address();
     let words = ["machine", "invite", "--label", "nat", "--json"];
