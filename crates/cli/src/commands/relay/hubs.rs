@@ -52,7 +52,7 @@ pub(crate) struct TermsArgs {
     #[arg(long)]
     name: Option<String>,
     /// What it and its users may do at most
-    #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_values = ["read", "answer", "create", "drive", "admin"])]
+    #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_values = ["read", "answer", "create", "drive"])]
     scope: Vec<Scope>,
     /// Do not take its word for who its users are: all of them are the hub
     #[arg(long)]
