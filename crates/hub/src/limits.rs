@@ -19,6 +19,9 @@ pub(crate) const FORWARD_LIMIT: Duration = Duration::from_secs(10);
 /// How long `machine.add` and the like wait for the link that they ask for, before they answer with what
 /// there is.
 pub(crate) const LINK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the hub's own machine is looked for while its relay does not run: asking costs nothing there,
+/// and whoever starts a session here wants to see it at once.
+pub(crate) const LOCAL_RETRY: Duration = Duration::from_secs(2);
 /// How long a frame of a client waits for a link that takes nothing.
 pub(crate) const FRAME_LIMIT: Duration = Duration::from_secs(30);
 /// How long tasks may take to end before the hub ends without them.

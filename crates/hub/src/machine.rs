@@ -22,7 +22,10 @@ use quarterdeck_transport::{
         self, Connected, Known, LinkEvent, LinkEvents, LinkHandle, ReconnectError, RelayDialer,
     },
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use adding::{add, keep};
@@ -30,7 +33,7 @@ pub(crate) use table::Machines;
 
 use crate::{
     context::Context,
-    limits::MACHINE_QUEUE,
+    limits::{LOCAL_RETRY, MACHINE_QUEUE},
     store::{Access, MachineRow},
     switch::Linked,
     way,
@@ -64,6 +67,7 @@ pub(crate) fn start(context: &Arc<Context>, machine: MachineId) {
         link: None,
         current: None,
         wanted: Wanted::Yes,
+        look_again: None,
     };
     context.tasks.spawn(task.run(inbox, stop));
 }
@@ -82,6 +86,8 @@ struct Task {
     link: Option<(LinkHandle<RelayDialer>, LinkEvents)>,
     current: Option<Current>,
     wanted: Wanted,
+    /// When the hub's own machine is looked for again, earlier than any other would be.
+    look_again: Option<Instant>,
 }
 
 /// A connection that stands.
@@ -96,6 +102,8 @@ enum Happened {
     Command(Option<Command>),
     Link(Option<LinkEvent>),
     Came(Option<Incoming>),
+    /// The hub's own relay may run by now.
+    Pause,
 }
 
 impl Task {
@@ -113,12 +121,17 @@ impl Task {
                 command = inbox.recv() => Happened::Command(command),
                 event = next_link_event(&mut self.link) => Happened::Link(event),
                 came = next_incoming(&mut self.current) => Happened::Came(came),
+                () = pause(self.look_again) => Happened::Pause,
             };
             match happened {
                 Happened::Command(None) => break,
                 Happened::Command(Some(command)) => self.handle_command(command).await,
                 Happened::Link(event) => self.handle_link(event).await,
                 Happened::Came(came) => self.handle_came(came),
+                Happened::Pause => {
+                    self.look_again = None;
+                    self.handle_command(Command::Connect).await;
+                }
             }
         }
         self.lose(MachineState::Disconnected);
@@ -154,7 +167,7 @@ impl Task {
                 }
             }
             Command::Disconnect => {
-                self.wanted = Wanted::No;
+                (self.wanted, self.look_again) = (Wanted::No, None);
                 self.hang_up();
                 self.lose(MachineState::Disconnected);
             }
@@ -186,6 +199,9 @@ impl Task {
                 let wait = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
                 let at = clock::wall_micros().saturating_add(wait);
                 let why = cause.map(|cause| cause.to_string());
+                if self.row().is_some_and(|row| row.access == Access::Local) {
+                    self.look_again = Some(Instant::now() + LOCAL_RETRY);
+                }
                 self.lose(MachineState::Reconnecting { at, why });
             }
             Some(LinkEvent::Refused { why, cause }) => {
@@ -292,6 +308,14 @@ async fn next_link_event(
 ) -> Option<LinkEvent> {
     match link {
         Some((_, events)) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until then; for ever if it is never.
+async fn pause(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
 }

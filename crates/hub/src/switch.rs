@@ -16,7 +16,7 @@ use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     frame::{Body, Frame},
     ids::{Channel, MachineId},
-    limits::DEFAULT_CREDIT_WINDOW_BYTES,
+    limits::{CREDIT_WINDOW_RANGE_BYTES, DEFAULT_CREDIT_WINDOW_BYTES},
     method::{ChannelParams, HelloResult, Method as _, MethodName, SessionDetach},
     rpc::{self, RequestId},
     scope::Scopes,
@@ -177,7 +177,9 @@ impl Linked {
                 asker.answer(&id, &named.unwrap_or(result));
             }
             (Then::Attach { window }, Ok(result)) => {
-                let window = window.unwrap_or(DEFAULT_CREDIT_WINDOW_BYTES);
+                let (least, most) = CREDIT_WINDOW_RANGE_BYTES.into_inner();
+                // the relay does the same with what is asked of it
+                let window = window.unwrap_or(DEFAULT_CREDIT_WINDOW_BYTES).clamp(least, most);
                 if let Some(answer) = self.begin_channel(&asker, &result, window, on) {
                     match answer {
                         Ok(answer) => asker.answer(&id, &answer),

@@ -5,4 +5,5 @@ mod links;
 mod operations;
 mod pairing;
 mod people;
+mod ssh;
 mod views;

@@ -79,6 +79,24 @@ async fn up_starts_what_does_not_run_and_down_stops_both() {
 }
 
 #[tokio::test]
+async fn a_hub_whose_address_is_taken_says_so_and_one_without_its_relay_finds_it_later() {
+    let (here, other) = (quarterdeck_e2e::harness::instance::Instance::new(), Fleet::start().await);
+    let taken = other.hub.address();
+    let failed = here.try_start_hub(&["--listen", &taken]).await.expect_err("the port is taken");
+    assert!(failed.stderr.contains(&taken) && failed.stderr.contains("--listen"), "{failed:?}");
+    let _hub = here.start_hub(&[]).await;
+    let way = Way::hub(&here);
+    let own = here.qd(["machine", "ls", "--json"]).await.ok();
+    let own: quarterdeck_protocol::method::MachineListResult = own.json();
+    let label = own.machines[0].label.to_string();
+    let waits = |it: &MachineInfo| matches!(it.state, MachineState::Reconnecting { .. });
+    until_machine(&way, &label, "there is no relay yet", waits).await;
+    let _relay = here.start_relay(&[]).await;
+    let linked = |it: &MachineInfo| it.state == MachineState::Connected;
+    until_machine(&way, &label, "the relay is found", linked).await;
+}
+
+#[tokio::test]
 async fn health_is_told_to_anyone_and_metrics_to_who_may_read() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let fleet = Fleet::start().await;
