@@ -46,6 +46,9 @@ pub(crate) struct NetworkArgs {
     /// HOST:PORT by which machines reach this hub, if that is not where it listens
     #[arg(long, value_name = "HOST:PORT")]
     public_address: Option<String>,
+    /// Authorities (PEM) for machines that are added by a token without a pin [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    machine_ca: Option<PathBuf>,
 }
 
 /// Flags of `qd hub`.
@@ -121,7 +124,9 @@ pub(crate) async fn start(
 /// The flags again, for the process that serves. Paths are absolute: it runs elsewhere.
 fn flags(settings: &Settings, network: &NetworkArgs) -> Result<Vec<String>, CliError> {
     let mut flags = vec!["--listen".to_owned(), network.listen.to_string()];
-    for (flag, path) in [("--cert", &network.cert), ("--key", &network.key)] {
+    let files =
+        [("--cert", &network.cert), ("--key", &network.key), ("--machine-ca", &network.machine_ca)];
+    for (flag, path) in files {
         let Some(path) = path else { continue };
         let here = settings.environment.current_dir();
         let path = here.map_or_else(|| path.clone(), |here| here.join(path));
@@ -180,7 +185,7 @@ pub(crate) async fn serve(
 }
 
 fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliError> {
-    let NetworkArgs { listen, tls, cert, key, public_address } = network;
+    let NetworkArgs { listen, tls, cert, key, public_address, machine_ca } = network;
     let loopback = listen.ip().to_canonical().is_loopback();
     let security = match (cert.zip(key), settings.insecure) {
         (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
@@ -196,7 +201,7 @@ fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliE
         public_address,
         proxy: proxy
             .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
-        authorities: None,
+        authorities: machine_ca,
         assets: None,
     })
 }
