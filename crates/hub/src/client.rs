@@ -216,7 +216,7 @@ impl Asker {
         api::call(self, method, id, params).await
     }
 
-    async fn handle_frame(&self, bytes: Bytes) -> Option<End> {
+    async fn handle_frame(self: &Arc<Self>, bytes: Bytes) -> Option<End> {
         let Ok(Frame { channel, body }) = Frame::parse(&bytes) else {
             return Some(End::Violation(close::INVALID, "not a quarterdeck.v1 frame"));
         };
@@ -233,10 +233,14 @@ impl Asker {
         // a removed session's channel is detached with a reason of its own
         let Attached { link, theirs } = self.channels().get(&channel).cloned()?;
         let sent = link.client.forward_frame(with_channel(bytes, theirs));
-        if tokio::time::timeout(FRAME_LIMIT, sent).await.is_err() {
-            tracing::debug!("a frame was dropped: its link takes nothing");
+        if tokio::time::timeout(FRAME_LIMIT, sent).await.is_ok() {
+            return None;
         }
-        None
+        // an input that is lost must not be followed by the next one
+        self.end_channel(channel, switch::why::UNREACHABLE);
+        link.end_theirs(self, theirs);
+        let message = "the link to the machine takes nothing";
+        self.bound().map(|_| End::Violation(close::TRY_AGAIN, message))
     }
 
     async fn write(self: &Arc<Self>, sink: &mut SplitSink<WebSocket, Message>) -> End {
@@ -436,6 +440,7 @@ impl Asker {
     /// A channel ended by its session's doing; what waits for it is still sent.
     pub(crate) fn forget_channel(&self, channel: Channel) {
         self.channels().remove(&channel);
+        self.outbox.finish(channel);
     }
 
     /// A channel ended by the hub's doing.

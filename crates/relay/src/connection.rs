@@ -32,7 +32,8 @@ use quarterdeck_protocol::{
     frame::{Body, Frame},
     ids::{Channel, HubId},
     limits::{
-        MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES, MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
+        MAX_CHANNELS_PER_CONNECTION, MAX_CHANNELS_PER_LINK, MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES,
+        MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
     },
     record::Owner,
     rpc,
@@ -344,10 +345,12 @@ impl Connection {
         }
     }
 
-    /// Attachments of this client.
-    pub(crate) fn open_channels(&self) -> usize {
+    /// Whether another attachment fits, of this client and of all that share a hub's link.
+    pub(crate) fn has_room(&self) -> bool {
         let client = self.identity().map(|owner| owner.client);
-        self.channels().values().filter(|stream| stream.client == client).count()
+        let channels = self.channels();
+        let of_client = channels.values().filter(|stream| stream.client == client).count();
+        of_client < MAX_CHANNELS_PER_CONNECTION && channels.len() < MAX_CHANNELS_PER_LINK
     }
 
     pub(crate) fn allocate_channel(&self) -> Channel {

@@ -49,6 +49,8 @@ struct Queue {
     messages: VecDeque<Message>,
     bytes: usize,
     limit_bytes: usize,
+    /// Nothing more comes: it goes with its last message.
+    finished: bool,
 }
 
 /// Whether a message was taken.
@@ -121,6 +123,16 @@ impl Outbox {
         Pushed::Taken
     }
 
+    /// Nothing more comes on a channel; what waits for it is still sent.
+    pub(crate) fn finish(&self, channel: Channel) {
+        let mut inner = self.lock();
+        let Some(queue) = inner.channels.get_mut(&channel) else { return };
+        queue.finished = true;
+        if queue.messages.is_empty() {
+            inner.channels.remove(&channel);
+        }
+    }
+
     /// Forgets a channel and what waits for it.
     pub(crate) fn close_channel(&self, channel: Channel) {
         self.lock().channels.remove(&channel);
@@ -158,6 +170,8 @@ impl Outbox {
             queue.bytes -= size(&message);
             if !queue.messages.is_empty() {
                 inner.ready.push_back(channel);
+            } else if queue.finished {
+                inner.channels.remove(&channel);
             }
             return Some(Turn::Message(message));
         }
@@ -233,6 +247,19 @@ mod tests {
             outbox.push(Message::Binary(vec![0; MAX_CONTROL_BYTES / 2].into()));
         }
         assert!(matches!(outbox.next_turn(), Some(Turn::Overflowed)));
+    }
+
+    #[test]
+    fn a_finished_channel_is_sent_to_its_end_and_then_forgotten() {
+        let outbox = Outbox::default();
+        outbox.open(Channel(1), 0);
+        outbox.push_to(Channel(1), text("last"));
+        outbox.finish(Channel(1));
+        assert_eq!(next(&outbox), "last");
+        assert_eq!(outbox.push_to(Channel(1), text("late")), Pushed::Gone);
+        outbox.open(Channel(2), 0);
+        outbox.finish(Channel(2));
+        assert!(outbox.lock().channels.is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use quarterdeck_protocol::{
     agent::ConversationView,
     error::{ErrorCode, RpcError},
     ids::{Channel, Out},
-    limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES},
+    limits::{MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES},
     method::{
         AttachFrom, AttachParams, AttachResult, AttachStart, ChannelParams, CreateParams, Empty,
         InputParams, InputResult, RenameParams, ResizeParams, ResumeParams, ScrollbackParams,
@@ -81,7 +81,7 @@ pub(super) async fn attach(
     let p: AttachParams = rpc::parse_params(params)?;
     let session = find(c, &p.session)?;
     c.caller.require_outside(session.id)?;
-    if c.open_channels() >= MAX_CHANNELS_PER_CONNECTION {
+    if !c.has_room() {
         return Err(RpcError::new(ErrorCode::Overloaded, "too many attachments on one connection"));
     }
     let channel = c.allocate_channel();

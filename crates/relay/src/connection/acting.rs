@@ -13,7 +13,7 @@ use std::sync::Arc;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{HubId, Principal},
-    limits::{MAX_CHANNELS_PER_LINK, MAX_TEXT_FIELD_BYTES},
+    limits::MAX_TEXT_FIELD_BYTES,
     method::Acting,
     record::Owner,
 };
@@ -63,9 +63,6 @@ impl Connection {
         if acting.name.len() > MAX_TEXT_FIELD_BYTES {
             let message = format!("a client's name has at most {MAX_TEXT_FIELD_BYTES} bytes");
             return Err(RpcError::new(ErrorCode::InvalidParams, message));
-        }
-        if self.channels().len() >= MAX_CHANNELS_PER_LINK {
-            return Err(RpcError::new(ErrorCode::Overloaded, "too many attachments on this link"));
         }
         let grant = &self.caller.grant;
         let principal = self.principal_of(&acting);
