@@ -75,11 +75,11 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     label: Option<MachineLabel>,
     /// For wss://: file with a bearer token of that relay, - for standard input
-    #[arg(long = "machine-token", value_name = "FILE", requires = "address")]
-    token: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "address")]
+    machine_token: Option<std::path::PathBuf>,
     /// For wss://: its certificate must have this key
-    #[arg(long = "machine-pin", value_name = "PIN", requires = "token")]
-    pin: Option<String>,
+    #[arg(long, value_name = "PIN", requires = "machine_token")]
+    machine_pin: Option<String>,
     /// Keep it although it cannot be reached now
     #[arg(long, requires = "address")]
     offline: bool,
@@ -87,7 +87,7 @@ pub(crate) struct AddArgs {
 
 impl AddArgs {
     fn params(self) -> Result<MachineAddParams, CliError> {
-        let access = match (self.address, self.token) {
+        let access = match (self.address, self.machine_token) {
             (None, _) => {
                 let line = line::read("the line that qd relay pair printed on that machine")?;
                 MachineAccess::Line { line }
@@ -96,7 +96,7 @@ impl AddArgs {
             (Some(url), Some(file)) => {
                 let token = TokenSource::from_path(file).read()?;
                 let token = token.to_text().as_str().to_owned();
-                MachineAccess::Token { url, token, pin: self.pin }
+                MachineAccess::Token { url, token, pin: self.machine_pin }
             }
             (Some(_), None) => {
                 return Err(CliError::usage("that address needs a token: --machine-token FILE")

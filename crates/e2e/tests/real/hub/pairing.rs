@@ -1,7 +1,7 @@
 //! How machines come to a hub, and how they do not.
 
 use quarterdeck_e2e::harness::{
-    client::Way,
+    client::{Peer, Way, watching},
     hub::{Fleet, add_by_line, machines, pairing_line, until_machine},
     instance::Instance,
 };
@@ -9,12 +9,14 @@ use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{ClientId, HubId, Principal},
     method::{
-        Acting, Empty, HelloParams, MachineAccess, MachineAdd, MachineAddParams, MachineInfo,
-        MachineState, MethodName, PairingInviteResult, PairingList, PairingListResult,
+        Acting, AttachRole, ChannelParams, CreateParams, Empty, HelloParams, MachineAccess,
+        MachineAdd, MachineAddParams, MachineInfo, MachineState, Method, MethodName,
+        PairingInviteResult, PairingList, PairingListResult, Role, SessionAttach, SessionCreate,
+        SessionDetach,
     },
     scope::{Scope, Scopes},
 };
-use quarterdeck_transport::Incoming;
+use quarterdeck_transport::{Incoming, client::read_result};
 
 /// Adds a machine by a line, and gives what came of it.
 async fn add(here: &Instance, line: &str) -> Result<MachineInfo, RpcError> {
@@ -230,6 +232,64 @@ async fn who_is_no_hub_acts_for_nobody_and_a_hub_only_for_its_own() {
         let outcome = outcome.map(|_| ()).map_err(|error| error.code());
         assert_eq!(outcome, if allowed { Ok(()) } else { Err(ErrorCode::Forbidden) }, "{asks:?}");
     }
+}
+
+/// Makes a request for a client of a hub, on the hub's connection, and gives its answer.
+async fn ask_as<M: Method>(
+    hub: &mut Peer,
+    asks: &Acting,
+    method: MethodName,
+    params: &M::Params,
+) -> Result<M::Result, ErrorCode> {
+    let params = serde_json::value::to_raw_value(params).expect("is JSON");
+    let sent = hub.client.forward(method, &params, Some(asks), |_| {}).await;
+    sent.expect("is sent");
+    loop {
+        match hub.events.next().await {
+            Some(Incoming::Answer { outcome, .. }) => {
+                let result = outcome.map_err(|error| error.code())?;
+                return Ok(read_result::<M>(&result).expect("is readable"));
+            }
+            Some(Incoming::Frame(_) | Incoming::Notification { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_of_one_hub_are_kept_apart_by_the_relay_too() {
+    let instance = Instance::new();
+    let _relay = instance.start_relay(&[]).await;
+    let id = HubId::from_bytes([7; 16]);
+    let hello = HelloParams { name: "hub".into(), hub: Some(id), ..HelloParams::default() };
+    let mut hub = Way::unix(&instance).try_connect(&hello).await.expect("connects");
+    let acting = |name: &str, number: u8, scopes: Scopes| Acting {
+        principal: Principal::new(&id.to_string(), name).expect("a principal"),
+        client_id: id.client([number; 8]),
+        name: name.into(),
+        scopes,
+    };
+    let (ada, bob) = (acting("ada", 1, Scopes::ALL), acting("bob", 2, Scopes::ALL));
+    let argv = vec!["/bin/cat".to_owned()];
+    let create = CreateParams { argv, ..CreateParams::default() };
+    let made = ask_as::<SessionCreate>(&mut hub, &ada, MethodName::SessionCreate, &create).await;
+    let session = made.expect("starts").session.session.to_string();
+    let attach = watching(&session, AttachRole::Auto);
+    let of_ada = ask_as::<SessionAttach>(&mut hub, &ada, MethodName::SessionAttach, &attach).await;
+    let of_ada = of_ada.expect("attaches");
+    assert_eq!(of_ada.role, Role::Owner);
+    let of_bob = ask_as::<SessionAttach>(&mut hub, &bob, MethodName::SessionAttach, &attach).await;
+    assert_eq!(of_bob.expect("attaches").role, Role::Follower);
+    // another one's channel is none
+    let channel = ChannelParams { channel: of_ada.channel };
+    let taken = ask_as::<SessionDetach>(&mut hub, &bob, MethodName::SessionDetach, &channel).await;
+    assert_eq!(taken, Err(ErrorCode::NotFound));
+    let given = ask_as::<SessionDetach>(&mut hub, &ada, MethodName::SessionDetach, &channel).await;
+    assert_eq!(given, Ok(Empty {}));
+    // and what the hub does not give its client, the client does not have
+    let looker = acting("looker", 3, [Scope::Read].into_iter().collect());
+    let made = ask_as::<SessionCreate>(&mut hub, &looker, MethodName::SessionCreate, &create).await;
+    assert_eq!(made.map(drop), Err(ErrorCode::Forbidden));
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail},
     ids::{InputNumber, SessionId},
     method::{
-        AgentPrompt, AttachRole, LeaseTake, MachineDisconnect, MachineParams, PromptList,
-        PromptListParams, Role, SessionAttach, SessionInput, TakeParams,
+        AgentPrompt, AttachRole, Empty, LeaseTake, MachineDisconnect, MachineParams, PromptList,
+        PromptListParams, Role, SessionAttach, SessionInput, SessionList, TakeParams,
     },
     record::LeaseState,
     scope::{Scope, Scopes},
@@ -143,6 +143,32 @@ async fn scopes_are_checked_at_the_hub_and_at_the_relay() {
     assert!(!attached.owns());
     attached.send_input(InputNumber(1), b"x").await.expect("is sent");
     attached.until("is rejected", |it| !it.rejected.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_machine_that_knows_only_the_hub_gives_nobody_more_than_they_have() {
+    let fleet = Fleet::start().await;
+    fleet.here.qd(["machine", "rm", "far"]).await.ok();
+    let scopes: Scopes = [Scope::Read, Scope::Create, Scope::Drive].into_iter().collect();
+    let token = Way::unix(&fleet.there).connect("admin").await.token("robot", scopes).await;
+    let address = format!("wss://{}", fleet.far.address());
+    let pin = fleet.far.status.pin.clone().expect("has a pin");
+    let words = ["machine", "add", &address, "--label", "far", "--machine-token", "-"];
+    let words = [&words[..], &["--machine-pin", &pin]].concat();
+    fleet.here.qd_reading(words, &token).await.ok();
+    let all = fleet.way(Fleet::FAR).connect("all").await;
+    let session = all.create(["/bin/cat"]).await;
+    let attached = all.attach(&watching(&session.session.to_string(), AttachRole::Auto)).await;
+    assert!(attached.owns());
+    let owner = Way::unix(&fleet.there).connect("x").await;
+    let list = owner.call::<SessionList>(&Empty {}).await.sessions;
+    let LeaseState::Held { owner } = &list[0].lease.state else { panic!("{list:?}") };
+    assert_eq!(owner.principal.name(), "robot", "the token's name is all that is known");
+    let read = [Scope::Read].into_iter().collect();
+    let looker = person(&fleet, "looker", read).await.on(Fleet::FAR).connect("looker").await;
+    let params = watching(&session.session.to_string(), AttachRole::Follow);
+    let refused = looker.try_attach(&params).await.expect_err("would be the hub");
+    assert_eq!(refused.code(), ErrorCode::Forbidden);
 }
 
 #[tokio::test]
