@@ -14,6 +14,9 @@ use quarterdeck_transport::{
 
 use crate::{context::Context, store::Access};
 
+/// What ssh runs. Shells that nobody logs in to often do not look where `qd machine add --install` puts it.
+const REMOTE_COMMAND: &str = r#"PATH="$PATH:$HOME/.local/bin" exec qd relay --stdio"#;
+
 /// Why a machine cannot be dialled as it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WayError {
@@ -92,6 +95,7 @@ fn pinned(pins: &str) -> Result<ServerTrust, WayError> {
 
 fn ssh(url: &str) -> Result<Endpoint, WayError> {
     let endpoint: Endpoint = url.parse()?;
-    let is_ssh = matches!(endpoint, Endpoint::Ssh(_));
-    if is_ssh { Ok(endpoint) } else { Err(WayError::Kind("ssh://")) }
+    let Endpoint::Ssh(mut ssh) = endpoint else { return Err(WayError::Kind("ssh://")) };
+    ssh.command = ["sh", "-c", REMOTE_COMMAND].map(str::to_owned).into();
+    Ok(Endpoint::Ssh(ssh))
 }

@@ -1,5 +1,7 @@
 //! `qd machine`: the machines of the hub.
 
+mod install;
+
 use quarterdeck_protocol::{
     ids::MachineLabel,
     method::{
@@ -80,6 +82,9 @@ pub(crate) struct AddArgs {
     /// For wss://: its certificate must have this key
     #[arg(long, value_name = "PIN", requires = "machine_token")]
     machine_pin: Option<String>,
+    /// For ssh://: copy this program to ~/.local/bin/qd there first
+    #[arg(long, requires = "address")]
+    install: bool,
     /// Keep it although it cannot be reached now
     #[arg(long, requires = "address")]
     offline: bool,
@@ -120,6 +125,9 @@ pub(crate) async fn run(settings: &Settings, command: MachineCommand) -> Result<
             output.result(&list, |styles| table(&list.machines, now_micros(), styles))?;
         }
         MachineCommand::Add(args) => {
+            if let (true, Some(address)) = (args.install, &args.address) {
+                output.note(&format!("installed {}", install::run(address).await?));
+            }
             // read before anything is dialled: a person may take a while
             let params = args.params()?;
             show(&open(settings).await?.call::<MachineAdd>(&params, None).await?.machine)?;
