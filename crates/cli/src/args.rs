@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Relay(commands::relay::RelayArgs),
     /// Show what runs
     Status(commands::status::StatusArgs),
+    /// List the instances on this machine
+    Instances(commands::instances::InstancesArgs),
     /// Stop the relay; its sessions live on
     Down(commands::down::DownArgs),
     /// Make, list, rotate and revoke bearer tokens

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod gc;
+pub(crate) mod instances;
 pub(crate) mod lease;
 pub(crate) mod logs;
 pub(crate) mod ls;
@@ -49,6 +50,7 @@ pub(crate) async fn dispatch(
         Command::Relay(args) => relay::run(&settings, args).await,
         Command::Status(StatusArgs {}) => status::run(&settings).await,
         Command::Down(DownArgs {}) => down::run(&settings).await,
+        Command::Instances(InstancesArgs {}) => instances::run(&settings),
         Command::Token(command) => token::run(&settings, command).await,
         Command::Gc(args) => gc::run(&settings, &args).await,
         Command::Doctor(DoctorArgs {}) => doctor::run(&settings).await,
@@ -59,4 +61,5 @@ pub(crate) async fn dispatch(
 
 use doctor::DoctorArgs;
 use down::DownArgs;
+use instances::InstancesArgs;
 use status::StatusArgs;

@@ -29,7 +29,9 @@ pub use attach::{
 pub use hello::{HelloParams, HelloResult};
 pub use lease::{LeaseResult, OfferParams, TakeParams};
 pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult, ScrolledLine};
-pub use relay::{GcParams, GcResult, InstanceInfo, InstanceListResult, RelayStatusResult};
+pub use relay::{
+    GcParams, GcResult, InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
+};
 pub use session::{
     CreateParams, InputParams, InputResult, RenameParams, ResizeParams, ResumeParams,
     SessionListResult, SessionParams, SessionResult, SignalParams, StopParams,

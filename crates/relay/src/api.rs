@@ -117,7 +117,7 @@ pub(crate) async fn call(
         }
         N::RelayGc => typed::<m::RelayGc>(id, params, async |p| relay::gc(c, p).await).await,
         N::InstanceList => {
-            typed::<m::InstanceList>(id, params, async |_| Ok(relay::instances(c))).await
+            typed::<m::InstanceList>(id, params, async |_| relay::instances(c).await).await
         }
     }
 }

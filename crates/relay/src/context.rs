@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -35,6 +36,8 @@ use crate::{
 pub(crate) struct Context {
     /// Where everything is.
     pub directory: InstanceDir,
+    /// Where relays announce their instances.
+    pub announcements: Option<PathBuf>,
     /// Ceiling and limits.
     pub config: RelayConfig,
     /// How long an owner may be away.

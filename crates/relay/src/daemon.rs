@@ -7,6 +7,7 @@ use std::{
     fs::File,
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -31,8 +32,9 @@ use crate::{
     config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
     files,
+    instance::{RelayRecord, catalogue, record::RECORD_SCHEMA},
     journal::{Event, Journal},
-    lock::{self, RelayRecord},
+    lock,
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     program,
@@ -62,7 +64,7 @@ pub async fn run(
     let listeners = bind(&options).await?;
     let context = build_context(&options, &listeners, shutdown.clone())?;
     adopt_sessions(&context);
-    write_record(&context);
+    write_record(&context, options.started_in.as_deref());
     for (listener, wire) in listeners.all {
         context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
@@ -95,8 +97,16 @@ async fn stop(context: &Context) {
     let _ = std::fs::remove_file(context.directory.socket());
 }
 
-fn write_record(context: &Context) {
-    let record = RelayRecord { pid: std::process::id(), listening: context.listening.clone() };
+fn write_record(context: &Context, started_in: Option<&Path>) {
+    let record = RelayRecord {
+        schema: RECORD_SCHEMA,
+        id: Some(context.relay_id),
+        pid: std::process::id(),
+        listening: context.listening.clone(),
+        cwd: started_in.map(|directory| directory.display().to_string()),
+        started_at: Some(context.started_at),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    };
     let written = serde_json::to_vec(&record).map(|text| {
         if let Err(error) = files::write_private(&context.directory.record(), &text) {
             tracing::warn!(%error, "relay.json not written");
@@ -104,6 +114,11 @@ fn write_record(context: &Context) {
     });
     if written.is_err() {
         tracing::warn!("relay.json not written");
+    }
+    if let Some(announcements) = &context.announcements
+        && let Err(error) = catalogue::announce(announcements, &context.directory, context.relay_id)
+    {
+        tracing::warn!(%error, "other base directories will not find this instance");
     }
 }
 
@@ -248,6 +263,7 @@ fn build_context(
         .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
     Ok(Arc::new(Context {
         directory: directory.clone(),
+        announcements: options.announcements.clone(),
         config: options.config.clone(),
         grace: Duration::from_secs(options.config.network.lease_grace_s),
         relay_id,

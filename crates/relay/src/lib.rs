@@ -44,5 +44,4 @@ mod web;
 
 pub use daemon::run;
 pub use error::RelayError;
-pub use lock::RelayRecord;
 pub use options::RelayOptions;

@@ -60,6 +60,9 @@ pub(crate) struct RelayArgs {
     /// Started in the background: report readiness on standard output
     #[arg(long, hide = true, conflicts_with_all = ["background", "stdio"])]
     as_daemon: bool,
+    /// Where its starter was
+    #[arg(long, hide = true, value_name = "DIR", requires = "as_daemon")]
+    started_in: Option<PathBuf>,
 }
 
 impl RelayArgs {
@@ -167,7 +170,7 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
     let program = std::env::current_exe().map_err(|error| {
         CliError::new(Kind::Failed, "this program's own file cannot be found").caused_by(&error)
     })?;
-    let RelayArgs { listen, dialect, cert, key, client_ca, .. } = args;
+    let RelayArgs { listen, dialect, cert, key, client_ca, started_in, .. } = args;
     let security = match (cert.zip(key), settings.insecure) {
         (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
         (None, true) => ListenSecurity::Insecure,
@@ -181,6 +184,8 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         listen: listen.map(|address| Listen { address, security }),
         dialects,
         config,
+        started_in: started_in.or_else(|| settings.environment.current_dir().map(Into::into)),
+        announcements: settings.announcements.clone(),
         zygote: ZygoteCommand {
             program,
             args: vec![ZYGOTE_WORD.into()],

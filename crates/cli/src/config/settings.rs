@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) directory: InstanceDir,
     /// The base directory that the instance is in.
     pub(crate) base: PathBuf,
+    /// Where relays of all base directories announce their instances.
+    pub(crate) announcements: Option<PathBuf>,
     /// Which relay is acted on.
     pub(crate) target: Target,
     /// Plain text where TLS would be needed.
@@ -74,6 +76,9 @@ impl Settings {
         Ok(Self {
             directory: InstanceDir::new(&base, name),
             base,
+            announcements: environment
+                .xdg("XDG_STATE_HOME", ".local/state")
+                .map(|state| state.join("quarterdeck/instances")),
             target: target(typed, &environment, file)?,
             insecure: typed.insecure,
             output,

@@ -6,6 +6,7 @@ mod basics;
 mod damage;
 mod fullscreen;
 mod garbage;
+mod instances;
 mod journeys;
 mod killing;
 mod leases;
