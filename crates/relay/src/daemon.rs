@@ -7,7 +7,6 @@ use std::{
     fs::File,
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -64,7 +63,7 @@ pub async fn run(
     let listeners = bind(&options).await?;
     let context = build_context(&options, &listeners, shutdown.clone())?;
     adopt_sessions(&context);
-    write_record(&context, options.started_in.as_deref());
+    write_record(&context, &options);
     for (listener, wire) in listeners.all {
         context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
@@ -97,13 +96,14 @@ async fn stop(context: &Context) {
     let _ = std::fs::remove_file(context.directory.socket());
 }
 
-fn write_record(context: &Context, started_in: Option<&Path>) {
+fn write_record(context: &Context, options: &RelayOptions) {
     let record = RelayRecord {
         schema: RECORD_SCHEMA,
         id: Some(context.relay_id),
         pid: std::process::id(),
         listening: context.listening.clone(),
-        cwd: started_in.map(|directory| directory.display().to_string()),
+        flags: options.flags.clone(),
+        cwd: options.started_in.as_ref().map(|directory| directory.display().to_string()),
         started_at: Some(context.started_at),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
     };

@@ -1,11 +1,7 @@
 //! `qd down`: stop the relay. Its sessions live on.
 
-use std::{
-    fs::{File, TryLockError},
-    path::Path,
-};
-
-use quarterdeck_protocol::method::{Empty, RelayShutdown, RelayStatus};
+use quarterdeck_protocol::method::{Empty, RelayShutdown, RelayStatus, RelayStatusResult};
+use quarterdeck_relay::instance::catalogue::is_running;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::{
@@ -24,13 +20,21 @@ const GONE_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, clap::Args)]
 pub(crate) struct DownArgs {}
 
-/// Stops the relay.
+/// Stops the relay and says so.
 pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
+    if let Some(status) = stop(settings).await? {
+        settings.output.result(&status, |_| down_text(status.live))?;
+    }
+    Ok(Exit::OK)
+}
+
+/// Stops the relay and waits until its lock is free. What it was; none = none ran.
+pub(crate) async fn stop(settings: &Settings) -> Result<Option<RelayStatusResult>, CliError> {
     let connection = match Connection::open(settings, Missing::Fail).await {
         // that is what was wanted
         Err(error) if error.kind == Kind::Unreachable && settings.is_local() => {
             settings.output.note(&error.message);
-            return Ok(Exit::OK);
+            return Ok(None);
         }
         other => other?,
     };
@@ -39,14 +43,13 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
     if settings.is_local() {
         wait_until_gone(settings).await?;
     }
-    settings.output.result(&status, |_| down_text(status.live))?;
-    Ok(Exit::OK)
+    Ok(Some(status))
 }
 
 /// A relay that has gone has let go of the instance's lock, so that the next one can start at once.
 async fn wait_until_gone(settings: &Settings) -> Result<(), CliError> {
     let deadline = Instant::now() + GONE_LIMIT;
-    while is_locked(&settings.directory.lock()) {
+    while is_running(&settings.directory).unwrap_or(false) {
         if Instant::now() >= deadline {
             return Err(CliError::new(Kind::Timeout, "the relay was asked to stop and still runs")
                 .hint(format!("see {}", settings.directory.diagnostics().display())));
@@ -54,12 +57,6 @@ async fn wait_until_gone(settings: &Settings) -> Result<(), CliError> {
         sleep(GONE_PAUSE).await;
     }
     Ok(())
-}
-
-/// Whether somebody holds the lock; looking does not take it from anyone.
-pub(crate) fn is_locked(path: &Path) -> bool {
-    File::open(path)
-        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn down_text(live: u32) -> String {

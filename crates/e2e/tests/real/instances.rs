@@ -4,9 +4,13 @@ use std::{fs, process::Stdio};
 
 use quarterdeck_e2e::harness::{
     instance::{Instance, Ran},
-    ordinary_or_long, within,
+    ordinary_or_long,
+    terminal::Terminal,
+    within,
 };
-use quarterdeck_protocol::method::{InstanceInfo, InstanceListResult, InstanceState};
+use quarterdeck_protocol::method::{
+    InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
+};
 
 /// Exit code of a start where another relay runs.
 const ALREADY_RUNNING: i32 = 8;
@@ -237,4 +241,36 @@ async fn an_instance_is_chosen_by_flag_before_environment_before_default() {
         ("state", "flagged"),
     ];
     assert_eq!(found, expected.map(|(base, name)| (base.to_owned(), name.to_owned())));
+}
+
+#[tokio::test]
+async fn a_relay_that_replaces_another_has_its_address_its_sessions_and_its_clients() {
+    let instance = Instance::new();
+    let before = instance.start_relay(&["--listen", "127.0.0.1:0"]).await;
+    instance.qd(["run", "--detach", "--label", "cat", "--", "cat"]).await.ok();
+    let mut terminal = Terminal::qd(&instance, &["attach", "cat"]);
+    terminal.type_keys(b"one\r").await;
+    terminal.until_text("one\none").await;
+    let ran = instance.qd(["relay", "--replace", "--background", "--json"]).await.ok();
+    let after: RelayStatusResult = serde_json::from_slice(&ran.stdout).expect("is a status");
+    assert_ne!(after.pid, before.pid());
+    assert_eq!(after.listening, before.status.listening);
+    assert!(after.generation > before.status.generation);
+    // what is typed while it was away, or after, arrives once and is seen
+    terminal.type_keys(b"two\r").await;
+    terminal.until_text("two\ntwo").await;
+    terminal.type_keys(b"\x1dd").await;
+    assert!(terminal.until_ended().await.success());
+    // and a second time: the flags are handed on
+    let ran = instance.qd(["relay", "--replace", "--background", "--json"]).await.ok();
+    let third: RelayStatusResult = serde_json::from_slice(&ran.stdout).expect("is a status");
+    assert_eq!(third.listening, after.listening);
+    assert_eq!(listed(&instance, &[]).await[0].sessions, 1);
+}
+
+#[tokio::test]
+async fn replacing_where_none_runs_is_a_start() {
+    let instance = Instance::new();
+    instance.qd(["relay", "--replace", "--background"]).await.ok();
+    assert_eq!(listed(&instance, &[]).await[0].state, InstanceState::Running);
 }

@@ -116,7 +116,10 @@ pub fn look(directory: &InstanceDir) -> InstanceInfo {
 
 /// Whether a relay holds the instance's lock. Asking takes a shared lock for a moment, which a starting
 /// relay waits out.
-fn is_running(directory: &InstanceDir) -> io::Result<bool> {
+///
+/// # Errors
+/// When the lock cannot be opened or probed.
+pub fn is_running(directory: &InstanceDir) -> io::Result<bool> {
     let lock = match File::open(directory.lock()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other?,

@@ -26,6 +26,9 @@ pub struct RelayRecord {
     pub pid: u32,
     /// Its addresses.
     pub listening: Vec<String>,
+    /// The flags that it was started with: a relay that replaces it gets them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
     /// Where it was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
