@@ -24,7 +24,8 @@ use tokio::time::{Duration, Instant};
 
 use super::{
     LeaseCaller, Reply,
-    actor::{HolderState, Session, Then, answer, ended, holder_silent},
+    actor::Session,
+    driving::{HolderState, Then, answer, ended, holder_silent},
     ownership::IntoRpc as _,
 };
 

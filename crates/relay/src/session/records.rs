@@ -10,7 +10,8 @@ use quarterdeck_protocol::{
 };
 
 use super::{
-    actor::{HolderState, Lives, Session},
+    actor::{Lives, Session},
+    driving::HolderState,
     meta::SessionMeta,
 };
 use crate::clock;
