@@ -24,6 +24,7 @@ use crate::{
     session::{LeaseCaller, SessionHandle},
 };
 
+pub(crate) use agent::allow;
 pub(crate) use relay::{random_session_id, status};
 
 /// Runs a method. The caller has said hello (or says it now) and has the method's scope.

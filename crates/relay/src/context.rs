@@ -21,6 +21,7 @@ use crate::{
     ceiling::CheckedCeiling,
     clock,
     config::RelayConfig,
+    dialect::places::Places,
     instance::InstanceDir,
     journal::{Event, Journal},
     metrics::Metrics,
@@ -73,6 +74,8 @@ pub(crate) struct Context {
     pub ceiling: CheckedCeiling,
     /// What clients of a dialect may start besides; none = no less than everyone.
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
+    /// How far clients of dialects have seen conversations.
+    pub dialect_places: Places,
     /// The user that programs run as, found out at first need.
     pub home: tokio::sync::OnceCell<Arc<Home>>,
     /// Starts holders.

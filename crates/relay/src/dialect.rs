@@ -6,6 +6,7 @@
 //! dialect is a variant of [`Dialect`], its types beside those of agor, and a file here.
 
 mod agor;
+pub(crate) mod places;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@
 //! - [`web`]: listeners, HTTP, who is let in; [`tokens`], [`peer`], [`caller`]: how that is proved;
 //! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
 //! - [`dialect`]: other programs' protocols, on listeners of their own;
+//! - [`watch`]: an agent's conversation for those who tell of it in a form of their own;
 //! - [`registry`]: all sessions and the number of their view;
 //! - [`session`]: the task of one session, its link to the holder, its tail;
 //! - [`agent`]: which agents there are, and how they are started;
@@ -40,6 +41,7 @@ mod screens;
 mod session;
 pub mod ssh_agent;
 pub mod tokens;
+mod watch;
 mod web;
 
 pub use daemon::run;

@@ -28,6 +28,7 @@ use crate::{
     ceiling::Launch,
     clock,
     context::Context,
+    environment::Variables,
     files,
     journal::Event,
     program::{self, Program},
@@ -112,6 +113,20 @@ pub(crate) async fn resume(
     handle: &Arc<SessionHandle>,
     p: ResumeParams,
 ) -> Result<SessionInfo, RpcError> {
+    resume_with(context, caller, handle, p, Variables::new()).await
+}
+
+/// The same with variables of the request: what a session was first started with is not kept.
+///
+/// # Errors
+/// As [`resume`].
+pub(crate) async fn resume_with(
+    context: &Arc<Context>,
+    caller: &Caller,
+    handle: &Arc<SessionHandle>,
+    p: ResumeParams,
+    env: Variables,
+) -> Result<SessionInfo, RpcError> {
     let view = handle.view();
     if view.state.is_live() {
         return Err(RpcError::new(ErrorCode::StillRunning, "the session is still running"));
@@ -122,6 +137,7 @@ pub(crate) async fn resume(
         agent: resumed_agent(handle, &meta).await?,
         argv: meta.argv.clone(),
         cwd: Some(meta.cwd.clone()),
+        env,
         client_env: p.client_env,
         size: Some(p.size.unwrap_or(view.size)),
         ..CreateParams::default()
