@@ -9,6 +9,7 @@
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
 //! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
+//! - [`http`]: plain HTTP and server-sent events, as any program would speak them;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
@@ -25,6 +26,7 @@ pub mod canary;
 pub mod client;
 pub mod conversation;
 pub mod files;
+pub mod http;
 pub mod instance;
 pub mod nowhere;
 pub mod overview;

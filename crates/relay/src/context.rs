@@ -14,7 +14,7 @@ use quarterdeck_protocol::{
     ids::{Generation, RelayId},
 };
 use rustix::process::{Pid, Resource, Rlimit};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -74,6 +74,8 @@ pub(crate) struct Context {
     pub ceiling: CheckedCeiling,
     /// What clients of a dialect may start besides; none = no less than everyone.
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
+    /// Streams of events over HTTP that there may be.
+    pub streams: Arc<Semaphore>,
     /// How far clients of dialects have seen conversations.
     pub dialect_places: Places,
     /// The user that programs run as, found out at first need.

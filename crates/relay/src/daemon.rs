@@ -16,12 +16,14 @@ use quarterdeck_crypto::{RelayKey, Seed};
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
+    limits::MAX_EVENT_STREAMS,
     method::RelayStatusResult,
 };
 use quarterdeck_transport::{
     server::{BindError, ListenSecurity as BoundSecurity, Listener},
     tls::{ClientAuth, ServerIdentity, ServerTls},
 };
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -30,6 +32,7 @@ use crate::{
     clock, collector,
     config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
+    dialect::places::Places,
     files,
     journal::{Event, Journal},
     lock::{self, RelayRecord},
@@ -267,7 +270,8 @@ fn build_context(
         metrics: Metrics::default(),
         ceiling,
         dialect_ceilings,
-        dialect_places: Default::default(),
+        streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+        dialect_places: Places::default(),
         home: tokio::sync::OnceCell::new(),
         launcher: Launcher::new(options.zygote.clone()),
         tasks: TaskTracker::new(),

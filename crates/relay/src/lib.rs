@@ -6,7 +6,8 @@
 //! - [`daemon`]: a relay's life; [`lock`]: one per instance; [`options`], [`config`], [`instance`]: what
 //!   it is given;
 //! - [`web`]: listeners, HTTP, who is let in; [`tokens`], [`peer`], [`caller`]: how that is proved;
-//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
+//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods; [`http`]: the same without
+//!   a WebSocket;
 //! - [`dialect`]: other programs' protocols, on listeners of their own;
 //! - [`watch`]: an agent's conversation for those who tell of it in a form of their own;
 //! - [`registry`]: all sessions and the number of their view;
@@ -29,6 +30,7 @@ mod dialect;
 pub mod environment;
 pub mod error;
 pub mod files;
+mod http;
 pub mod instance;
 pub mod journal;
 mod lock;

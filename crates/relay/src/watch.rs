@@ -68,19 +68,7 @@ impl AgentWatch {
             }
             From::Beginning | From::Record(_) | From::LatestTurn => {
                 let (directory, id) = (session.directory.clone(), session.id);
-                let sought =
-                    tokio::task::spawn_blocking(move || seek(&directory, id, vendor, from));
-                match sought.await {
-                    Ok(Ok(found)) => found,
-                    Ok(Err(error)) => {
-                        tracing::warn!(%error, "log cannot be read");
-                        let message = "the session's log cannot be read";
-                        return Err(RpcError::new(ErrorCode::Storage, message));
-                    }
-                    Err(_) => {
-                        return Err(RpcError::new(ErrorCode::Internal, "reading the log failed"));
-                    }
-                }
+                blocking(move || seek(&directory, id, vendor, from)).await?
             }
         };
         let start = Start { seq, out: Out(0), head: Out(0), gap: None, snapshot: None };
@@ -118,6 +106,52 @@ impl AgentWatch {
     }
 }
 
+/// What a reader of the past finds.
+#[derive(Debug)]
+pub(crate) enum Past {
+    /// An event.
+    Event(Box<AgentEvent>),
+    /// Records are not there any more.
+    Missing,
+}
+
+/// Adds up everything that the log of an agent's session has by now.
+///
+/// # Errors
+/// When the session is a terminal, or cannot be read.
+pub(crate) async fn read_past<T: Send + 'static>(
+    session: &Arc<SessionHandle>,
+    mut sum: T,
+    add: impl Fn(&mut T, Past) + Send + 'static,
+) -> Result<T, RpcError> {
+    let vendor = session.published().agent.as_ref().map(|agent| agent.vendor);
+    let vendor = vendor.ok_or_else(no_agent)?;
+    let (directory, id) = (session.directory.clone(), session.id);
+    let read = move || {
+        let mut conversation = Conversation::new(id, vendor);
+        if LogReader::open(&directory)?.position().seq > Seq(0) {
+            add(&mut sum, Past::Missing);
+        }
+        fold(&directory, &mut conversation, Seq(u64::MAX), |past| add(&mut sum, past))?;
+        Ok(sum)
+    };
+    blocking(read).await
+}
+
+/// Reads a log where it may take its time.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, RpcError> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "log cannot be read");
+            Err(RpcError::new(ErrorCode::Storage, "the session's log cannot be read"))
+        }
+        Err(_) => Err(RpcError::new(ErrorCode::Internal, "reading the log failed")),
+    }
+}
+
 /// Finds the record to begin with, and folds everything before it.
 fn seek(
     directory: &Path,
@@ -131,51 +165,52 @@ fn seek(
         From::Record(wanted) => {
             let (mut at, mut conversation) = (LogReader::open(directory)?.position().seq, new());
             if at < wanted {
-                at = fold(directory, &mut conversation, wanted)?.reached;
+                at = fold(directory, &mut conversation, wanted, |_| ())?;
             }
             Ok((at, conversation))
         }
         From::LatestTurn => {
             // twice, as the fold before the turn is wanted and cannot be had backwards
-            let folded = fold(directory, &mut new(), Seq(u64::MAX))?;
-            let wanted = folded.latest_turn.unwrap_or(folded.reached);
+            let mut latest_turn = None;
+            let reached = fold(directory, &mut new(), Seq(u64::MAX), |past| {
+                if let Past::Event(event) = past
+                    && begins_turn(&event)
+                {
+                    latest_turn = Some(event.id.seq);
+                }
+            })?;
+            let wanted = latest_turn.unwrap_or(reached);
             seek(directory, session, vendor, From::Record(wanted))
         }
     }
 }
 
-struct Folded {
-    /// The record that comes next.
-    reached: Seq,
-    /// The record that began the latest turn.
-    latest_turn: Option<Seq>,
-}
-
-/// Folds a log up to a record, or to its end.
+/// Folds a log up to a record, or to its end; the record that comes next.
 fn fold(
     directory: &Path,
     conversation: &mut Conversation,
     until: Seq,
-) -> Result<Folded, ReadError> {
+    mut tell: impl FnMut(Past),
+) -> Result<Seq, ReadError> {
     let mut reader = LogReader::open(directory)?;
-    let mut folded = Folded { reached: reader.position().seq, latest_turn: None };
-    while folded.reached < until {
+    let mut reached = reader.position().seq;
+    while reached < until {
         match reader.next()? {
             Next::Record(record) => {
-                let seq = record.header.at.seq;
-                folded.reached = seq.next();
+                reached = record.header.at.seq.next();
                 conversation.apply_record(&record);
                 while let Some(event) = conversation.poll_event() {
-                    if begins_turn(&event) {
-                        folded.latest_turn = Some(seq);
-                    }
+                    tell(Past::Event(Box::new(event)));
                 }
             }
-            Next::Gap(missing) => folded.reached = missing.to.seq,
+            Next::Gap(missing) => {
+                reached = missing.to.seq;
+                tell(Past::Missing);
+            }
             Next::AwaitMore => break,
         }
     }
-    Ok(folded)
+    Ok(reached)
 }
 
 const fn begins_turn(event: &AgentEvent) -> bool {

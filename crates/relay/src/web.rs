@@ -28,7 +28,7 @@ use crate::{
     caller::{Caller, Via},
     clock, connection,
     context::Context,
-    dialect,
+    dialect, http,
     journal::Event,
     metrics,
     peer::{self, Origin},
@@ -72,6 +72,7 @@ fn router(context: &Arc<Context>) -> Router {
         .route("/v1/ws", get(upgrade))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(show_metrics))
+        .merge(http::router())
         .with_state(Arc::clone(context))
 }
 
@@ -148,7 +149,7 @@ async fn show_metrics(State(context): State<Arc<Context>>, caller: Authenticated
 }
 
 /// A caller that proved who it is; anyone else is refused before a handler runs.
-struct Authenticated(Caller);
+pub(crate) struct Authenticated(pub(crate) Caller);
 
 impl FromRequestParts<Arc<Context>> for Authenticated {
     type Rejection = Response;

@@ -6,6 +6,7 @@ mod basics;
 mod damage;
 mod fullscreen;
 mod garbage;
+mod http;
 mod journeys;
 mod killing;
 mod leases;

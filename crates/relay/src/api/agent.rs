@@ -34,13 +34,13 @@ enum Author {
     Script,
 }
 
-pub(super) async fn view(c: &Connection, p: &SessionParams) -> Result<AgentViewResult, RpcError> {
+pub(crate) async fn view(c: &Connection, p: &SessionParams) -> Result<AgentViewResult, RpcError> {
     let session = find(c, &p.session)?;
     let conversation = session.ask(|reply| Command::Conversation { reply }).await?;
     Ok(AgentViewResult { view: conversation.view() })
 }
 
-pub(super) async fn prompt(
+pub(crate) async fn prompt(
     c: &Connection,
     p: AgentPromptParams,
 ) -> Result<AgentCommandResult, RpcError> {
@@ -50,7 +50,7 @@ pub(super) async fn prompt(
     tell(c, &session, message_id, command, author).await
 }
 
-pub(super) async fn interrupt(
+pub(crate) async fn interrupt(
     c: &Connection,
     p: AgentInterruptParams,
 ) -> Result<AgentCommandResult, RpcError> {
