@@ -1,6 +1,6 @@
 //! Plain HTTP as any program would speak it: requests with a token, and streams of server-sent events.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use serde_json::Value;
 use tokio::{
@@ -43,7 +43,6 @@ impl Answer {
     ///
     /// # Panics
     /// When it is none.
-    #[must_use]
     pub fn ok(self) -> Self {
         assert_eq!(self.status, 200, "{self:?}");
         self
@@ -101,19 +100,8 @@ impl Http {
         // a relay that refuses a body may end the connection before it has all of it
         let _ = stream.write_all(body).await;
         let (status, headers) = head(&mut stream).await;
-        let length = headers.iter().find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = Vec::new();
-        match length.and_then(|length| length.parse().ok()) {
-            Some(length) => {
-                body.resize(length, 0);
-                let read = stream.read_exact(&mut body);
-                within("the body", read).await.expect("the body is whole");
-            }
-            None => {
-                within("the body", stream.read_to_end(&mut body)).await.expect("is readable");
-            }
-        }
-        Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
+        let body = read_body(&mut stream, &headers).await;
+        Answer { status, headers, body }
     }
     /// Begins to listen to events.
     ///
@@ -129,10 +117,7 @@ impl Http {
             assert!(headers.contains(&"content-type: text/event-stream".to_owned()), "{headers:?}");
             return Ok(Events { stream, seen: Vec::new() });
         }
-        let mut body = String::new();
-        // the answer is in what came, also where the connection stays open
-        let _ =
-            tokio::time::timeout(Duration::from_secs(1), stream.read_to_string(&mut body)).await;
+        let body = read_body(&mut stream, &headers).await;
         Err(Answer { status, headers, body })
     }
 
@@ -159,6 +144,23 @@ impl Http {
         stream.write_all(request.as_bytes()).await.expect("is open");
         stream
     }
+}
+
+/// A body with a length, or up to the end of the connection.
+async fn read_body(stream: &mut BufReader<TcpStream>, headers: &[String]) -> String {
+    let length = headers.iter().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = Vec::new();
+    match length.and_then(|length| length.parse().ok()) {
+        Some(length) => {
+            body.resize(length, 0);
+            let read = stream.read_exact(&mut body);
+            within("the body", read).await.expect("the body is whole");
+        }
+        None => {
+            within("the body", stream.read_to_end(&mut body)).await.expect("is readable");
+        }
+    }
+    String::from_utf8_lossy(&body).into_owned()
 }
 
 async fn head(stream: &mut BufReader<TcpStream>) -> (u16, Vec<String>) {
@@ -202,12 +204,17 @@ impl Events {
     /// # Panics
     /// When nothing comes.
     pub async fn next(&mut self) -> Option<SseEvent> {
+        match tokio::time::timeout(PATIENCE, self.read()).await {
+            Ok(event) => event,
+            Err(_) => panic!("no event after {:#?}", self.seen),
+        }
+    }
+
+    async fn read(&mut self) -> Option<SseEvent> {
         let mut event = SseEvent { id: String::new(), name: String::new(), data: Value::Null };
         loop {
             let mut line = String::new();
-            let read = tokio::time::timeout(PATIENCE, self.stream.read_line(&mut line)).await;
-            let Ok(read) = read else { panic!("no event after {:#?}", self.seen) };
-            if read.unwrap_or(0) == 0 {
+            if self.stream.read_line(&mut line).await.unwrap_or(0) == 0 {
                 return None;
             }
             let line = line.trim_end();

@@ -39,7 +39,11 @@ use super::{Visitor, find_agent, refusal::Refused, status_of, transcript::Transc
 use crate::{
     api,
     caller::Caller,
-    connection::{Connection, alive, channel::agent::Stepped, outbox::Outbox},
+    connection::{
+        Connection, alive,
+        channel::agent::Stepped,
+        outbox::{Control, Outbox, Turn},
+    },
     context::Context,
     session::{Command, SessionHandle},
     watch::{AgentWatch, From},
@@ -169,6 +173,8 @@ struct Feed {
     /// Where a message waits.
     places: BTreeMap<u64, EventId>,
     ready: VecDeque<Event>,
+    /// The session let go of this attachment.
+    is_removed: bool,
     told_at: Option<Instant>,
 }
 
@@ -214,6 +220,7 @@ impl Feed {
             waiting: BTreeMap::new(),
             places: BTreeMap::new(),
             ready: VecDeque::new(),
+            is_removed: false,
             told_at: None,
         };
         let first = feed.watch.next();
@@ -231,7 +238,12 @@ impl Feed {
             }
             match self.fill()? {
                 Filled::Later => tokio::task::yield_now().await,
-                Filled::AtHead if self.waiting.is_empty() => self.outbox.changed().await,
+                Filled::AtHead if self.waiting.is_empty() => {
+                    if self.is_removed {
+                        return Err(RpcError::new(ErrorCode::NotFound, "the session was removed"));
+                    }
+                    self.outbox.changed().await;
+                }
                 Filled::AtHead => match self.pause() {
                     Some(until) => tokio::select! {
                         () = self.outbox.changed() => {}
@@ -240,6 +252,7 @@ impl Feed {
                     None => self.flush(),
                 },
             }
+            self.take_wakes();
         }
     }
 
@@ -273,7 +286,6 @@ impl Feed {
                     self.compare_status(EventId { seq, index: index(last) });
                 }
                 Stepped::Gap { from, to } => self.miss(from, to),
-                Stepped::AtHead if self.session_is_gone() => return Err(gone()),
                 Stepped::AtHead => return Ok(Filled::AtHead),
             }
             if self.transcript.bytes() > MAX_WAITING_BYTES {
@@ -377,9 +389,11 @@ impl Feed {
         self.told_at = Some(Instant::now());
     }
 
-    /// The session let go of this attachment.
-    fn session_is_gone(&self) -> bool {
-        self.outbox.waiting() > 0
+    /// A wake-up says "look", and is there once until it is taken.
+    fn take_wakes(&mut self) {
+        while let Some(turn) = self.outbox.next_turn() {
+            self.is_removed |= matches!(turn, Turn::Control(Control::Detached { .. }));
+        }
     }
 }
 
@@ -410,10 +424,6 @@ impl Drop for Attachment {
             let _ = session.tell(Command::Detach { client, channel: CHANNEL, outbox }).await;
         });
     }
-}
-
-fn gone() -> RpcError {
-    RpcError::new(ErrorCode::NotFound, "the session was removed")
 }
 
 fn index(count: usize) -> u32 {
