@@ -4,6 +4,7 @@
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
 //! - [`agor`]: a controller that speaks the dialect agor, as its users' programs do;
+//! - [`myagent`]: a client that speaks the dialect myagent;
 //! - [`agents`]: the real coding agents, and a home for each;
 //! - [`conversation`]: a conversation with one of them, as a holder and a relay would lead it;
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
@@ -28,6 +29,7 @@ pub mod conversation;
 pub mod files;
 pub mod http;
 pub mod instance;
+pub mod myagent;
 pub mod nowhere;
 pub mod overview;
 pub mod raw;

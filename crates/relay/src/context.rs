@@ -21,7 +21,7 @@ use crate::{
     ceiling::CheckedCeiling,
     clock,
     config::RelayConfig,
-    dialect::places::Places,
+    dialect::{myagent::room::Rooms, places::Places},
     instance::InstanceDir,
     journal::{Event, Journal},
     metrics::Metrics,
@@ -76,6 +76,8 @@ pub(crate) struct Context {
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
     /// Streams of events over HTTP that there may be.
     pub streams: Arc<Semaphore>,
+    /// Which connections of the dialect `myagent` may write.
+    pub rooms: Rooms,
     /// How far clients of dialects have seen conversations.
     pub dialect_places: Places,
     /// The user that programs run as, found out at first need.

@@ -45,6 +45,7 @@ use crate::{
 };
 use refusal::Refused;
 use transcript::Transcript;
+pub(crate) use transcript::rfc3339;
 
 /// The description of all this, as a test keeps it equal to the types.
 const OPENAPI: &str = include_str!("../../../docs/schema/openapi.json");

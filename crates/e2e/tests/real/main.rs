@@ -12,6 +12,7 @@ mod killing;
 mod leases;
 mod links;
 mod loans;
+mod myagent;
 mod past;
 mod reach;
 mod remote;

@@ -1,6 +1,6 @@
 //! The description of the operations in OpenAPI 3.1, made from their types.
 
-use alloc::{format, string::ToString as _};
+use alloc::{format, string::String, vec::Vec};
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -68,7 +68,7 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Value {
             },
         },
     });
-    let mut parameters = alloc::vec::Vec::new();
+    let mut parameters = Vec::new();
     if path.contains("{session}") {
         parameters.push(json!({
             "name": "session", "in": "path", "required": true, "schema": { "type": "string" },
@@ -137,9 +137,9 @@ fn events(generator: &mut SchemaGenerator) -> Value {
     json!({ "type": "array", "items": { "oneOf": events.map(one).to_vec() } })
 }
 
-fn error_words() -> alloc::string::String {
+fn error_words() -> String {
     let word = |code: &ErrorCode| format!("{} {}", status_of(*code), code.word());
-    let mut words: alloc::vec::Vec<_> = ErrorCode::ALL.iter().map(word).collect();
+    let mut words: Vec<_> = ErrorCode::ALL.iter().map(word).collect();
     words.sort();
-    format!("the error, as on the WebSocket: {}", words.join(", ").to_string())
+    format!("the error, as on the WebSocket: {}", words.join(", "))
 }

@@ -135,7 +135,7 @@ fn spoken(update: &Update) -> Option<(String, Role, &ContentBlock)> {
 }
 
 /// A wall clock's time as people and programs write it.
-fn rfc3339(micros: u64) -> String {
+pub(crate) fn rfc3339(micros: u64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000);
     time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }

@@ -148,6 +148,34 @@ pub(crate) async fn resume_with(
     handle.ask(|reply| Command::Resumed { reply }).await
 }
 
+/// Starts an agent's program again for a client that knows nothing of labels: where another session has
+/// the label by now, it gets another one.
+///
+/// # Errors
+/// As [`resume`].
+pub(crate) async fn start_again(
+    context: &Arc<Context>,
+    caller: &Caller,
+    session: &Arc<SessionHandle>,
+    env: Variables,
+) -> Result<(), RpcError> {
+    let p =
+        ResumeParams { session: session.id.to_string(), client_env: Variables::new(), size: None };
+    let resumed = resume_with(context, caller, session, p.clone(), env.clone()).await;
+    match resumed {
+        Err(error) if error.code() == ErrorCode::LabelTaken => {
+            let base = session.published().agent.as_ref().map(|agent| agent.name.clone());
+            let reserved = context.registry.reserve_label(None, &base.unwrap_or_default())?;
+            let label = reserved.label.clone();
+            session.ask(|reply| Command::Rename { label, reply }).await?;
+            drop(reserved);
+            resume_with(context, caller, session, p, env).await.map(|_| ())
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// The end is told a moment before the holder is gone; a launch in between would find the log locked.
 async fn until_free(directory: &Path) {
     let free = async {

@@ -13,7 +13,7 @@ use quarterdeck_protocol::{
     dialect::agor::{AgentQuery, AgentStop},
     error::{ErrorCode, RpcError},
     ids::SessionId,
-    method::{AgentCommandResult, AgentParams, CreateParams, MethodName, ResumeParams},
+    method::{AgentCommandResult, AgentParams, CreateParams, MethodName},
     record::SessionKind,
     session::SessionInfo,
 };
@@ -108,7 +108,9 @@ impl Controller {
                 session
             }
             Some(session) => {
-                self.start_again(&session, variables(&q)).await?;
+                self.caller.require(MethodName::SessionResume)?;
+                let (context, env) = (&self.context, variables(&q));
+                launch::start_again(context, &self.caller, &session, env).await?;
                 session
             }
             None => self.create_agent(&q).await?,
@@ -276,35 +278,7 @@ impl Controller {
             let text = "the agent's program does not end";
             return Err(RpcError::new(ErrorCode::StillRunning, text));
         }
-        self.start_again(session, Variables::new()).await
-    }
-
-    /// Starts an agent's program again, in its conversation.
-    async fn start_again(
-        &self,
-        session: &Arc<SessionHandle>,
-        env: Variables,
-    ) -> Result<(), RpcError> {
-        self.caller.require(MethodName::SessionResume)?;
-        let (context, caller) = (&self.context, &self.caller);
-        let p = ResumeParams {
-            session: session.id.to_string(),
-            client_env: Variables::new(),
-            size: None,
-        };
-        let resumed = launch::resume_with(context, caller, session, p.clone(), env.clone()).await;
-        match resumed {
-            // another session has it by now; a controller does not know of labels
-            Err(error) if error.code() == ErrorCode::LabelTaken => {
-                let base = session.published().agent.as_ref().map(|agent| agent.name.clone());
-                let base = base.unwrap_or_default();
-                let label = context.registry.reserve_label(None, &base)?.label.clone();
-                session.ask(|reply| Ask::Rename { label, reply }).await?;
-                launch::resume_with(context, caller, session, p, env).await.map(|_| ())
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        }
+        launch::start_again(&self.context, &self.caller, session, Variables::new()).await
     }
 
     /// Shows this client's own agents again: what runs, from where it was last seen.
