@@ -109,11 +109,16 @@ impl Client {
     /// # Panics
     /// When nothing comes, or what comes is no JSON.
     pub async fn try_next(&mut self) -> Option<Value> {
+        let Ok(event) = tokio::time::timeout(PATIENCE, self.read()).await else {
+            panic!("no event after {:#?}", self.events);
+        };
+        event
+    }
+
+    /// The relay's pings are no event, so they do not count.
+    async fn read(&mut self) -> Option<Value> {
         loop {
-            let Ok(next) = tokio::time::timeout(PATIENCE, self.socket.next()).await else {
-                panic!("no event after {:#?}", self.events);
-            };
-            match next {
+            match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let event: Value = serde_json::from_str(&text).expect("is JSON");
                     self.events.push(event.clone());

@@ -14,7 +14,7 @@ mod showing;
 mod story;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -60,6 +60,8 @@ struct Client {
     seat: Seat,
     outbox: Arc<Outbox>,
     shown: Mutex<BTreeMap<SessionId, Shown>>,
+    /// Sessions that were there when the connection began: their past is not told.
+    old: BTreeSet<SessionId>,
     last_channel: AtomicU32,
     /// Messages received and sent: signs that the link moves.
     moved: AtomicU64,
@@ -84,6 +86,7 @@ pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
     let principal = caller.principal().clone();
     let may_write = may_write(&caller);
     let (seat, role, epoch) = context.rooms.enter(&principal, may_write);
+    let old = context.registry.all().iter().map(|session| session.id).collect();
     let client = Arc::new(Client {
         context,
         caller,
@@ -91,6 +94,7 @@ pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
         seat,
         outbox: Arc::default(),
         shown: Mutex::default(),
+        old,
         last_channel: AtomicU32::new(0),
         moved: AtomicU64::new(0),
     });
@@ -129,7 +133,6 @@ impl Client {
         let mut under_way: FuturesUnordered<Work> = FuturesUnordered::new();
         self.context.registry.watch(&self.outbox);
         self.outbox.wake_view();
-        under_way.push(Arc::clone(self).show_what_runs().boxed());
         loop {
             tokio::select! {
                 biased;
@@ -185,7 +188,7 @@ impl Client {
             }
             Turn::Control(Control::Ack { .. }) => Vec::new(),
             Turn::View => {
-                work.push(Arc::clone(self).show_new().boxed());
+                work.push(Arc::clone(self).show_all().boxed());
                 Vec::new()
             }
             Turn::Channel { channel, .. } => self.pull(channel, work),

@@ -100,12 +100,14 @@ async fn a_permission_makes_the_round_trip() {
     for (n, (kind, note)) in
         [("allow", "ran touch x"), ("deny", "denied touch y: why not")].iter().enumerate()
     {
-        let request = loop {
-            let event = owner.next().await;
-            if event["type"] == "permission_request" {
-                break event;
-            }
+        let requests = |events: &[Value]| -> Vec<Value> {
+            let all = events.iter().filter(|event| event["type"] == "permission_request");
+            all.cloned().collect()
         };
+        while requests(&owner.events).len() <= n {
+            owner.next().await;
+        }
+        let request = requests(&owner.events).remove(n);
         assert_eq!(
             (&request["id"], &request["request"]["toolName"]),
             (&json!("m1"), &json!("Bash"))

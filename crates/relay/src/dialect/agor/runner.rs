@@ -118,15 +118,15 @@ impl Runner {
             return None;
         }
         let head: Head<'_> = serde_json::from_slice(&record.payload).ok()?;
-        let own = match self.vendor {
+        match self.vendor {
             Vendor::Claude if !FRAMES.contains(&head.kind.as_str()) || head.is_replay => None,
             Vendor::Claude => serde_json::from_slice(&record.payload).ok(),
             Vendor::Sidecar if head.kind == "agent_event" => Some(head.event?.to_owned()),
             Vendor::Sidecar | Vendor::Codex | Vendor::Acp | Vendor::Unknown => None,
-        };
-        own
+        }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a flat dispatch: one arm per event")]
     fn hear(&mut self, update: &Update, status: Option<&ExitStatus>, told: &mut Vec<Event>) {
         if !matches!(self.vendor, Vendor::Claude | Vendor::Sidecar) {
             let frames = self.frames.handle(update);

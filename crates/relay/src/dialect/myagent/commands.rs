@@ -158,7 +158,7 @@ impl Client {
             self.caller.require(MethodName::SessionResume)?;
             launch::start_again(&self.context, &self.caller, &session, Variables::new()).await?;
         }
-        self.show(&session, Tell::All).await;
+        self.show(&session).await;
         self.hold(session.id);
         let told = self.tell_agent(&session, message_key(&mark, &id), prompt, mode).await;
         match told {

@@ -161,53 +161,68 @@ impl Client {
         self.context.registry.all().into_iter().filter(is_ours).collect()
     }
 
-    /// Shows what is there when the connection begins.
-    pub(super) async fn show_what_runs(self: Arc<Self>) {
+    /// Shows what there is and what comes; what was there when the connection began only from now on.
+    pub(super) async fn show_all(self: Arc<Self>) {
         for session in self.sessions().iter().filter(|it| it.published().state.is_live()) {
-            self.show(session, Tell::Now(session.tail.head().seq)).await;
-        }
-    }
-
-    /// Shows what was made, or started again, since.
-    pub(super) async fn show_new(self: Arc<Self>) {
-        for session in self.sessions().iter().filter(|it| it.published().state.is_live()) {
-            self.show(session, Tell::Now(Seq(0))).await;
+            self.show(session).await;
         }
     }
 
     /// Shows a session, unless it is shown already.
-    pub(super) async fn show(&self, session: &Arc<SessionHandle>, tell: Tell) {
-        let channel = self.allocate_channel();
-        let room = self.shown().len() < MAX_CHANNELS_PER_CONNECTION;
-        let reads = self.caller.grant.scopes.has(Scope::Read);
-        if !reads || !room || self.shown().contains_key(&session.id) {
+    pub(super) async fn show(&self, session: &Arc<SessionHandle>) {
+        if self.shown().contains_key(&session.id) {
             return;
         }
-        let (caller, outbox) = (self.lease_caller(), Arc::clone(&self.outbox));
-        let begun = AgentWatch::begin(session, caller, channel, outbox, From::Beginning).await;
-        let watch = match begun {
-            Ok(watch) if !self.shown().contains_key(&session.id) => watch,
-            Ok(_) => return self.detach(session, channel),
-            Err(error) => {
-                tracing::debug!(session = %session.id, error = %error.message, "not shown");
-                return self.detach(session, channel);
-            }
+        let tell = match self.old.contains(&session.id) {
+            true => Tell::Now(session.tail.head().seq),
+            false => Tell::All,
         };
-        let view = session.published();
-        let story = Story::new(remote_id(session), view.cwd.clone(), view.created_at);
-        // a session that is new has no past
-        let tell = if tell == Tell::Now(Seq(0)) { Tell::All } else { tell };
-        self.shown().insert(session.id, Shown { watch, story, tell, holds: 0 });
+        let Some(begun) = self.begin_showing(session, tell).await else { return };
+        let channel = begun.channel();
+        let beaten = {
+            let mut shown = self.shown();
+            let beaten = shown.contains_key(&session.id);
+            if !beaten {
+                shown.insert(session.id, begun);
+            }
+            beaten
+        };
+        if beaten {
+            return self.detach(session, channel);
+        }
         self.outbox.wake_channel(channel);
     }
 
     /// Shows a session anew, from another place.
     pub(super) async fn show_again(&self, session: &Arc<SessionHandle>, tell: Tell) {
-        let before = self.shown().remove(&session.id);
+        let Some(begun) = self.begin_showing(session, tell).await else { return };
+        let channel = begun.channel();
+        let before = self.shown().insert(session.id, begun);
         if let Some(before) = before {
             self.detach(session, before.channel());
         }
-        self.show(session, tell).await;
+        self.outbox.wake_channel(channel);
+    }
+
+    async fn begin_showing(&self, session: &Arc<SessionHandle>, tell: Tell) -> Option<Shown> {
+        let room = self.shown().len() < MAX_CHANNELS_PER_CONNECTION;
+        if !room || !self.caller.grant.scopes.has(Scope::Read) {
+            return None;
+        }
+        let channel = self.allocate_channel();
+        let (caller, outbox) = (self.lease_caller(), Arc::clone(&self.outbox));
+        match AgentWatch::begin(session, caller, channel, outbox, From::Beginning).await {
+            Ok(watch) => {
+                let view = session.published();
+                let story = Story::new(remote_id(session), view.cwd.clone(), view.created_at);
+                Some(Shown { watch, story, tell, holds: 0 })
+            }
+            Err(error) => {
+                tracing::debug!(session = %session.id, error = %error.message, "not shown");
+                self.detach(session, channel);
+                None
+            }
+        }
     }
 
     fn detach(&self, session: &Arc<SessionHandle>, channel: Channel) {
