@@ -65,6 +65,7 @@ async fn a_turn_is_streamed_and_a_retry_counts_once_and_resume_gives_the_metadat
     assert_eq!(owner.next().await["session"], completed);
     owner.tell("m1", "say hello", Some(&session)).await;
     assert_eq!(owner.next().await, expected);
+    assert_eq!(owner.next().await["session"], completed);
     owner.ping("p1").await;
     assert_eq!(
         owner.types_from(before),
