@@ -59,8 +59,9 @@ async fn until_stopped(peer: &mut Controller, name: &str, times: usize) -> Value
     while count(peer, name, "agent_stopped") < times {
         peer.next().await;
     }
-    let stops = messages(peer, name).into_iter().filter(|it| it["type"] == "agent_stopped");
-    stops.last().expect("it has stopped")
+    let stop = |message: &Value| message["type"] == "agent_stopped";
+    let mut stops = messages(peer, name).into_iter().rev();
+    stops.find(stop).expect("it has stopped")
 }
 
 async fn until_started(peer: &mut Controller, name: &str, times: usize) {
