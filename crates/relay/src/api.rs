@@ -1,9 +1,9 @@
 //! The methods of the wire: one function each, in the file of its family.
 
-mod agent;
+pub(crate) mod agent;
 mod lease;
 mod relay;
-mod session;
+pub(crate) mod session;
 mod token;
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use crate::{
     session::{LeaseCaller, SessionHandle},
 };
 
+pub(crate) use agent::allow;
 pub(crate) use relay::{random_session_id, status};
 
 /// Runs a method. The caller has said hello (or says it now) and has the method's scope.
@@ -123,7 +124,7 @@ pub(crate) async fn call(
 }
 
 /// The session that a word names, if the caller may know of it.
-fn find(c: &Connection, word: &str) -> Result<Arc<SessionHandle>, RpcError> {
+pub(crate) fn find(c: &Connection, word: &str) -> Result<Arc<SessionHandle>, RpcError> {
     c.context.registry.resolve(word, |session| c.caller.sees(session))
 }
 
@@ -133,6 +134,6 @@ fn identity(c: &Connection) -> Result<Owner, RpcError> {
     c.identity().ok_or_else(missing)
 }
 
-fn lease_caller(c: &Connection) -> Result<LeaseCaller, RpcError> {
+pub(crate) fn lease_caller(c: &Connection) -> Result<LeaseCaller, RpcError> {
     Ok(LeaseCaller { client: identity(c)?, standing: c.caller.standing() })
 }

@@ -96,17 +96,7 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
     context.metrics.connections_accepted.increment();
     let gauge = Arc::clone(&context);
     let _counted = gauge.metrics.connections.enter();
-    let connection = Arc::new(Connection {
-        context,
-        caller,
-        outbox: Arc::default(),
-        channels: Mutex::default(),
-        identity: Mutex::default(),
-        view: Mutex::default(),
-        last_channel: AtomicU32::new(0),
-        afterwards: Mutex::default(),
-        moved: AtomicU64::new(0),
-    });
+    let connection = Arc::new(Connection::new(context, caller));
     let (mut sink, stream) = socket.split();
     let shutdown = connection.context.shutdown.clone();
     let end = tokio::select! {
@@ -136,6 +126,21 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
 }
 
 impl Connection {
+    /// A connection that has said nothing yet; also of a caller without a WebSocket.
+    pub(crate) fn new(context: Arc<Context>, caller: Caller) -> Self {
+        Self {
+            context,
+            caller,
+            outbox: Arc::default(),
+            channels: Mutex::default(),
+            identity: Mutex::default(),
+            view: Mutex::default(),
+            last_channel: AtomicU32::new(0),
+            afterwards: Mutex::default(),
+            moved: AtomicU64::new(0),
+        }
+    }
+
     async fn read(self: &Arc<Self>, mut stream: SplitStream<WebSocket>) -> End {
         let mut requests = FuturesUnordered::new();
         loop {

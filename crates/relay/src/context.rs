@@ -15,13 +15,14 @@ use quarterdeck_protocol::{
     ids::{Generation, RelayId},
 };
 use rustix::process::{Pid, Resource, Rlimit};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ceiling::CheckedCeiling,
     clock,
     config::RelayConfig,
+    dialect::{myagent::room::Rooms, places::Places},
     instance::InstanceDir,
     journal::{Event, Journal},
     metrics::Metrics,
@@ -76,6 +77,12 @@ pub(crate) struct Context {
     pub ceiling: CheckedCeiling,
     /// What clients of a dialect may start besides; none = no less than everyone.
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
+    /// Streams of events over HTTP that there may be.
+    pub streams: Arc<Semaphore>,
+    /// Which connections of the dialect `myagent` may write.
+    pub rooms: Rooms,
+    /// How far clients of dialects have seen conversations.
+    pub dialect_places: Places,
     /// The user that programs run as, found out at first need.
     pub home: tokio::sync::OnceCell<Arc<Home>>,
     /// Starts holders.

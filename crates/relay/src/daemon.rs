@@ -16,12 +16,14 @@ use quarterdeck_crypto::{RelayKey, Seed};
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
+    limits::MAX_EVENT_STREAMS,
     method::RelayStatusResult,
 };
 use quarterdeck_transport::{
     server::{BindError, ListenSecurity as BoundSecurity, Listener},
     tls::{ClientAuth, ServerIdentity, ServerTls},
 };
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -30,6 +32,7 @@ use crate::{
     clock, collector,
     config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
+    dialect::{myagent::room::Rooms, places::Places},
     files,
     instance::{RelayRecord, catalogue, record::RECORD_SCHEMA},
     journal::{Event, Journal},
@@ -283,6 +286,9 @@ fn build_context(
         metrics: Metrics::default(),
         ceiling,
         dialect_ceilings,
+        streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+        rooms: Rooms::default(),
+        dialect_places: Places::default(),
         home: tokio::sync::OnceCell::new(),
         launcher: Launcher::new(options.zygote.clone()),
         tasks: TaskTracker::new(),

@@ -6,8 +6,10 @@
 //! - [`daemon`]: a relay's life; [`lock`]: one per instance; [`options`], [`config`], [`instance`]: what
 //!   it is given;
 //! - [`web`]: listeners, HTTP, who is let in; [`tokens`], [`peer`], [`caller`]: how that is proved;
-//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
+//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods; [`http`]: the same without
+//!   a WebSocket;
 //! - [`dialect`]: other programs' protocols, on listeners of their own;
+//! - [`watch`]: an agent's conversation for those who tell of it in a form of their own;
 //! - [`registry`]: all sessions and the number of their view;
 //! - [`session`]: the task of one session, its link to the holder, its tail;
 //! - [`agent`]: which agents there are, and how they are started;
@@ -28,6 +30,7 @@ mod dialect;
 pub mod environment;
 pub mod error;
 pub mod files;
+mod http;
 pub mod instance;
 pub mod journal;
 mod lock;
@@ -40,6 +43,7 @@ mod screens;
 mod session;
 pub mod ssh_agent;
 pub mod tokens;
+mod watch;
 mod web;
 
 pub use daemon::run;

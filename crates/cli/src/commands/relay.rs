@@ -401,7 +401,8 @@ mod tests {
     #[test]
     fn a_flag_replaces_the_file_and_only_loopback_is_plain() {
         let listen = Some("127.0.0.1:1".parse().expect("an address"));
-        let file = BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ceiling: None })]);
+        let file =
+            BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ..DialectConfig::default() })]);
         let own = ListenSecurity::OwnCertificate { client_ca: None };
         let check = |flags: &[&str], security: &ListenSecurity| {
             let flags: Vec<_> = flags.iter().map(|flag| parse(flag).expect("parses")).collect();

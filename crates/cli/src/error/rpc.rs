@@ -32,7 +32,7 @@ const fn kind(code: ErrorCode) -> Kind {
         | ErrorCode::WrongKind => Kind::Usage,
         ErrorCode::MethodNotFound => Kind::Unsupported,
         ErrorCode::Overloaded | ErrorCode::InputFull | ErrorCode::AgentNotReady => Kind::Busy,
-        ErrorCode::Forbidden | ErrorCode::Ceiling => Kind::Forbidden,
+        ErrorCode::Forbidden | ErrorCode::Unauthenticated | ErrorCode::Ceiling => Kind::Forbidden,
         ErrorCode::NotFound => Kind::NotFound,
         ErrorCode::Ambiguous => Kind::Ambiguous,
         ErrorCode::LabelTaken | ErrorCode::StillRunning => Kind::AlreadyRunning,
@@ -111,6 +111,7 @@ fn next_step(code: ErrorCode, name: &str) -> Option<String> {
         | ErrorCode::WrongKind
         | ErrorCode::HelloRequired
         | ErrorCode::Forbidden
+        | ErrorCode::Unauthenticated
         | ErrorCode::StartFailed
         | ErrorCode::Unknown(_) => return None,
     })

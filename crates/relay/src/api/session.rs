@@ -45,7 +45,7 @@ const DEFAULT_STOP_RUNG_MS: u32 = 3000;
 /// Longest time between two rungs that a caller may ask for.
 const MAX_STOP_RUNG_MS: u32 = 10 * 60 * 1000;
 
-pub(super) fn list(c: &Connection) -> SessionListResult {
+pub(crate) fn list(c: &Connection) -> SessionListResult {
     let sessions = c.context.registry.all().into_iter().filter(|s| c.caller.sees(s.id));
     let mut sessions: Vec<SessionInfo> = sessions.map(|session| session.view()).collect();
     sessions.sort_by_key(|session| std::cmp::Reverse(session.created_at));

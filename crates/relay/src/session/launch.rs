@@ -28,6 +28,7 @@ use crate::{
     ceiling::Launch,
     clock,
     context::Context,
+    environment::Variables,
     files,
     journal::Event,
     program::{self, Program},
@@ -112,6 +113,20 @@ pub(crate) async fn resume(
     handle: &Arc<SessionHandle>,
     p: ResumeParams,
 ) -> Result<SessionInfo, RpcError> {
+    resume_with(context, caller, handle, p, Variables::new()).await
+}
+
+/// The same with variables of the request: what a session was first started with is not kept.
+///
+/// # Errors
+/// As [`resume`].
+pub(crate) async fn resume_with(
+    context: &Arc<Context>,
+    caller: &Caller,
+    handle: &Arc<SessionHandle>,
+    p: ResumeParams,
+    env: Variables,
+) -> Result<SessionInfo, RpcError> {
     let view = handle.view();
     if view.state.is_live() {
         return Err(RpcError::new(ErrorCode::StillRunning, "the session is still running"));
@@ -122,6 +137,7 @@ pub(crate) async fn resume(
         agent: resumed_agent(handle, &meta).await?,
         argv: meta.argv.clone(),
         cwd: Some(meta.cwd.clone()),
+        env,
         client_env: p.client_env,
         size: Some(p.size.unwrap_or(view.size)),
         ..CreateParams::default()
@@ -130,6 +146,34 @@ pub(crate) async fn resume(
     until_free(&handle.directory).await;
     start(context, &meta, program, view.incarnation.next()).await?;
     handle.ask(|reply| Command::Resumed { reply }).await
+}
+
+/// Starts an agent's program again for a client that knows nothing of labels: where another session has
+/// the label by now, it gets another one.
+///
+/// # Errors
+/// As [`resume`].
+pub(crate) async fn start_again(
+    context: &Arc<Context>,
+    caller: &Caller,
+    session: &Arc<SessionHandle>,
+    env: Variables,
+) -> Result<(), RpcError> {
+    let p =
+        ResumeParams { session: session.id.to_string(), client_env: Variables::new(), size: None };
+    let resumed = resume_with(context, caller, session, p.clone(), env.clone()).await;
+    match resumed {
+        Err(error) if error.code() == ErrorCode::LabelTaken => {
+            let base = session.published().agent.as_ref().map(|agent| agent.name.clone());
+            let reserved = context.registry.reserve_label(None, &base.unwrap_or_default())?;
+            let label = reserved.label.clone();
+            session.ask(|reply| Command::Rename { label, reply }).await?;
+            drop(reserved);
+            resume_with(context, caller, session, p, env).await.map(|_| ())
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The end is told a moment before the holder is gone; a launch in between would find the log locked.
