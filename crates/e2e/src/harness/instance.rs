@@ -11,6 +11,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use quarterdeck_protocol::method::RelayStatusResult;
@@ -304,9 +305,17 @@ impl Ran {
     ///
     /// # Panics
     /// When it cannot be started or does not end.
-    pub async fn of(mut command: Command) -> Self {
+    pub async fn of(command: Command) -> Self {
+        Self::within(command, super::PATIENCE).await
+    }
+    /// The same for a command that may take longer.
+    ///
+    /// # Panics
+    /// When it cannot be started or does not end.
+    pub async fn within(mut command: Command, limit: Duration) -> Self {
         let running = command.output();
-        let output = within("a command ends", running).await.expect("the command runs");
+        let ended = super::within_time(limit, "a command ends", running).await;
+        let output = ended.expect("the command runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         Self { status: output.status, stdout: output.stdout, stderr }
     }

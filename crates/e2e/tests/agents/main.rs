@@ -22,5 +22,6 @@ macro_rules! for_every_agent {
 mod basics;
 mod course;
 mod failures;
+mod house;
 mod prompts;
 mod scene;
