@@ -214,6 +214,12 @@ impl Watcher {
         }
     }
 
+    /// Forgets all events but the last, so that what comes next is counted from nothing.
+    pub fn forget(&mut self) {
+        let all_but_last = self.events.len().saturating_sub(1);
+        self.events.drain(..all_but_last);
+    }
+
     /// Waits for the next open prompt after `seen` ones.
     pub async fn prompt(&mut self, seen: usize) -> Prompt {
         self.until("a prompt", |events| {

@@ -234,9 +234,9 @@ impl House {
     /// The newest state of a prompt.
     #[must_use]
     pub fn prompt_state(&self, prompt: &Prompt) -> PromptState {
-        let of = |event: &AgentEvent| match &event.update {
-            Update::PromptUpdate { prompt: id, state } if *id == prompt.id => Some(state.clone()),
-            _ => None,
+        let of = |event: &AgentEvent| {
+            let Update::PromptUpdate { prompt: id, state } = &event.update else { return None };
+            (*id == prompt.id).then(|| state.clone())
         };
         self.watcher.events.iter().rev().find_map(of).unwrap_or(PromptState::Open)
     }

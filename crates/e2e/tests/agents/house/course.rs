@@ -44,9 +44,10 @@ async fn a_prompt_is_denied_and_allowed_from_another_terminal(agent: Agent) {
     if agent == Agent::Claude {
         assert!(house.models.last_request().last_tool_result().contains("use two"));
     }
-    // a follower may answer as well: whoever asks second is told who was first
+    // whoever is second is told who was first, and from where
     let late = house.qd(&["prompts", "allow", &first.id.to_string()]).await;
-    assert!(!late.status.success(), "{late:?}");
+    assert_eq!(late.code(), Some(10), "{late:?}");
+    assert!(late.stderr.contains("answered from qd"), "{late:?}");
 
     house.qd(&["send", &session, "Make it two"]).await.ok();
     let second = house.watcher.prompt(1).await;
@@ -152,7 +153,7 @@ async fn a_prompt_that_is_lost_is_asked_again_after_a_resume(agent: Agent) {
     assert_eq!(house.prompt_state(&prompt), PromptState::Lost { answered: None });
     assert_eq!(house.endings(), [StopReason::EndTurn, StopReason::AgentExit]);
     let late = house.qd(&["prompts", "allow", &prompt.id.to_string()]).await;
-    assert!(late.stderr.contains("qd resume"), "{late:?}");
+    assert!(late.stderr.contains("lost") && late.stderr.contains("qd resume"), "{late:?}");
 
     let resumed: SessionResult = house.qd(&["resume", &session, "--json"]).await.ok().json();
     assert!(resumed.session.state.is_live(), "{:?}", resumed.session.state);
