@@ -313,8 +313,8 @@ impl Ran {
     /// # Panics
     /// When it cannot be started or does not end.
     pub async fn within(mut command: Command, limit: Duration) -> Self {
-        let running = command.output();
-        let ended = super::within_time(limit, "a command ends", running).await;
+        let what = format!("{:?} ends", command.as_std());
+        let ended = super::within_time(limit, &what, command.output()).await;
         let output = ended.expect("the command runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         Self { status: output.status, stdout: output.stdout, stderr }
