@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Send(commands::send::SendArgs),
     /// Print what a session has put out
     Logs(commands::logs::LogsArgs),
+    /// Show what changed where a session works, as git sees it
+    Diff(commands::diff::DiffArgs),
     /// Wait for a session's end, or until it is idle
     Wait(commands::wait::WaitArgs),
     /// End the programs of sessions

@@ -28,6 +28,7 @@ mod dialect;
 pub mod environment;
 pub mod error;
 pub mod files;
+mod git;
 pub mod instance;
 pub mod journal;
 mod lock;

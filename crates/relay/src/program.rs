@@ -9,7 +9,7 @@ use quarterdeck_protocol::{
     agent::Vendor,
     error::{ErrorCode, RpcError},
     ids::SessionId,
-    method::{AgentParams, CreateParams},
+    method::{AgentParams, CreateParams, WorktreeParams},
     record::Note,
     session::SessionInfo,
 };
@@ -23,9 +23,13 @@ use crate::{
         self, Account, BaseEnvironment, CAPTURE_LIMIT, Layers, SessionFacts, Variables,
         own_environment,
     },
+    git::{self, worktree::WorktreeName},
     session::meta::AgentMeta,
     ssh_agent,
 };
+
+/// Characters of the name of a working tree that nobody has named.
+const NAME_CHARS: usize = 8;
 
 /// The user that programs run as, and what its login shell has; found out once per relay.
 #[derive(Debug)]
@@ -64,6 +68,10 @@ pub(crate) async fn prepare(
     session: SessionId,
 ) -> Result<Program, RpcError> {
     let home = home(context).await;
+    if let Some(wish) = &params.worktree {
+        let moved = Box::pin(in_worktree(context, caller, params, wish)).await?;
+        return Box::pin(prepare(context, caller, &moved, session)).await;
+    }
     if let Some(asked) = &params.agent {
         return prepare_agent(context, caller, params, asked, session).await;
     }
@@ -80,6 +88,38 @@ pub(crate) async fn prepare(
     let agent = environment::known_agent(layers).map(PathBuf::from);
     let name = launch.argv[0].clone();
     Ok(Program { launch, env, agent, name, agent_meta: None, notes: Vec::new(), exclusive: None })
+}
+
+/// The same request in a git working tree of its own. The ceiling looks at both directories.
+async fn in_worktree(
+    context: &Arc<Context>,
+    caller: &Caller,
+    params: &CreateParams,
+    wish: &WorktreeParams,
+) -> Result<CreateParams, RpcError> {
+    let home = home(context).await;
+    let agent = params.agent.as_ref().map(|it| agent::find(&it.name, &context.config.agents));
+    let agent = agent.transpose().map_err(|refusal| refusal.to_rpc())?;
+    let launch = check(context, caller, params, &home, agent.as_ref()).await?;
+    let label = params.label.as_ref().map(|label| label.as_str().replace(':', "-"));
+    let name = match wish.name.clone().or(label) {
+        Some(name) => name,
+        None => agent::random_uuid()?.chars().take(NAME_CHARS).collect(),
+    };
+    let enter = async {
+        let name = WorktreeName::parse(&name)?;
+        let search = search_path(context).await;
+        let place = context.directory.git();
+        git::worktree::enter(&search, Path::new(&launch.cwd), &place, &name).await
+    };
+    let entered = enter.await.map_err(|error| error.to_rpc())?;
+    let cwd = entered.to_str().map(str::to_owned);
+    Ok(CreateParams { cwd, worktree: None, ..params.clone() })
+}
+
+/// Where programs of this relay's user are found.
+pub(crate) async fn search_path(context: &Context) -> String {
+    home(context).await.base.vars.get("PATH").cloned().unwrap_or_default()
 }
 
 /// Decides what an agent's session runs. Of the client's environment it gets what is listed for it.

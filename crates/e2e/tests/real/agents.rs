@@ -2,6 +2,7 @@
 
 mod basics;
 mod commands;
+mod git;
 mod inside;
 mod killing;
 mod prompts;
