@@ -53,6 +53,9 @@ pub struct Conversation {
     start: Option<AgentStart>,
     turn: Option<Turn>,
     turns: u64,
+    /// Whether a turn has ended by itself; before that a vendor may have written nothing down.
+    #[serde(default)]
+    has_finished_turn: bool,
     /// Operations that were due and are recorded.
     dues: u64,
     ledger: Ledger,
@@ -112,6 +115,7 @@ impl Conversation {
             start: None,
             turn: None,
             turns: 0,
+            has_finished_turn: false,
             dues: 0,
             ledger: Ledger::default(),
             messages: Messages::default(),

@@ -9,13 +9,13 @@ use quarterdeck_protocol::{
     agent::Vendor,
     error::{ErrorCode, RpcError},
     ids::SessionId,
-    method::{AgentParams, CreateParams, WorktreeParams},
+    method::{CreateParams, WorktreeParams},
     record::Note,
     session::SessionInfo,
 };
 
 use crate::{
-    agent::{self, Agent, ChosenBy},
+    agent::{self, Agent, ChosenBy, History},
     caller::Caller,
     ceiling::{self, CheckedCeiling, Launch, Surroundings},
     context::Context,
@@ -66,14 +66,15 @@ pub(crate) async fn prepare(
     caller: &Caller,
     params: &CreateParams,
     session: SessionId,
+    history: History,
 ) -> Result<Program, RpcError> {
     let home = home(context).await;
     if let Some(wish) = &params.worktree {
         let moved = Box::pin(in_worktree(context, caller, params, wish)).await?;
-        return Box::pin(prepare(context, caller, &moved, session)).await;
+        return Box::pin(prepare(context, caller, &moved, session, history)).await;
     }
-    if let Some(asked) = &params.agent {
-        return prepare_agent(context, caller, params, asked, session).await;
+    if params.agent.is_some() {
+        return prepare_agent(context, caller, params, session, history).await;
     }
     let launch = check(context, caller, params, &home, None).await?;
     let client = caller.is_local().then_some(&params.client_env);
@@ -127,19 +128,18 @@ async fn prepare_agent(
     context: &Arc<Context>,
     caller: &Caller,
     params: &CreateParams,
-    asked: &AgentParams,
     session: SessionId,
+    history: History,
 ) -> Result<Program, RpcError> {
+    let asked = params.agent.clone().unwrap_or_default();
     let home = home(context).await;
     let found = agent::find(&asked.name, &context.config.agents);
     let found = found.map_err(|refusal| refusal.to_rpc())?;
     let mut launch = check(context, caller, params, &home, Some(&found)).await?;
-    let prepared = agent::prepare(&found, asked, &launch.argv, &launch.cwd)?;
+    let mut prepared = agent::prepare(&found, &asked, &launch.argv, &launch.cwd)?;
     require_unopened(context, found.vendor, prepared.vendor_session(), session)?;
     let name = if found.chosen_by == ChosenBy::Relay { &found.name } else { &launch.argv[0] };
     let name = name.clone();
-    launch.argv.clone_from(&prepared.argv);
-
     let client = caller.is_local().then(|| prepared.of_client(&params.client_env));
     let layers = Layers { base: &home.base.vars, client: client.as_ref(), request: &params.env };
     let agent_link = ssh_agent::link(&context.directory.session(session));
@@ -154,6 +154,10 @@ async fn prepare_agent(
             env.insert(name.clone(), value.clone());
         }
     }
+    if history == History::Doubtful {
+        prepared = prepared.begin_unwritten(&env, &launch.argv).await?;
+    }
+    launch.argv.clone_from(&prepared.argv);
     let base = context.directory.path().parent().and_then(Path::parent);
     let exclusive = match base {
         Some(base) => prepared.lock(base, &env)?,

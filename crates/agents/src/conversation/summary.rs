@@ -25,6 +25,11 @@ impl Conversation {
     pub fn mode(&self) -> Option<&str> {
         self.known.mode.as_deref()
     }
+    /// Whether a turn has ended by itself: before that the vendor may have written nothing down.
+    #[must_use]
+    pub const fn has_finished_turn(&self) -> bool {
+        self.has_finished_turn
+    }
     /// Turns so far.
     #[must_use]
     pub const fn turns(&self) -> u64 {

@@ -10,6 +10,7 @@ use quarterdeck_protocol::{
         AgentSetMode, AgentSetModeParams, AgentSetModel, AgentSetModelParams, PromptListResult,
         SessionResult,
     },
+    record::{RecordKind, Start},
     session::SessionState,
 };
 use serde_json::json;
@@ -21,6 +22,7 @@ for_every_agent!(
     a_message_is_queued_and_another_interrupts,
     mode_and_model_are_changed,
     a_prompt_that_is_lost_is_asked_again_after_a_resume,
+    an_agent_that_was_killed_in_its_first_turn_is_resumed,
 );
 
 async fn a_prompt_is_denied_and_allowed_from_another_terminal(agent: Agent) {
@@ -166,6 +168,47 @@ async fn a_prompt_that_is_lost_is_asked_again_after_a_resume(agent: Agent) {
     let request = house.models.last_request();
     assert!(request.user_said("The colour is blue"), "{:?}", request.user_texts());
     house.stop().await;
+    house.check().await;
+}
+
+async fn an_agent_that_was_killed_in_its_first_turn_is_resumed(agent: Agent) {
+    let gate = Gate::closed();
+    let script = [Reply::wait(&gate), Reply::say("Here again.")];
+    let Some(mut house) = House::open(agent, script).await else { return };
+    house.say("The colour is blue").await;
+    house.reached(&gate).await;
+    let session = house.session.clone();
+    let known = agent::view(&house.peer, &session).await.vendor_session;
+    house.kill_agent().await;
+    house.qd(&["resume", &session]).await.ok();
+    house.say("Are you there?").await;
+    house.watcher.turns(2).await;
+    assert_eq!(house.endings(), [StopReason::AgentExit, StopReason::EndTurn]);
+    assert_eq!(house.watcher.text(), "Here again.");
+    if agent == Agent::Claude {
+        assert_eq!(agent::view(&house.peer, &session).await.vendor_session, known);
+    }
+    house.check().await;
+}
+
+#[tokio::test]
+async fn claude_is_begun_again_under_its_id_where_it_had_written_nothing_down() {
+    let Some(mut house) = House::open(Agent::Claude, [Reply::say("Here I am.")]).await else {
+        return;
+    };
+    let session = house.session.clone();
+    house.qd(&["wait", &session, "--for", "idle"]).await.ok();
+    house.kill_agent().await;
+    house.qd(&["resume", &session]).await.ok();
+    house.say("Are you there?").await;
+    house.watcher.turns(1).await;
+    assert_eq!(house.watcher.text(), "Here I am.");
+    let first = house.log().records.into_iter().find(|it| it.header.kind == RecordKind::Start);
+    let first: Start = serde_json::from_slice(&first.expect("it was started").payload)
+        .expect("is the record of a start");
+    let id = first.argv.iter().position(|word| word == "--session-id").map(|at| at + 1);
+    let id = id.and_then(|at| first.argv.get(at)).cloned();
+    assert_eq!(agent::view(&house.peer, &session).await.vendor_session, id);
     house.check().await;
 }
 
