@@ -15,6 +15,12 @@ impl Conversation {
     pub fn vendor_session(&self) -> Option<&str> {
         self.known.vendor_session.as_deref()
     }
+    /// The vendor's own id of the conversation: the one that it told, else the one that its start chose.
+    #[must_use]
+    pub fn vendor_session_to_resume(&self) -> Option<&str> {
+        let chosen = || self.start.as_ref()?.vendor_session.as_deref();
+        self.vendor_session().or_else(chosen)
+    }
     /// The model, once known.
     #[must_use]
     pub fn model(&self) -> Option<&str> {

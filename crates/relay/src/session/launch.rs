@@ -157,7 +157,7 @@ async fn resumed_agent(
     let conversation = handle.ask(|reply| Command::Conversation { reply }).await?;
     let finished = conversation.has_finished_turn();
     let history = if finished { History::Written } else { History::Doubtful };
-    let known = conversation.vendor_session().map(str::to_owned);
+    let known = conversation.vendor_session_to_resume().map(str::to_owned);
     let resume = known.map_or(Resume::New, |vendor_session| Resume::Resume { vendor_session });
     Ok((Some(AgentParams { name, model, mode, resume }), history))
 }
