@@ -83,6 +83,9 @@ struct Turn {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     vendor_session: Option<String>,
+    /// The id that was chosen for it at its start, which the vendor has not told yet.
+    #[serde(default)]
+    chosen_session: Option<String>,
     title: Option<String>,
     mode: Option<String>,
     modes: Vec<ModeInfo>,

@@ -166,6 +166,7 @@ impl Conversation {
         match note.topic.as_str() {
             topic::START => {
                 if let Ok(start) = note.body.read::<AgentStart>() {
+                    self.known.chosen_session.clone_from(&start.vendor_session);
                     self.start = Some(start);
                 }
             }

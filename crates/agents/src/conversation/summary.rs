@@ -18,8 +18,7 @@ impl Conversation {
     /// The vendor's own id of the conversation: the one that it told, else the one that its start chose.
     #[must_use]
     pub fn vendor_session_to_resume(&self) -> Option<&str> {
-        let chosen = || self.start.as_ref()?.vendor_session.as_deref();
-        self.vendor_session().or_else(chosen)
+        self.vendor_session().or(self.known.chosen_session.as_deref())
     }
     /// The model, once known.
     #[must_use]
