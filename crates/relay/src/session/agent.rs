@@ -91,6 +91,16 @@ pub(super) struct Agent {
     paused_until: Option<Instant>,
     /// Bytes of records since the fold was last kept.
     since_extra: usize,
+    input: Input,
+}
+
+/// Whether the program can be told anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// As far as is known.
+    Open,
+    /// Its input was closed, by it or by a stop: it will end, and takes nothing more until it is started again.
+    Closed,
 }
 
 impl Agent {
@@ -103,6 +113,7 @@ impl Agent {
             waiting: VecDeque::new(),
             paused_until: None,
             since_extra: 0,
+            input: Input::Open,
         }
     }
 
@@ -171,7 +182,7 @@ impl Session {
 
     pub(super) fn handle_agent_ask(&mut self, ask: AgentAsk) {
         let Some(agent) = &mut self.agent else { return fail(ask, &no_agent()) };
-        if matches!(self.holder, HolderState::Ended) {
+        if matches!(self.holder, HolderState::Ended) || agent.input == Input::Closed {
             return self.refuse_after_end(ask);
         }
         if agent.waiting.len() >= MAX_WAITING {
@@ -190,7 +201,10 @@ impl Session {
                 let decided = agent.conversation.answer(prompt, &given, &who);
                 answer(reply, settled(prompt, decided));
             }
-            AgentAsk::Command { .. } => fail(ask, &ended()),
+            AgentAsk::Command { .. } if matches!(self.holder, HolderState::Ended) => {
+                fail(ask, &ended());
+            }
+            AgentAsk::Command { .. } => fail(ask, &input_closed()),
         }
     }
 
@@ -199,7 +213,9 @@ impl Session {
         loop {
             let Some(agent) = &mut self.agent else { return };
             let busy = agent.in_flight.is_some() || agent.paused_until.is_some();
-            if busy || !agent.is_level() || !matches!(self.holder, HolderState::Linked(_)) {
+            let closed = agent.input == Input::Closed;
+            if busy || closed || !agent.is_level() || !matches!(self.holder, HolderState::Linked(_))
+            {
                 return;
             }
             let next = match agent.waiting.pop_front() {
@@ -313,9 +329,13 @@ impl Session {
     ) -> bool {
         let Some(agent) = &mut self.agent else { return false };
         let Some(done) = agent.in_flight.take_if(|it| it.request == request) else { return false };
-        if outcome.is_err() {
-            agent.paused_until = Some(Instant::now() + RETRY_PAUSE);
+        match outcome {
+            // what waits will not be done either, and is not tried again each second
+            Err(error) if error.code() == ErrorCode::Ended => agent.input = Input::Closed,
+            Err(_) => agent.paused_until = Some(Instant::now() + RETRY_PAUSE),
+            Ok(()) => {}
         }
+        let closed = agent.input == Input::Closed;
         // the records are in the log: the fold learns of them before the caller does
         self.read_log(None);
         if let Some(ask) = done.ask {
@@ -323,6 +343,9 @@ impl Session {
                 Ok(()) => self.answer_ask(ask),
                 Err(error) => fail(ask, error),
             }
+        }
+        if closed {
+            self.handle_agent_ended();
         }
         self.drive_agent();
         true
@@ -360,12 +383,13 @@ impl Session {
         let Some(agent) = &mut self.agent else { return };
         agent.told = None;
         agent.paused_until = None;
+        agent.input = Input::Open;
         if let Some(ask) = agent.in_flight.take().and_then(|it| it.ask) {
             agent.waiting.push_front(ask);
         }
     }
 
-    /// The agent's program has ended: nothing that waits will be done.
+    /// The agent's program has ended, or takes no more input: nothing that waits will be done.
     pub(super) fn handle_agent_ended(&mut self) {
         let waiting = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.waiting));
         for ask in waiting.unwrap_or_default() {
@@ -438,6 +462,11 @@ fn fail(ask: AgentAsk, error: &RpcError) {
         AgentAsk::Command { reply, .. } => answer(reply, Err(error.clone())),
         AgentAsk::Answer { reply, .. } => answer(reply, Err(error.clone())),
     }
+}
+
+fn input_closed() -> RpcError {
+    RpcError::new(ErrorCode::Ended, "the agent takes no more input, and will end")
+        .hint("start it again with `qd resume` then")
 }
 
 pub(crate) fn no_agent() -> RpcError {
