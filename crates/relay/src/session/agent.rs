@@ -5,13 +5,13 @@
 //! recorded must not look like one without lines. So what a relay computes does not depend on when
 //! it was started.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use quarterdeck_agents::{
     AnswerDecision, AnswerRefusal, Answerer, CommandRefusal, Conversation, Operation,
 };
 use quarterdeck_protocol::{
-    agent::{AgentCommand, AgentState, Origin, PromptAnswer, PromptId, Update},
+    agent::{AgentCommand, AgentState, Origin, PromptAnswer, PromptId, PromptState, Update},
     error::{ErrorCode, ErrorDetail, RpcError},
     holder::{self, ExtraRequest, op},
     ids::Seq,
@@ -27,6 +27,7 @@ use super::{
     actor::{HolderState, Session, Then, answer, ended, holder_silent},
     ownership::IntoRpc as _,
 };
+use crate::registry::PromptNews;
 
 /// Requests that may wait for one agent; one more is refused.
 const MAX_WAITING: usize = 256;
@@ -92,6 +93,8 @@ pub(super) struct Agent {
     /// Bytes of records since the fold was last kept.
     since_extra: usize,
     input: Input,
+    /// What became of prompts, for those who watch all sessions.
+    pub(super) prompt_news: Vec<PromptNews>,
 }
 
 /// Whether the program can be told anything.
@@ -105,6 +108,8 @@ enum Input {
 
 impl Agent {
     pub(super) fn new(name: String, conversation: Box<Conversation>) -> Self {
+        let open = conversation.prompts().filter(|prompt| prompt.state == PromptState::Open);
+        let prompt_news = open.map(|prompt| PromptNews::Opened(Arc::new(prompt.clone()))).collect();
         Self {
             name,
             conversation,
@@ -114,6 +119,7 @@ impl Agent {
             paused_until: None,
             since_extra: 0,
             input: Input::Open,
+            prompt_news,
         }
     }
 
@@ -125,6 +131,7 @@ impl Agent {
         let mut changed = before != self.conversation.state();
         while let Some(event) = self.conversation.poll_event() {
             changed |= is_listed(&event.update);
+            self.prompt_news.extend(PromptNews::of(&event.update));
         }
         changed
     }

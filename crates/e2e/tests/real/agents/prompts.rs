@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 
 use quarterdeck_e2e::harness::{
     agent::{self, Watcher, option_of},
-    client::Way,
+    client::{Peer, Way},
+    within,
 };
 use quarterdeck_protocol::{
     agent::{AgentEvent, Ask, FormValue, OptionKind, PromptAnswer, PromptState, Update},
     error::{ErrorCode, ErrorDetail},
-    method::{AgentPrompt, PromptAnswerMethod, PromptAnswerParams, PromptList, PromptListParams},
+    method::{
+        AgentPrompt, HelloParams, PromptAnswerMethod, PromptAnswerParams, PromptList,
+        PromptListParams,
+    },
     scope::Scope,
+    session::{PromptOpened, PromptSettled, notify},
 };
+use quarterdeck_transport::Incoming;
 use serde_json::json;
 
 use super::Stage;
@@ -184,4 +190,51 @@ async fn an_interrupted_turn_withdraws_its_prompt() {
     let once = option_of(&prompt, OptionKind::AllowOnce);
     let late = agent::answer(&stage.peer, prompt.id, &once, None).await;
     assert_eq!(late.map_err(|error| error.code()), Err(ErrorCode::PromptSettled));
+}
+
+/// What someone who watches all sessions is told next under a name.
+async fn told<T: serde::de::DeserializeOwned>(peer: &mut Peer, name: &str) -> T {
+    let coming = async {
+        loop {
+            match peer.events.next().await {
+                Some(Incoming::Notification { method, params }) if method == name => {
+                    let text = params.as_deref().map_or("null", |params| params.get());
+                    return serde_json::from_str(text).expect("is what its name says");
+                }
+                Some(
+                    Incoming::Notification { .. } | Incoming::Answer { .. } | Incoming::Frame(_),
+                ) => {}
+                Some(Incoming::Closed { .. }) | None => panic!("closed before {name}"),
+            }
+        }
+    };
+    within(name, coming).await
+}
+
+#[tokio::test]
+async fn who_watches_all_sessions_is_told_of_each_prompt_and_what_became_of_it() {
+    let mut stage = Stage::new().await;
+    let watch = || HelloParams { name: "board".to_owned(), ticket: None, watch: true };
+    let mut board = stage.way.try_connect(&watch()).await.expect("connects");
+    stage.say("ask a; ask b").await;
+    let opened: PromptOpened = told(&mut board, notify::PROMPT_OPENED).await;
+    assert_eq!(opened.prompt.session.to_string(), stage.session);
+    assert!(opened.prompt.label.as_str().starts_with("claude:"), "{:?}", opened.prompt.label);
+
+    // it is open for whoever comes late, and behind another relay
+    stage = stage.restart().await;
+    let mut board = stage.way.try_connect(&watch()).await.expect("connects");
+    let again: PromptOpened = told(&mut board, notify::PROMPT_OPENED).await;
+    assert_eq!(again.prompt, opened.prompt);
+    let prompt = &opened.prompt.prompt;
+    let once = option_of(prompt, OptionKind::AllowOnce);
+    agent::answer(&stage.peer, prompt.id, &once, None).await.expect("answers");
+    let settled: PromptSettled = told(&mut board, notify::PROMPT_SETTLED).await;
+    assert_eq!(settled.prompt, prompt.id);
+    assert!(settled.rev > again.rev);
+    let answered = settled.state.answered().expect("by somebody");
+    assert_eq!(answered.by, stage.peer.hello.principal);
+    assert_eq!(answered.from_name.as_deref(), Some("person"));
+    let next: PromptOpened = told(&mut board, notify::PROMPT_OPENED).await;
+    assert!(next.rev > settled.rev && next.prompt.prompt.id != prompt.id, "{next:?}");
 }
