@@ -52,7 +52,7 @@ pub fn program_binary() -> PathBuf {
 fn binary_directory() -> PathBuf {
     let me = std::env::current_exe().expect("a process knows its file");
     let mut directory = me.parent().expect("a file is in a directory");
-    if directory.ends_with("deps") {
+    if directory.ends_with("deps") || directory.ends_with("examples") {
         directory = directory.parent().expect("deps is in a directory");
     }
     directory.to_owned()

@@ -23,6 +23,7 @@ for_every_agent!(
     mode_and_model_are_changed,
     a_prompt_that_is_lost_is_asked_again_after_a_resume,
     an_agent_that_was_killed_in_its_first_turn_is_resumed,
+    a_conversation_is_forked_and_continued_and_never_open_twice,
 );
 
 async fn a_prompt_is_denied_and_allowed_from_another_terminal(agent: Agent) {
@@ -188,6 +189,82 @@ async fn an_agent_that_was_killed_in_its_first_turn_is_resumed(agent: Agent) {
     if agent == Agent::Claude {
         assert_eq!(agent::view(&house.peer, &session).await.vendor_session, known);
     }
+    house.check().await;
+}
+
+async fn a_conversation_is_forked_and_continued_and_never_open_twice(agent: Agent) {
+    let script = [Reply::say("One."), Reply::say("Two."), Reply::say("Three.")];
+    let Some(mut house) = House::open(agent, script).await else { return };
+    house.say("first").await;
+    house.watcher.turns(1).await;
+    let view = agent::view(&house.peer, &house.session).await;
+    let id = view.vendor_session.expect("is known");
+    let project = house.home.project().display().to_string();
+    let run = ["run", "--wait", "--agent", agent.name(), "--cwd", &project];
+    let forked = house.qd(&[&run[..], &["--fork", &id, "second"]].concat()).await.ok();
+    assert!(forked.text().contains("Two."), "{}", forked.text());
+    let request = house.models.last_request();
+    assert!(request.user_said("first") && request.user_said("second"));
+
+    let again = [&run[..], &["--continue", &id, "third"]].concat();
+    let open = house.qd(&again).await;
+    assert_eq!(open.code(), Some(8), "{open:?}");
+    house.qd(&["stop", &house.session]).await.ok();
+    house.qd(&["wait", &house.session, "--for", "exit"]).await;
+    let continued = house.qd(&again).await.ok();
+    assert!(continued.text().contains("Three."), "{}", continued.text());
+    let request = house.models.last_request();
+    assert!(request.user_said("first") && !request.user_said("second"));
+    house.check().await;
+}
+
+#[tokio::test]
+async fn claude_runs_a_changed_command_and_keeps_a_rule_from_the_command_line() {
+    let agent = Agent::Claude;
+    let script = [
+        run(agent, "echo one > made.txt"),
+        run(agent, "touch one"),
+        run(agent, "touch one two"),
+        Reply::say("Done."),
+    ];
+    let Some(mut house) = House::open(agent, script).await else { return };
+    let session = house.session.clone();
+    house.ask("Make files", 0).await;
+    let input = r#"{"command":"echo two > made.txt","description":"Do it"}"#;
+    house.qd(&["prompts", "allow", &session, "--input", input]).await.ok();
+    house.watcher.prompt(1).await;
+    assert_eq!(house.file("made.txt").as_deref(), Some("two\n"));
+    let shown = house.qd(&["prompts"]).await.ok().text();
+    assert!(shown.contains("allows Bash(touch one"), "{shown}");
+    house.qd(&["prompts", "allow", &session, "--always"]).await.ok();
+    house.watcher.turns(1).await;
+    assert!(house.file("two").is_some(), "the second was not asked about");
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_plan_of_claude_is_approved_from_the_command_line() {
+    let plan = json!({ "plan": "1. Paint it blue." });
+    let script = [
+        Reply::call("ExitPlanMode", plan.clone()),
+        Reply::call("ExitPlanMode", plan),
+        Reply::say("I begin."),
+    ];
+    let Some(mut house) = House::open(Agent::Claude, script).await else { return };
+    let session = house.session.clone();
+    house.qd(&["wait", &session, "--for", "idle"]).await.ok();
+    let mode =
+        AgentSetModeParams { session: session.clone(), mode: "plan".to_owned(), command_id: None };
+    house.peer.call::<AgentSetMode>(&mode).await;
+    house.ask("Plan it", 0).await;
+    let shown = house.qd(&["prompts"]).await.ok().text();
+    assert!(shown.contains("Paint it blue"), "{shown}");
+    house.qd(&["prompts", "deny", &session, "Greener."]).await.ok();
+    house.watcher.prompt(1).await;
+    assert!(house.models.last_request().last_tool_result().contains("Greener."));
+    house.qd(&["prompts", "allow", &session]).await.ok();
+    house.watcher.turns(1).await;
+    assert_eq!(house.endings(), [StopReason::EndTurn]);
     house.check().await;
 }
 
