@@ -7,6 +7,7 @@
 //! - [`myagent`]: a client that speaks the dialect myagent;
 //! - [`agents`]: the real coding agents, and a home for each;
 //! - [`conversation`]: a conversation with one of them, as a holder and a relay would lead it;
+//! - [`house`]: a real agent below a holder, behind a relay, started by `qd`;
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
 //! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
@@ -27,6 +28,7 @@ pub mod canary;
 pub mod client;
 pub mod conversation;
 pub mod files;
+pub mod house;
 pub mod http;
 pub mod instance;
 pub mod myagent;
@@ -48,8 +50,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// # Panics
 /// When it does not come in time: the text says what was waited for.
 pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
-    let Ok(value) = tokio::time::timeout(PATIENCE, event).await else {
-        panic!("nothing for {PATIENCE:?}: {what}");
+    within_time(PATIENCE, what, event).await
+}
+
+/// The same for what takes longer.
+///
+/// # Panics
+/// When it does not come in time: the text says what was waited for.
+pub async fn within_time<T>(limit: Duration, what: &str, event: impl Future<Output = T>) -> T {
+    let Ok(value) = tokio::time::timeout(limit, event).await else {
+        panic!("nothing for {limit:?}: {what}");
     };
     value
 }

@@ -180,6 +180,8 @@ fn schema() -> Value {
         notify::SESSION_CHANGED: generator.subschema_for::<session::SessionChanged>(),
         notify::SESSION_REMOVED: generator.subschema_for::<session::SessionRemoved>(),
         notify::LEASE_CHANGED: generator.subschema_for::<session::LeaseChanged>(),
+        notify::PROMPT_OPENED: generator.subschema_for::<session::PromptOpened>(),
+        notify::PROMPT_SETTLED: generator.subschema_for::<session::PromptSettled>(),
         notify::AGENT_EVENTS: generator.subschema_for::<session::AgentEvents>(),
         notify::SESSION_EVENT: generator.subschema_for::<session::SessionEvent>(),
         notify::INPUT_REJECTED: generator.subschema_for::<session::InputRejected>(),

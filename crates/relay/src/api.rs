@@ -74,6 +74,9 @@ pub(crate) async fn call(
         N::SessionLog => {
             typed::<m::SessionLog>(id, params, async |p| session::log(c, p).await).await
         }
+        N::SessionGit => {
+            typed::<m::SessionGit>(id, params, async |p| session::git(c, &p).await).await
+        }
         N::AgentView => typed::<m::AgentView>(id, params, async |p| agent::view(c, &p).await).await,
         N::AgentPrompt => {
             typed::<m::AgentPrompt>(id, params, async |p| agent::prompt(c, p).await).await

@@ -183,6 +183,11 @@ impl InstanceDir {
     pub fn sessions(&self) -> PathBuf {
         self.path.join("sessions")
     }
+    /// For git directories that stand in for a repository's own, for the time of a call.
+    #[must_use]
+    pub(crate) fn git(&self) -> PathBuf {
+        self.path().join("git")
+    }
     /// One session.
     #[must_use]
     pub fn session(&self, session: SessionId) -> PathBuf {

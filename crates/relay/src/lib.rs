@@ -30,6 +30,7 @@ mod dialect;
 pub mod environment;
 pub mod error;
 pub mod files;
+mod git;
 mod http;
 pub mod instance;
 pub mod journal;

@@ -79,6 +79,7 @@ mod raw {
         RelayShutdown,
         RelayGc,
         InstanceList,
+        SessionGit,
         AgentView,
         AgentPrompt,
         AgentInterrupt,
@@ -127,6 +128,7 @@ fn params(method: MethodName) -> Value {
         }
         MethodName::PromptList => json!({}),
         MethodName::AgentView
+        | MethodName::SessionGit
         | MethodName::AgentInterrupt
         | MethodName::SessionAttach
         | MethodName::SessionStop

@@ -163,7 +163,8 @@ pub(super) async fn answer(
         let message = format!("an answer's id has 1 to {MAX_ANSWER_ID_CHARS} characters");
         return Err(RpcError::new(ErrorCode::InvalidParams, message));
     }
-    let who = Answerer { by: owner.principal, from: Some(owner.client), answer_id };
+    let (by, from, from_name) = (owner.principal, Some(owner.client), Some(owner.name));
+    let who = Answerer { by, from, from_name, answer_id };
     let scopes = c.caller.grant.scopes;
     let ask =
         |reply| Command::Agent(Box::new(AgentAsk::Answer { prompt, answer, who, scopes, reply }));

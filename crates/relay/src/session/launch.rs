@@ -23,6 +23,7 @@ use super::{
     meta::{AgentMeta, META_SCHEMA, MetaError, SessionMeta},
 };
 use crate::{
+    agent::History,
     api,
     caller::Caller,
     ceiling::Launch,
@@ -64,7 +65,8 @@ pub(crate) async fn create(
         Some(Request::New(slot)) => Some(slot),
     };
     let session = api::random_session_id()?;
-    let program = program::prepare(context, caller, &p, session).await?;
+    let history = History::Written;
+    let program = program::prepare(context, caller, &p, session, history).await?;
     let reserved = context.registry.reserve_label(p.label.as_ref(), &program.name)?;
     let meta = SessionMeta {
         schema: META_SCHEMA,
@@ -133,8 +135,9 @@ pub(crate) async fn resume_with(
     }
     let meta = SessionMeta::read(&handle.directory).map_err(|error| storage(&error))?;
     let _label = context.registry.reserve_label(Some(&meta.label), "")?;
+    let (agent, history) = resumed_agent(handle, &meta).await?;
     let create = CreateParams {
-        agent: resumed_agent(handle, &meta).await?,
+        agent,
         argv: meta.argv.clone(),
         cwd: Some(meta.cwd.clone()),
         env,
@@ -142,7 +145,7 @@ pub(crate) async fn resume_with(
         size: Some(p.size.unwrap_or(view.size)),
         ..CreateParams::default()
     };
-    let program = program::prepare(context, caller, &create, meta.session).await?;
+    let program = program::prepare(context, caller, &create, meta.session, history).await?;
     until_free(&handle.directory).await;
     start(context, &meta, program, view.incarnation.next()).await?;
     handle.ask(|reply| Command::Resumed { reply }).await
@@ -191,14 +194,16 @@ async fn until_free(directory: &Path) {
 async fn resumed_agent(
     handle: &SessionHandle,
     meta: &SessionMeta,
-) -> Result<Option<AgentParams>, RpcError> {
+) -> Result<(Option<AgentParams>, History), RpcError> {
     let Some(AgentMeta { name, vendor: _, model, mode }) = meta.agent.clone() else {
-        return Ok(None);
+        return Ok((None, History::Written));
     };
     let conversation = handle.ask(|reply| Command::Conversation { reply }).await?;
-    let known = conversation.vendor_session().map(str::to_owned);
+    let finished = conversation.has_finished_turn();
+    let history = if finished { History::Written } else { History::Doubtful };
+    let known = conversation.vendor_session_to_resume().map(str::to_owned);
     let resume = known.map_or(Resume::New, |vendor_session| Resume::Resume { vendor_session });
-    Ok(Some(AgentParams { name, model, mode, resume }))
+    Ok((Some(AgentParams { name, model, mode, resume }), history))
 }
 
 /// Deletes an ended session with its log.

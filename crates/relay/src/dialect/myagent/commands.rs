@@ -276,7 +276,10 @@ impl Client {
         let answer = answer_of(open, &decision)?;
         let answer_id = format!("{KEY_PREFIX}{}", self.mark(&id));
         let (by, from) = (self.me.principal.clone(), Some(self.me.client));
-        let (who, scopes) = (Answerer { by, from, answer_id }, self.caller.grant.scopes);
+        let (who, scopes) = (
+            Answerer { by, from, from_name: Some(self.me.name.clone()), answer_id },
+            self.caller.grant.scopes,
+        );
         self.hold(session.id);
         let ask =
             |reply| Ask::Agent(Box::new(AgentAsk::Answer { prompt, answer, who, scopes, reply }));
