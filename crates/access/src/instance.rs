@@ -25,9 +25,13 @@
 //!   sessions/<id>/    lock, ctl.sock, log/, screens, meta.json, agent.sock
 //! ```
 
+pub mod record;
+
 use std::path::{Path, PathBuf};
 
 use quarterdeck_protocol::ids::SessionId;
+
+pub use record::{BadRecord, RelayRecord};
 
 /// An instance's name: `[a-z0-9][a-z0-9._-]{0,31}`, never mapped, never empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +104,7 @@ fn is_canonical(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceDir {
     name: InstanceName,
+    base: PathBuf,
     path: PathBuf,
 }
 
@@ -108,7 +113,19 @@ impl InstanceDir {
     #[must_use]
     pub fn new(base: &Path, name: InstanceName) -> Self {
         let path = base.join("instances").join(name.as_str());
-        Self { name, path }
+        Self { name, base: base.to_owned(), path }
+    }
+    /// The instance whose directory this is; none where no instance can be.
+    #[must_use]
+    pub fn at(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.parse().ok()?;
+        let parent = path.parent().filter(|parent| parent.ends_with("instances"))?;
+        Some(Self::new(parent.parent()?, name))
+    }
+    /// The base directory that it is in.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        &self.base
     }
     /// The instance's name.
     #[must_use]
@@ -224,6 +241,11 @@ impl InstanceDir {
     #[must_use]
     pub fn sessions(&self) -> PathBuf {
         self.path.join("sessions")
+    }
+    /// For git directories that stand in for a repository's own, for the time of a call.
+    #[must_use]
+    pub fn git(&self) -> PathBuf {
+        self.path().join("git")
     }
     /// One session.
     #[must_use]

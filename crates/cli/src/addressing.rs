@@ -48,6 +48,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         Command::Prompts(args) => args.names(),
         Command::Lease(command) => command.names(),
         Command::Signal(args) => vec![&mut args.session],
+        Command::Diff(args) => vec![&mut args.session],
         Command::Run(_)
         | Command::Ls(_)
         | Command::Relay(_)
@@ -57,6 +58,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Machine(_)
         | Command::Status(_)
         | Command::Down(_)
+        | Command::Instances(_)
         | Command::Token(_)
         | Command::Gc(_)
         | Command::Doctor(_)

@@ -26,7 +26,13 @@ pub(crate) struct Args {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start a session and attach to it
+    /// Start a session, a terminal or a coding agent, and attach to it
+    #[command(after_help = "Examples:\n  \
+        qd run                                     a login shell\n  \
+        qd run -l build -- make -j8                a program, with a label\n  \
+        qd run --agent claude \"fix the tests\"     a coding agent; y or n answers what it asks\n  \
+        qd run --agent codex --wait \"fix them\"    the same for a script, to the end of its turn\n\
+        What agents ask is answered from anywhere: qd prompts, qd prompts allow SESSION.")]
     Run(commands::run::RunArgs),
     /// List the sessions
     Ls(commands::ls::LsArgs),
@@ -36,6 +42,8 @@ pub(crate) enum Command {
     Send(commands::send::SendArgs),
     /// Print what a session has put out
     Logs(commands::logs::LogsArgs),
+    /// Show what changed where a session works, as git sees it
+    Diff(commands::diff::DiffArgs),
     /// Wait for a session's end, or until it is idle
     Wait(commands::wait::WaitArgs),
     /// End the programs of sessions
@@ -47,6 +55,13 @@ pub(crate) enum Command {
     /// Start the program of an ended or lost session again
     Resume(commands::resume::ResumeArgs),
     /// Show what agents ask, and answer it
+    #[command(
+        after_help = "A prompt is named by its id, or by a session that asks only one thing:\n  \
+        qd prompts                       what is asked, with the options and their rules\n  \
+        qd prompts allow claude:1        yes, this time\n  \
+        qd prompts deny claude:1 why     no, with a reason for the agent\n  \
+        qd prompts answer claude:1 2     the second option; for a question VALUE or FIELD=VALUE"
+    )]
     Prompts(commands::prompts::PromptsArgs),
     /// Ask for, hand over, release or take a session
     #[command(subcommand)]
@@ -66,6 +81,8 @@ pub(crate) enum Command {
     Machine(commands::machine::MachineCommand),
     /// Show what runs
     Status(commands::status::StatusArgs),
+    /// List the instances on this machine
+    Instances(commands::instances::InstancesArgs),
     /// Stop the relay; its sessions live on
     Down(commands::down::DownArgs),
     /// Make, list, rotate and revoke bearer tokens

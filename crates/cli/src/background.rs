@@ -5,6 +5,7 @@
 //! connects to it.
 
 use std::{
+    ffi::OsStr,
     fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
@@ -96,6 +97,13 @@ pub(crate) async fn start_daemon<S: DeserializeOwned>(
         .args([word, "--as-daemon", "--instance", settings.directory.name().as_str()])
         .arg("--base-dir")
         .arg(&settings.base)
+        .args(
+            settings
+                .environment
+                .current_dir()
+                .into_iter()
+                .flat_map(|here| [OsStr::new("--started-in"), here.as_os_str()]),
+        )
         .args(flags)
         .current_dir("/")
         .stdin(Stdio::null())

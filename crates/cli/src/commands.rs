@@ -3,10 +3,12 @@
 pub(crate) mod attach;
 pub(crate) mod completions;
 pub(crate) mod daemon;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod gc;
 pub(crate) mod hub;
+pub(crate) mod instances;
 pub(crate) mod join;
 pub(crate) mod lease;
 pub(crate) mod line;
@@ -44,6 +46,7 @@ pub(crate) async fn dispatch(
         Command::Attach(args) => attach::run(&settings, args).await,
         Command::Send(args) => send::run(&settings, args).await,
         Command::Logs(args) => logs::run(&settings, &args).await,
+        Command::Diff(args) => diff::run(&settings, args).await,
         Command::Wait(args) => wait::run(&settings, &args).await,
         Command::Stop(args) => stop::run(&settings, &args).await,
         Command::Rm(args) => rm::run(&settings, &args).await,
@@ -59,6 +62,7 @@ pub(crate) async fn dispatch(
         Command::Machine(command) => machine::run(&settings, command).await,
         Command::Status(StatusArgs {}) => status::run(&settings).await,
         Command::Down(DownArgs {}) => down::run(&settings).await,
+        Command::Instances(InstancesArgs {}) => instances::run(&settings),
         Command::Token(command) => token::run(&settings, command).await,
         Command::Gc(args) => gc::run(&settings, &args).await,
         Command::Doctor(DoctorArgs {}) => doctor::run(&settings).await,
@@ -69,4 +73,5 @@ pub(crate) async fn dispatch(
 
 use doctor::DoctorArgs;
 use down::DownArgs;
+use instances::InstancesArgs;
 use status::StatusArgs;

@@ -3,6 +3,7 @@
 //! No clock, file, environment or randomness: time and random numbers are arguments.
 //!
 //! - [`lease`]: who may write to a session;
+//! - [`answerer`]: who answers what its program asks of the terminal;
 //! - [`viewer`]: how much a viewer is sent, and when it skips;
 //! - [`names`]: which session a word means, which label a new one gets;
 //! - [`input`]: what a client typed and has not seen applied;
@@ -16,6 +17,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod answerer;
 pub mod input;
 pub mod invitations;
 pub mod lease;

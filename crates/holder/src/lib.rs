@@ -42,3 +42,5 @@ pub mod survival;
 mod sys;
 mod terminal;
 pub mod zygote;
+
+pub use sys::return_free_memory;

@@ -93,9 +93,9 @@ pub(crate) fn use_one_allocation_arena() {
     }
 }
 
-/// Gives freed memory back: what a launch used (the request, the environment, the command) is not
-/// needed again.
-pub(crate) fn return_free_memory() {
+/// Gives freed memory back to the system: what a launch used (the request, the environment, the
+/// command) or a dropped screen is not needed again soon.
+pub fn return_free_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `malloc_trim` has no preconditions.
     unsafe {

@@ -104,6 +104,7 @@ pub(crate) async fn call(
         | N::SessionResume
         | N::SessionScrollback
         | N::SessionLog
+        | N::SessionGit
         | N::AgentView
         | N::AgentPrompt
         | N::AgentInterrupt

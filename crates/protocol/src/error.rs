@@ -69,6 +69,8 @@ codes! {
     Ambiguous = -32005, "ambiguous";
     /// The label belongs to another live session.
     LabelTaken = -32006, "label_taken";
+    /// Over HTTP: no credential, or one that is not right.
+    Unauthenticated = -32007, "unauthenticated";
     /// Only the owner of the lease may do this, in its current epoch.
     NotOwner = -32010, "not_owner";
     /// The lease is not free and the caller may not take it.

@@ -15,7 +15,7 @@
 //! | 6 | `LEASE` | JSON `LeaseRecord`; answered when it is recorded | relay |
 //! | 7 | `NOTE` | JSON `Note`; answered when it is recorded | relay |
 //! | 8 | `TRIM` | JSON [`TrimRequest`] | relay |
-//! | 9 | `REPLY` | bytes typed for a terminal query by the relay's model, dropped while a client owns the session; no answer | relay |
+//! | 9 | `REPLY` | bytes typed for a terminal query by the relay's model, where no owner's terminal was shown the query; no answer | relay |
 //! | 10 | `OPERATION` | [`Operation`] → JSON [`OperationAnswer`], when the fact and its lines are recorded; agents only | relay |
 //! | 11 | `EXTRA` | JSON [`ExtraRequest`]; agents only | relay |
 //! | 128 | `OK` | JSON answer of the operation, or empty | holder |

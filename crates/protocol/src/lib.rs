@@ -8,6 +8,7 @@
 //! - [`frame`], [`rpc`] and [`error`]: binary frames, JSON-RPC and its errors between relay and client;
 //! - [`dialect`]: the protocols of other programs, which a relay speaks too;
 //! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked;
+//! - [`http`]: an agent's session over plain HTTP, for programs that know no WebSocket;
 //! - [`agent`]: the events, prompts and commands of coding agents.
 //!
 //! Deliberately not here: what a peer *does* with a message (`quarterdeck-core` decides, the relay
@@ -23,6 +24,7 @@ pub mod dialect;
 pub mod error;
 pub mod frame;
 pub mod holder;
+pub mod http;
 pub mod ids;
 pub mod limits;
 pub mod method;

@@ -5,6 +5,7 @@
 
 mod agent;
 mod attach;
+mod git;
 mod hello;
 mod lease;
 mod log;
@@ -28,6 +29,7 @@ pub use agent::{
 pub use attach::{
     AttachFrom, AttachParams, AttachResult, AttachRole, AttachStart, Behind, ChannelParams, Role,
 };
+pub use git::{GitChange, GitDiff, GitFile, GitParams, GitResult, WorktreeParams};
 pub use hello::{Acting, HelloParams, HelloResult};
 pub use lease::{LeaseResult, OfferParams, TakeParams};
 pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult, ScrolledLine};
@@ -40,7 +42,9 @@ pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
     PairingListResult,
 };
-pub use relay::{GcParams, GcResult, InstanceInfo, InstanceListResult, RelayStatusResult};
+pub use relay::{
+    GcParams, GcResult, InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
+};
 pub use session::{
     CreateParams, InputParams, InputResult, RenameParams, ResizeParams, ResumeParams,
     SessionListResult, SessionParams, SessionResult, SignalParams, StopParams,
@@ -150,6 +154,8 @@ methods! {
     SessionScrollback = "session.scrollback", Needs(Scope::Read), ScrollbackParams => ScrollbackResult;
     /// Records of the log, by pages.
     SessionLog = "session.log", Needs(Scope::Read), LogParams => LogResult;
+    /// What changed in a session's directory, as git sees it.
+    SessionGit = "session.git", Needs(Scope::Read), GitParams => GitResult;
     /// What a conversation adds up to.
     AgentView = "agent.view", Needs(Scope::Read), SessionParams => AgentViewResult;
     /// A message to an agent.

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    agent::{AgentEvent, Vendor},
+    agent::{AgentEvent, PromptId, PromptState, Vendor},
     error::RpcError,
     ids::{
         Channel, Epoch, Generation, Incarnation, InputNumber, Label, LogId, MachineId,
         MachineLabel, Out, RelayId, Rev, Seq, SessionId,
     },
-    method::MachineInfo,
+    method::{MachineInfo, PromptInfo},
     record::{ExitStatus, LeaseState, LeftProcess, Owner, SessionKind, TerminalSize},
 };
 
@@ -259,6 +259,29 @@ pub struct LeaseChanged {
     pub lease: LeaseView,
 }
 
+/// `prompt.opened`: an agent asks a human. Open prompts follow each `sync`, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PromptOpened {
+    /// The view's number with this change.
+    pub rev: Rev,
+    /// The prompt, and whose it is.
+    pub prompt: PromptInfo,
+}
+
+/// `prompt.settled`: a prompt cannot be answered any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PromptSettled {
+    /// The view's number with this change.
+    pub rev: Rev,
+    /// The prompt; its session is a part of its id.
+    pub prompt: PromptId,
+    /// What became of it: who answered, or why nobody can.
+    #[serde(flatten)]
+    pub state: PromptState,
+}
+
 /// `session.event`: a record other than output, in its place in a channel's stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -324,6 +347,10 @@ pub mod notify {
     pub const MACHINE_CHANGED: &str = "machine.changed";
     /// [`super::MachineRemoved`].
     pub const MACHINE_REMOVED: &str = "machine.removed";
+    /// [`super::PromptOpened`].
+    pub const PROMPT_OPENED: &str = "prompt.opened";
+    /// [`super::PromptSettled`].
+    pub const PROMPT_SETTLED: &str = "prompt.settled";
     /// [`super::SessionEvent`].
     pub const SESSION_EVENT: &str = "session.event";
     /// [`super::AgentEvents`].

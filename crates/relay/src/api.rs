@@ -1,10 +1,10 @@
 //! The methods of the wire: one function each, in the file of its family.
 
-mod agent;
+pub(crate) mod agent;
 mod lease;
 mod pairing;
 mod relay;
-mod session;
+pub(crate) mod session;
 mod token;
 
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use crate::{
     session::{LeaseCaller, SessionHandle},
 };
 
+pub(crate) use agent::allow;
 pub(crate) use relay::{random_session_id, status};
 
 /// Runs a method. The caller has said hello (or says it now) and has the method's scope.
@@ -74,6 +75,9 @@ pub(crate) async fn call(
         N::SessionLog => {
             typed::<m::SessionLog>(id, params, async |p| session::log(c, p).await).await
         }
+        N::SessionGit => {
+            typed::<m::SessionGit>(id, params, async |p| session::git(c, &p).await).await
+        }
         N::AgentView => typed::<m::AgentView>(id, params, async |p| agent::view(c, &p).await).await,
         N::AgentPrompt => {
             typed::<m::AgentPrompt>(id, params, async |p| agent::prompt(c, p).await).await
@@ -118,7 +122,7 @@ pub(crate) async fn call(
         }
         N::RelayGc => typed::<m::RelayGc>(id, params, async |p| relay::gc(c, p).await).await,
         N::InstanceList => {
-            typed::<m::InstanceList>(id, params, async |_| Ok(relay::instances(c))).await
+            typed::<m::InstanceList>(id, params, async |_| relay::instances(c).await).await
         }
         N::PairingInvite => {
             typed::<m::PairingInvite>(id, params, async |p| pairing::invite(c, p)).await
@@ -146,7 +150,7 @@ pub(crate) async fn call(
 }
 
 /// The session that a word names, if the caller may know of it.
-fn find(c: &Connection, word: &str) -> Result<Arc<SessionHandle>, RpcError> {
+pub(crate) fn find(c: &Connection, word: &str) -> Result<Arc<SessionHandle>, RpcError> {
     c.context.registry.resolve(word, |session| c.caller.sees(session))
 }
 
@@ -156,6 +160,6 @@ fn identity(c: &Connection) -> Result<Owner, RpcError> {
     c.identity().ok_or_else(missing)
 }
 
-fn lease_caller(c: &Connection) -> Result<LeaseCaller, RpcError> {
+pub(crate) fn lease_caller(c: &Connection) -> Result<LeaseCaller, RpcError> {
     Ok(LeaseCaller { client: identity(c)?, standing: c.caller.standing() })
 }

@@ -117,19 +117,7 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: impl So
     let gauge = Arc::clone(&context);
     let _counted = gauge.metrics.connections.enter();
     let _link = crate::hubs::count(&gauge, &caller);
-    let delegate = acting::proved(&caller);
-    let connection = Arc::new(Connection {
-        context,
-        caller,
-        outbox: Arc::default(),
-        channels: Arc::default(),
-        identity: Mutex::default(),
-        delegate: Mutex::new(delegate),
-        view: Arc::default(),
-        last_channel: Arc::default(),
-        afterwards: Arc::default(),
-        moved: Arc::default(),
-    });
+    let connection = Arc::new(Connection::new(context, caller));
     let (mut sink, stream) = socket.split();
     let shutdown = connection.context.shutdown.clone();
     let end = tokio::select! {
@@ -159,6 +147,23 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: impl So
 }
 
 impl Connection {
+    /// A connection that has said nothing yet; also of a caller without a WebSocket.
+    pub(crate) fn new(context: Arc<Context>, caller: Caller) -> Self {
+        let delegate = acting::proved(&caller);
+        Self {
+            context,
+            caller,
+            outbox: Arc::default(),
+            channels: Arc::default(),
+            identity: Mutex::default(),
+            delegate: Mutex::new(delegate),
+            view: Arc::default(),
+            last_channel: Arc::default(),
+            afterwards: Arc::default(),
+            moved: Arc::default(),
+        }
+    }
+
     async fn read(self: &Arc<Self>, mut stream: SplitStream<impl Socket>) -> End {
         let mut requests = FuturesUnordered::new();
         loop {

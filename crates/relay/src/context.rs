@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,13 +17,14 @@ use quarterdeck_protocol::{
     method::HubTerms,
 };
 use rustix::process::{Pid, Resource, Rlimit};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ceiling::CheckedCeiling,
     clock,
     config::RelayConfig,
+    dialect::{myagent::room::Rooms, places::Places},
     hubs::Hubs,
     instance::InstanceDir,
     journal::{Event, Journal},
@@ -38,6 +40,8 @@ use crate::{
 pub(crate) struct Context {
     /// Where everything is.
     pub directory: InstanceDir,
+    /// Where relays announce their instances.
+    pub announcements: Option<PathBuf>,
     /// Ceiling and limits.
     pub config: RelayConfig,
     /// How long an owner may be away.
@@ -84,6 +88,12 @@ pub(crate) struct Context {
     pub ceiling: CheckedCeiling,
     /// What clients of a dialect may start besides; none = no less than everyone.
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
+    /// Streams of events over HTTP that there may be.
+    pub streams: Arc<Semaphore>,
+    /// Which connections of the dialect `myagent` may write.
+    pub rooms: Rooms,
+    /// How far clients of dialects have seen conversations.
+    pub dialect_places: Places,
     /// The user that programs run as, found out at first need.
     pub home: tokio::sync::OnceCell<Arc<Home>>,
     /// Starts holders.

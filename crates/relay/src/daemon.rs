@@ -16,26 +16,28 @@ use quarterdeck_core::lockout::Lockout;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
+    limits::MAX_EVENT_STREAMS,
     method::RelayStatusResult,
 };
 use quarterdeck_transport::{
     server::{BindError, ListenSecurity as BoundSecurity, Listener},
     tls::{ClientAuth, ServerIdentity, ServerTls},
 };
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    RelayError, RelayOptions, api,
+    RelayError, RelayOptions, api, catalogue,
     ceiling::CheckedCeiling,
     clock, collector,
     config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
+    dialect::{myagent::room::Rooms, places::Places},
     files,
     hubs::{self, Hubs},
-    instance::InstanceDir,
+    instance::{InstanceDir, RelayRecord, record::RECORD_SCHEMA},
     journal::{Event, Journal},
-    keys,
-    lock::{self, DaemonRecord},
+    keys, lock,
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     program,
@@ -65,7 +67,7 @@ pub async fn run(
     let listeners = bind(&options).await?;
     let context = build_context(&options, &listeners, shutdown.clone())?;
     adopt_sessions(&context);
-    write_record(&context);
+    write_record(&context, &options);
     for (listener, wire) in listeners.all {
         context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
@@ -107,10 +109,29 @@ async fn acquire(directory: &InstanceDir) -> Result<File, RelayError> {
     Ok(lock)
 }
 
-fn write_record(context: &Context) {
-    let record = DaemonRecord { pid: std::process::id(), listening: context.listening.clone() };
-    if let Err(error) = lock::write_record(&context.directory.record(), &record) {
-        tracing::warn!(%error, "relay.json not written");
+fn write_record(context: &Context, options: &RelayOptions) {
+    let record = RelayRecord {
+        schema: RECORD_SCHEMA,
+        id: Some(context.relay_id),
+        pid: std::process::id(),
+        listening: context.listening.clone(),
+        flags: options.flags.clone(),
+        cwd: options.started_in.as_ref().map(|directory| directory.display().to_string()),
+        started_at: Some(context.started_at),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    };
+    let written = serde_json::to_vec(&record).map(|text| {
+        if let Err(error) = files::write_private(&context.directory.record(), &text) {
+            tracing::warn!(%error, "relay.json not written");
+        }
+    });
+    if written.is_err() {
+        tracing::warn!("relay.json not written");
+    }
+    if let Some(announcements) = &context.announcements
+        && let Err(error) = catalogue::announce(announcements, &context.directory, context.relay_id)
+    {
+        tracing::warn!(%error, "other base directories will not find this instance");
     }
 }
 
@@ -241,6 +262,7 @@ fn build_context(
         .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
     Ok(Arc::new(Context {
         directory: directory.clone(),
+        announcements: options.announcements.clone(),
         config: options.config.clone(),
         grace: Duration::from_secs(options.config.network.lease_grace_s),
         relay_id,
@@ -264,6 +286,9 @@ fn build_context(
         metrics: Metrics::default(),
         ceiling,
         dialect_ceilings,
+        streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+        rooms: Rooms::default(),
+        dialect_places: Places::default(),
         home: tokio::sync::OnceCell::new(),
         launcher: Launcher::new(options.zygote.clone()),
         tasks: TaskTracker::new(),

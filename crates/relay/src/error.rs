@@ -11,7 +11,7 @@ use quarterdeck_access::{
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     /// The instance's lock is held by another relay.
-    #[error("instance {instance} has a running relay (pid {pid})", pid = pid.map_or("unknown".to_owned(), |p| p.to_string()))]
+    #[error("{}", running(instance, *pid, listening))]
     AlreadyRunning {
         /// Which instance.
         instance: InstanceName,
@@ -57,6 +57,13 @@ pub enum RelayError {
     /// The process that starts holders could not be started.
     #[error("cannot start the holders' zygote")]
     Zygote(#[source] io::Error),
+}
+
+fn running(instance: &InstanceName, pid: Option<u32>, listening: &[String]) -> String {
+    let pid = pid.map_or_else(String::new, |pid| format!(" with pid {pid}"));
+    let at =
+        if listening.is_empty() { String::new() } else { format!(" at {}", listening.join(", ")) };
+    format!("a relay{pid} serves instance {instance}{at}")
 }
 
 impl From<FileError> for RelayError {

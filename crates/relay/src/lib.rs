@@ -6,9 +6,11 @@
 //! - [`daemon`]: a relay's life; [`options`], [`config`]: what it is given; `quarterdeck-access` has the
 //!   instance's directory, its lock, private files, tokens, pairings and the journal;
 //! - [`web`]: listeners, HTTP, who is let in; [`caller`]: how that is proved;
-//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
+//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods; [`http`]: the same without
+//!   a WebSocket;
 //! - [`hubs`]: hubs' links, and those that this relay dials itself;
 //! - [`dialect`]: other programs' protocols, on listeners of their own;
+//! - [`watch`]: an agent's conversation for those who tell of it in a form of their own;
 //! - [`registry`]: all sessions and the number of their view;
 //! - [`session`]: the task of one session, its link to the holder, its tail;
 //! - [`agent`]: which agents there are, and how they are started;
@@ -18,6 +20,7 @@
 mod agent;
 mod api;
 mod caller;
+pub mod catalogue;
 pub mod ceiling;
 mod collector;
 pub mod config;
@@ -27,6 +30,8 @@ mod daemon;
 mod dialect;
 pub mod environment;
 pub mod error;
+mod git;
+mod http;
 mod hubs;
 pub mod metrics;
 pub mod options;
@@ -35,6 +40,7 @@ mod registry;
 mod screens;
 mod session;
 pub mod ssh_agent;
+mod watch;
 mod web;
 
 use quarterdeck_access::{clock, files, instance, journal, keys, lock, peer, tokens};

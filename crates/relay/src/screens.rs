@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    ids::SessionId,
+    ids::{Out, SessionId},
     record::Position,
 };
 use tokio::sync::oneshot;
@@ -58,16 +58,6 @@ struct Queue {
 #[derive(Debug)]
 struct Grown {
     session: Weak<SessionHandle>,
-    queries: Queries,
-}
-
-/// Whether the model answers the program's queries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Queries {
-    /// Nobody owns the session, so it does.
-    Answer,
-    /// The owner's terminal does.
-    Leave,
 }
 
 #[derive(Debug)]
@@ -111,10 +101,14 @@ impl Screens {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// The session's log has grown.
-    pub(crate) fn advance(&self, session: &Arc<SessionHandle>, queries: Queries) {
+    /// The session's log has grown. A session that has printed nothing needs no model yet: it costs more
+    /// than all else of an idle session.
+    pub(crate) fn advance(&self, session: &Arc<SessionHandle>) {
+        if session.tail.head().out == Out(0) {
+            return;
+        }
         let mut queue = self.shared.lock();
-        let grown = Grown { session: Arc::downgrade(session), queries };
+        let grown = Grown { session: Arc::downgrade(session) };
         queue.grown.insert(session.id, grown);
         drop(queue);
         self.shared.wake.notify_one();
@@ -224,8 +218,7 @@ impl Worker {
             self.models.remove(&id);
             return;
         };
-        let queries = grown.queries;
-        let advanced = self.guarded(&session, |model| model.advance(&session, queries, TURN_BYTES));
+        let advanced = self.guarded(&session, |model| model.advance(&session, TURN_BYTES));
         if matches!(advanced, Ok(model::Progress::Behind)) {
             let mut queue = self.shared.lock();
             queue.grown.entry(id).or_insert(grown);
@@ -233,11 +226,10 @@ impl Worker {
     }
 
     /// Lets a model that was too far behind for a snapshot go on: a session that is silent now would
-    /// never make it, and its screen would stay inexact. What the program asked in there has had its
-    /// answer: it was grown once.
+    /// never make it, and its screen would stay inexact.
     fn catch_up(&mut self, session: &Arc<SessionHandle>) {
         if self.models.get(&session.id).is_some_and(|model| model.is_behind(session)) {
-            let grown = Grown { session: Arc::downgrade(session), queries: Queries::Leave };
+            let grown = Grown { session: Arc::downgrade(session) };
             self.shared.lock().grown.entry(session.id).or_insert(grown);
         }
     }
@@ -269,7 +261,7 @@ impl Worker {
     }
 
     fn drop_idle(&mut self, idle: Duration) {
-        let now = Instant::now();
+        let (now, before) = (Instant::now(), self.models.len());
         self.models.retain(|_, model| {
             let keep = now.duration_since(model.used) < idle;
             if !keep {
@@ -277,5 +269,9 @@ impl Worker {
             }
             keep
         });
+        if self.models.len() < before {
+            // a screen is most of what a session costs; the allocator would keep it for the next ones
+            quarterdeck_holder::return_free_memory();
+        }
     }
 }

@@ -5,12 +5,14 @@
 
 mod actor;
 pub(crate) mod agent;
+mod driving;
 mod fold;
 mod holder;
 mod input;
 pub(crate) mod launch;
 pub(crate) mod meta;
 mod ownership;
+mod queries;
 mod records;
 pub(crate) mod tail;
 
@@ -18,13 +20,13 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
 use bytes::Bytes;
 use quarterdeck_agents::Conversation;
-use quarterdeck_core::lease::Standing;
+use quarterdeck_core::{answerer::ModelReply, lease::Standing};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     holder::{SignalTarget, TrimRequest},
@@ -51,8 +53,8 @@ pub(crate) struct SessionHandle {
     pub directory: PathBuf,
     /// Its creator's request id.
     pub request_id: Option<String>,
-    /// Output that was there when this relay opened the log: nobody answers its queries any more.
-    pub replayed_until: Out,
+    /// The model has heard what the program asked in output before this.
+    heard_until: AtomicU64,
     /// Its newest records.
     pub tail: Arc<Tail>,
     /// Pid of its holder; 0 = none is known.
@@ -77,6 +79,13 @@ pub(crate) enum Command {
         channel: Channel,
         /// Its connection.
         outbox: Arc<Outbox>,
+    },
+    /// An attachment shows live what is printed from here on.
+    Live {
+        /// Whose.
+        client: ClientId,
+        /// The first live byte.
+        from: Out,
     },
     /// A client types; acknowledged on its channel.
     Input(InputCommand),
@@ -162,7 +171,7 @@ pub(crate) enum Command {
         reply: Reply<Box<Conversation>>,
     },
     /// The terminal model answers a query of the program.
-    ModelReply(Vec<u8>),
+    ModelReply(ModelReply),
     /// The terminal model saw a new title.
     Title(Option<String>),
 }
@@ -248,17 +257,25 @@ pub(crate) struct InputCommand {
 }
 
 impl SessionHandle {
+    /// The model has taken the output before `until`; whether what it was asked in a record that begins
+    /// at `at` is new. A model that is made again from an older screen hears the same questions again.
+    pub(crate) fn is_first_heard(&self, at: Out) -> bool {
+        at.0 >= self.heard_until.load(Ordering::Relaxed)
+    }
+
+    /// See [`Self::is_first_heard`].
+    pub(crate) fn note_heard(&self, until: Out) {
+        self.heard_until.fetch_max(until.0, Ordering::Relaxed);
+    }
+
     fn new(opened: &Opened, view: SessionInfo, inbox: mpsc::Sender<Command>) -> Self {
         let tail = Arc::new(Tail::default());
         tail.set_head(opened.log.next());
-        // what a session wrote in its first moment, before its task runs, is live
-        let fresh = opened.log.facts().incarnation.0 <= 1 && opened.freshness == Freshness::New;
-        let replayed_until = if fresh { Out(0) } else { opened.log.next().out };
         Self {
             id: view.session,
             directory: opened.directory.clone(),
             request_id: opened.meta.request_id.clone(),
-            replayed_until,
+            heard_until: AtomicU64::new(opened.replayed_until().0),
             tail,
             holder_pid: AtomicU32::new(0),
             view: Mutex::new(Arc::new(view)),
@@ -380,6 +397,13 @@ pub(crate) enum Freshness {
 }
 
 impl Opened {
+    /// Output before this was there when this relay opened the log: nobody answers its queries any more.
+    /// What a session wrote in its first moment, before its task runs, is live.
+    fn replayed_until(&self) -> Out {
+        let fresh = self.log.facts().incarnation.0 <= 1 && self.freshness == Freshness::New;
+        if fresh { Out(0) } else { self.log.next().out }
+    }
+
     /// The agent, in an agent's session.
     fn agent(&self) -> Option<Box<agent::Agent>> {
         let meta = self.meta.agent.as_ref()?;

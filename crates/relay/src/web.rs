@@ -32,7 +32,7 @@ use crate::{
     caller::{Caller, Via},
     clock, connection,
     context::Context,
-    dialect, hubs,
+    dialect, http, hubs,
     journal::Event,
     metrics,
     peer::{self, Origin},
@@ -80,6 +80,7 @@ fn router(context: &Arc<Context>) -> Router {
         .route("/v1/ws", get(upgrade))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(show_metrics))
+        .merge(http::router())
         .with_state(Arc::clone(context))
 }
 
@@ -160,8 +161,8 @@ async fn show_metrics(State(context): State<Arc<Context>>, caller: Authenticated
 }
 
 /// A caller that proved who it is; anyone else is refused before a handler runs.
-struct Authenticated {
-    caller: Caller,
+pub(crate) struct Authenticated {
+    pub(crate) caller: Caller,
     /// Where a hub proved its key, the proof of ours.
     proof: Option<HeaderValue>,
 }
@@ -231,6 +232,11 @@ pub(crate) async fn by_token(
     address: IpAddr,
     headers: &HeaderMap,
 ) -> Result<Caller, Response> {
+    let (hosts, listening) = (&context.config.network.hosts, &context.listening);
+    if !is_host_accepted(headers.get(header::HOST), hosts, listening) {
+        let refusal = (StatusCode::FORBIDDEN, "this relay is not known under that host name\n");
+        return Err(refusal.into_response());
+    }
     let Some(presented) = headers.get(header::AUTHORIZATION) else {
         return Err(unauthorized("a bearer token is needed\n"));
     };
@@ -256,6 +262,23 @@ pub(crate) async fn by_token(
             Err(refuse_wrong(context, address, &failure).await)
         }
     }
+}
+
+/// Whether a request means this relay: where names are listed, by one of them or a listening address.
+fn is_host_accepted(host: Option<&HeaderValue>, hosts: &[String], listening: &[String]) -> bool {
+    if hosts.is_empty() {
+        return true;
+    }
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else { return false };
+    let listens = |url: &String| url.split_once("://").is_some_and(|(_, address)| address == host);
+    let name = match host.rsplit_once(':') {
+        // the colons of an IPv6 address without a port are inside brackets
+        Some((name, port)) if !port.contains(']') => name,
+        Some(_) | None => host,
+    };
+    let fits =
+        |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
+    hosts.iter().any(fits) || listening.iter().any(listens)
 }
 
 /// What a hub shows instead of a token.
@@ -329,4 +352,27 @@ async fn refuse_wrong(
 fn unauthorized(text: &str) -> Response {
     let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"quarterdeck\"")];
     (StatusCode::UNAUTHORIZED, headers, text.to_owned()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_host_names_are_listed_a_request_needs_one_of_them_or_the_address() {
+        let listed = ["relay.example".to_owned()];
+        let listening = ["ws://127.0.0.1:7717".to_owned()];
+        let accepts = |host: Option<&str>, hosts: &[String]| {
+            let host = host.map(|host| HeaderValue::from_str(host).expect("a value"));
+            is_host_accepted(host.as_ref(), hosts, &listening)
+        };
+        for host in ["relay.example", "Relay.Example:7717", "127.0.0.1:7717"] {
+            assert!(accepts(Some(host), &listed), "{host}");
+        }
+        for host in ["evil.example", "relay.example.evil", "127.0.0.1:80", "[::1]", ""] {
+            assert!(!accepts(Some(host), &listed), "{host}");
+        }
+        assert!(!accepts(None, &listed));
+        assert!(accepts(None, &[]) && accepts(Some("any"), &[]));
+    }
 }

@@ -5,7 +5,9 @@ use std::{
     path::Path,
 };
 
-use quarterdeck_protocol::method::{Empty, HubShutdown, RelayShutdown, RelayStatus};
+use quarterdeck_protocol::method::{
+    Empty, HubShutdown, RelayShutdown, RelayStatus, RelayStatusResult,
+};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::{
@@ -24,7 +26,7 @@ const GONE_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, clap::Args)]
 pub(crate) struct DownArgs {}
 
-/// Stops the hub and the relay; with `--hub` only the hub.
+/// Stops the hub and the relay and says so; with `--hub` only the hub.
 pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
     if matches!(settings.target, Target::Hub | Target::Local) && settings.machine.is_none() {
         stop_hub(settings).await?;
@@ -32,11 +34,19 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
             return Ok(Exit::OK);
         }
     }
+    if let Some(status) = stop(settings).await? {
+        settings.output.result(&status, |_| down_text(status.live))?;
+    }
+    Ok(Exit::OK)
+}
+
+/// Stops the relay and waits until its lock is free. What it was; none = none ran.
+pub(crate) async fn stop(settings: &Settings) -> Result<Option<RelayStatusResult>, CliError> {
     let connection = match Connection::open(settings, Missing::Fail).await {
         // that is what was wanted
         Err(error) if error.kind == Kind::Unreachable && settings.is_local() => {
             settings.output.note(&error.message);
-            return Ok(Exit::OK);
+            return Ok(None);
         }
         other => other?,
     };
@@ -46,8 +56,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
         let directory = &settings.directory;
         wait_until_gone(&directory.lock(), &directory.diagnostics()).await?;
     }
-    settings.output.result(&status, |_| down_text(status.live))?;
-    Ok(Exit::OK)
+    Ok(Some(status))
 }
 
 /// Stops the hub, if one runs.
@@ -81,7 +90,7 @@ async fn wait_until_gone(lock: &Path, diagnostics: &Path) -> Result<(), CliError
 }
 
 /// Whether somebody holds the lock; looking does not take it from anyone.
-pub(crate) fn is_locked(path: &Path) -> bool {
+fn is_locked(path: &Path) -> bool {
     File::open(path)
         .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

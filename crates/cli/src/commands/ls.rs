@@ -125,7 +125,7 @@ fn short_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<7> {
             session.attached.to_string().into(),
             ago(session.last_activity_at, now).into(),
             short_id(session).into(),
-            command(&session.argv).into(),
+            program(session).into(),
         ]);
     }
     table
@@ -148,7 +148,7 @@ fn long_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<9> {
             ago(session.created_at, now).into(),
             format!("{}x{}", session.size.cols, session.size.rows).into(),
             session.session.to_string().into(),
-            format!("{}{title} in {}", command(&session.argv), plain(&session.cwd)).into(),
+            format!("{}{title} in {}", program(session), plain(&session.cwd)).into(),
         ]);
     }
     table
@@ -200,6 +200,23 @@ fn short_id(session: &SessionInfo) -> String {
     session.session.to_string().chars().take(10).collect()
 }
 
+/// What runs: an agent with where its conversation is, else the command line.
+fn program(session: &SessionInfo) -> String {
+    let Some(agent) = &session.agent else { return command(&session.argv) };
+    let mut text = plain(&agent.name);
+    for chosen in [&agent.model, &agent.mode].into_iter().flatten() {
+        text += &format!(" {}", plain(chosen));
+    }
+    text += &format!(", {} turn{}", agent.turns, if agent.turns == 1 { "" } else { "s" });
+    if agent.prompts > 0 {
+        text += &format!(", asks {}", agent.prompts);
+    }
+    if agent.queued > 0 {
+        text += &format!(", {} waiting", agent.queued);
+    }
+    text
+}
+
 /// A command line that could be typed again; a login shell is named so.
 pub(crate) fn command(argv: &[String]) -> String {
     if argv.is_empty() {
@@ -219,9 +236,10 @@ pub(crate) fn command(argv: &[String]) -> String {
 pub(crate) mod tests {
     use super::*;
     use quarterdeck_protocol::{
+        agent::Vendor,
         ids::{ClientId, Epoch, Incarnation, LogId, Out, Principal, Seq, SessionId},
         record::{Owner, SessionKind, TerminalSize},
-        session::LeaseView,
+        session::{AgentInfo, LeaseView},
     };
 
     const NOW: u64 = 1_700_000_000_000_000;
@@ -282,6 +300,22 @@ pub(crate) mod tests {
         old    killed 9            -             0        45s     s_03030303  sleep 9
         agent  stalled: disk_full  -             0        45s     s_04040404  x
         ");
+    }
+
+    #[test]
+    fn an_agent_is_shown_by_its_name_and_where_its_conversation_is() {
+        let mut agent = session(5, "claude:1", SessionState::Waiting, &["claude", "-p"]);
+        agent.agent = Some(AgentInfo {
+            name: "claude".into(),
+            vendor: Vendor::Claude,
+            model: Some("big\u{1b}[31m".into()),
+            mode: Some("plan".into()),
+            vendor_session: None,
+            turns: 1,
+            prompts: 2,
+            queued: 0,
+        });
+        assert_eq!(program(&agent), "claude big\\u{1b}[31m plan, 1 turn, asks 2");
     }
 
     #[test]

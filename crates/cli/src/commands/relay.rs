@@ -9,6 +9,8 @@ pub(crate) use hubs::{TermsArgs, invitation_note};
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr};
 
+use clap::Parser as _;
+use quarterdeck_access::instance::RelayRecord;
 use quarterdeck_protocol::{
     dialect::{Dialect, UnknownDialect},
     method::{Empty, RelayStatus, RelayStatusResult},
@@ -60,15 +62,30 @@ pub(crate) struct RelayArgs {
     /// Start it in the background and return when it serves
     #[arg(short, long)]
     background: bool,
+    /// Stop the relay that runs and serve its sessions on, at its addresses unless others are given
+    #[arg(long, conflicts_with = "stdio")]
+    replace: bool,
     /// Started in the background: report readiness on standard output
     #[arg(long, hide = true, conflicts_with_all = ["background", "stdio"])]
     as_daemon: bool,
+    /// Where its starter was
+    #[arg(long, hide = true, value_name = "DIR", requires = "as_daemon")]
+    started_in: Option<PathBuf>,
+    /// The global flag, or that of the relay before.
+    #[arg(skip)]
+    insecure: bool,
 }
 
 impl RelayArgs {
     /// Whether this process is the relay.
     pub(crate) const fn serves(&self) -> bool {
         !self.stdio && !self.background && self.hubs.is_none()
+    }
+
+    /// Every address that is served, and what is spoken there.
+    fn addresses(&mut self) -> impl Iterator<Item = (&mut SocketAddr, Option<Dialect>)> {
+        let dialects = self.dialect.iter_mut().map(|it| (&mut it.address, Some(it.dialect)));
+        self.listen.iter_mut().map(|address| (address, None)).chain(dialects)
     }
 }
 
@@ -83,6 +100,8 @@ pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, Cl
     if args.stdio {
         return pipe::run(settings).await;
     }
+    let args = RelayArgs { insecure: settings.insecure, ..args };
+    let args = if args.replace { replace(settings, args).await? } else { args };
     if args.background {
         return start(settings, &args).await;
     }
@@ -99,6 +118,44 @@ pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, Cl
         }
         other => other,
     }
+}
+
+/// Stops the relay that runs. The next one gets its flags and addresses where none were given.
+async fn replace(settings: &Settings, args: RelayArgs) -> Result<RelayArgs, CliError> {
+    let record = RelayRecord::read(&settings.directory).ok().flatten();
+    super::down::stop(settings).await?;
+    if args.listen.is_some() || !args.dialect.is_empty() {
+        return Ok(args);
+    }
+    let Some(RelayRecord { flags, listening, .. }) = record else { return Ok(args) };
+    let words = ["relay".to_owned()].into_iter().chain(flags);
+    // flags that this version does not know are not worth staying down for
+    let Ok(RelayFlags { insecure, mut relay }) = RelayFlags::try_parse_from(words) else {
+        settings.output.note("the flags of the relay before are not known to this version");
+        return Ok(args);
+    };
+    for (address, wire) in relay.addresses() {
+        let prefix = wire.map(|dialect| format!("{dialect}+")).unwrap_or_default();
+        let bound = listening.iter().find_map(|url| {
+            let url = url.strip_prefix(&prefix)?;
+            url.strip_prefix("wss://").or_else(|| url.strip_prefix("ws://"))?.parse().ok()
+        });
+        // a free port was asked for: clients know the one that was found
+        if address.port() == 0 {
+            *address = bound.unwrap_or(*address);
+        }
+    }
+    let insecure = insecure || args.insecure;
+    Ok(RelayArgs { background: args.background, as_daemon: args.as_daemon, insecure, ..relay })
+}
+
+/// The flags of a relay by themselves.
+#[derive(Debug, clap::Parser)]
+struct RelayFlags {
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    relay: RelayArgs,
 }
 
 async fn start(settings: &Settings, args: &RelayArgs) -> Result<Exit, CliError> {
@@ -135,7 +192,7 @@ fn flags(settings: &Settings, args: &RelayArgs) -> Result<Vec<String>, CliError>
         })?;
         flags.extend([flag.to_owned(), text.to_owned()]);
     }
-    if settings.insecure {
+    if args.insecure {
         flags.push("--insecure".to_owned());
     }
     Ok(flags)
@@ -175,11 +232,12 @@ async fn serve(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
 }
 
 fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliError> {
+    let flags = flags(settings, &args)?;
     let program = std::env::current_exe().map_err(|error| {
         CliError::new(Kind::Failed, "this program's own file cannot be found").caused_by(&error)
     })?;
-    let RelayArgs { listen, dialect, cert, key, client_ca, .. } = args;
-    let security = match (cert.zip(key), settings.insecure) {
+    let RelayArgs { listen, dialect, cert, key, client_ca, started_in, insecure, .. } = args;
+    let security = match (cert.zip(key), insecure) {
         (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
         (None, true) => ListenSecurity::Insecure,
         (Some((cert, key)), false) => ListenSecurity::Certificate { cert, key, client_ca },
@@ -192,6 +250,9 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         listen: listen.map(|address| Listen { address, security }),
         dialects,
         config,
+        started_in: started_in.or_else(|| settings.environment.current_dir().map(Into::into)),
+        announcements: settings.announcements.clone(),
+        flags,
         zygote: ZygoteCommand {
             program,
             args: vec![ZYGOTE_WORD.into()],
@@ -314,7 +375,8 @@ mod tests {
     #[test]
     fn a_flag_replaces_the_file_and_only_loopback_is_plain() {
         let listen = Some("127.0.0.1:1".parse().expect("an address"));
-        let file = BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ceiling: None })]);
+        let file =
+            BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ..DialectConfig::default() })]);
         let own = ListenSecurity::OwnCertificate { client_ca: None };
         let check = |flags: &[&str], security: &ListenSecurity| {
             let flags: Vec<_> = flags.iter().map(|flag| parse(flag).expect("parses")).collect();

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) directory: InstanceDir,
     /// The base directory that the instance is in.
     pub(crate) base: PathBuf,
+    /// Where relays of all base directories announce their instances.
+    pub(crate) announcements: Option<PathBuf>,
     /// Which relay or hub is acted on.
     pub(crate) target: Target,
     /// Which machine of a hub is meant.
@@ -78,6 +80,9 @@ impl Settings {
         Ok(Self {
             directory: InstanceDir::new(&base, name),
             base,
+            announcements: environment
+                .xdg("XDG_STATE_HOME", ".local/state")
+                .map(|state| state.join("quarterdeck/instances")),
             target: if typed.hub { Target::Hub } else { target(typed, &environment, file)? },
             machine: typed.on.clone(),
             insecure: typed.insecure,

@@ -11,6 +11,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use quarterdeck_protocol::method::RelayStatusResult;
@@ -51,7 +52,7 @@ pub fn program_binary() -> PathBuf {
 fn binary_directory() -> PathBuf {
     let me = std::env::current_exe().expect("a process knows its file");
     let mut directory = me.parent().expect("a file is in a directory");
-    if directory.ends_with("deps") {
+    if directory.ends_with("deps") || directory.ends_with("examples") {
         directory = directory.parent().expect("deps is in a directory");
     }
     directory.to_owned()
@@ -328,9 +329,17 @@ impl Ran {
     ///
     /// # Panics
     /// When it cannot be started or does not end.
-    pub async fn of(mut command: Command) -> Self {
-        let running = command.output();
-        let output = within("a command ends", running).await.expect("the command runs");
+    pub async fn of(command: Command) -> Self {
+        Self::within(command, super::PATIENCE).await
+    }
+    /// The same for a command that may take longer.
+    ///
+    /// # Panics
+    /// When it cannot be started or does not end.
+    pub async fn within(mut command: Command, limit: Duration) -> Self {
+        let what = format!("{:?} ends", command.as_std());
+        let ended = super::within_time(limit, &what, command.output()).await;
+        let output = ended.expect("the command runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         Self { status: output.status, stdout: output.stdout, stderr }
     }

@@ -79,6 +79,7 @@ mod raw {
         RelayShutdown,
         RelayGc,
         InstanceList,
+        SessionGit,
         AgentView,
         AgentPrompt,
         AgentInterrupt,
@@ -153,6 +154,7 @@ fn params(method: MethodName) -> Value {
         }
         MethodName::PromptList => json!({}),
         MethodName::AgentView
+        | MethodName::SessionGit
         | MethodName::AgentInterrupt
         | MethodName::SessionAttach
         | MethodName::SessionStop

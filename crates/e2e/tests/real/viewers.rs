@@ -108,6 +108,28 @@ async fn old_questions_are_not_answered_again_by_whoever_comes_later() {
 }
 
 #[tokio::test]
+async fn what_a_program_asks_while_its_owner_arrives_is_answered_once() {
+    let instance = Instance::new();
+    let _relay = instance.start_relay(&[]).await;
+    for round in 0..ordinary_or_long(8, 200) {
+        let file = instance.path(&format!("typed-{round}"));
+        let record = format!("record:{}", file.display());
+        let words = program(&["raw", &record, "print:\\e[casked", "wait"]);
+        let argv = ["run", "--"].into_iter().chain(words.iter().map(String::as_str));
+        let mut owner = Terminal::qd(&instance, &argv.collect::<Vec<_>>());
+        owner.until_text("asked").await;
+        // by the owner's terminal or, where the question came before it, by the relay's model
+        until_file(&file, |bytes| bytes.ends_with(b"c")).await;
+        owner.type_keys(b"~").await;
+        let typed = until_file(&file, |bytes| bytes.ends_with(b"~")).await;
+        let answers = typed.windows(3).filter(|it| it == b"\x1b[?").count();
+        assert_eq!(answers, 1, "round {round}: {}", typed.escape_ascii());
+        owner.type_keys(b"\x1dd").await;
+        owner.until_ended().await;
+    }
+}
+
+#[tokio::test]
 async fn thousands_of_attaches_leave_nothing_behind() {
     let instance = Instance::new();
     let relay = instance.start_relay(&[]).await;

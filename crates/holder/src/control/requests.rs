@@ -8,7 +8,7 @@ use quarterdeck_protocol::{
         Operation, ResizeRequest, SignalRequest, StopRequest, TrimRequest, is_key, op,
     },
     limits::{MAX_INPUT_BYTES, MAX_TERMINAL_CELLS_PER_SIDE},
-    record::{self, Lease, LeaseRecord, LeaseState, Note, RecordKind, Resize},
+    record::{self, Lease, LeaseRecord, Note, RecordKind, Resize},
 };
 use serde::de::DeserializeOwned;
 
@@ -164,12 +164,10 @@ impl Control {
         }
     }
 
-    /// The owner's client answers terminal queries; in its place, when nobody's link is there to
-    /// answer, the relay's model.
+    /// What the relay's model answers to a terminal query that no owner's terminal was shown.
     fn handle_reply(&mut self, body: &[u8]) -> io::Result<()> {
-        let held = matches!(self.parts.shared.known().lease.state, LeaseState::Held { .. });
         let typed_to = self.parts.stdio.terminal().is_some() && self.parts.program.is_running();
-        if held || !typed_to || body.len() > MAX_INPUT_BYTES {
+        if !typed_to || body.len() > MAX_INPUT_BYTES {
             return Ok(());
         }
         self.parts.inputs.handle_reply(body);

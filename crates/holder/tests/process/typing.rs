@@ -88,7 +88,7 @@ fn a_program_that_does_not_read_gets_a_bounded_queue() {
 }
 
 #[test]
-fn a_query_is_answered_by_the_model_only_while_nobody_owns() {
+fn a_reply_of_the_model_is_typed_whoever_owns_for_its_relay_decides() {
     let house = House::new();
     let session = house.run("stty -echo; echo ready; exec cat");
     let mut driver = session.drive(1);
@@ -99,7 +99,7 @@ fn a_query_is_answered_by_the_model_only_while_nobody_owns() {
     driver.send(op::REPLY, b"owned\r");
     driver.type_in(1, 1, b"typed\r");
     driver.wait_output("typed\r\n");
-    assert_eq!(session.output(), "ready\r\nfree\r\ntyped\r\n");
+    assert_eq!(session.output(), "ready\r\nfree\r\nowned\r\ntyped\r\n");
 }
 
 #[test]

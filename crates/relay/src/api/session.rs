@@ -11,9 +11,9 @@ use quarterdeck_protocol::{
     limits::{MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES},
     method::{
         AttachFrom, AttachParams, AttachResult, AttachStart, ChannelParams, CreateParams, Empty,
-        InputParams, InputResult, RenameParams, ResizeParams, ResumeParams, ScrollbackParams,
-        ScrollbackResult, SessionAttach, SessionListResult, SessionParams, SessionResult,
-        SignalParams, StopParams,
+        GitParams, GitResult, InputParams, InputResult, RenameParams, ResizeParams, ResumeParams,
+        ScrollbackParams, ScrollbackResult, SessionAttach, SessionListResult, SessionParams,
+        SessionResult, SignalParams, StopParams,
     },
     record::{Position, SessionKind},
     rpc::{self, RequestId},
@@ -29,6 +29,8 @@ use crate::{
         channel::{ChannelStream, Start, agent::AgentFold},
         requests::{Answer, response},
     },
+    git::{self, status::Wanted},
+    program,
     screens::history,
     session::{
         AttachCommand, Attached, Command, SessionHandle, StopBegins, agent::no_agent, launch,
@@ -45,7 +47,7 @@ const DEFAULT_STOP_RUNG_MS: u32 = 3000;
 /// Longest time between two rungs that a caller may ask for.
 const MAX_STOP_RUNG_MS: u32 = 10 * 60 * 1000;
 
-pub(super) fn list(c: &Connection) -> SessionListResult {
+pub(crate) fn list(c: &Connection) -> SessionListResult {
     let sessions = c.context.registry.all().into_iter().filter(|s| c.caller.sees(s.id));
     let mut sessions: Vec<SessionInfo> = sessions.map(|session| session.view()).collect();
     sessions.sort_by_key(|session| std::cmp::Reverse(session.created_at));
@@ -110,6 +112,8 @@ pub(super) async fn attach(
         session: view,
         agent: begun.agent,
     };
+    let client = identity(c)?.client;
+    session.tell(Command::Live { client, from: begun.start.head }).await?;
     let text = response::<SessionAttach>(id, &result)?;
     let stream = ChannelStream::new(channel, session, begun.start, p.window, p.behind);
     let stream = stream.with_fold(begun.fold);
@@ -308,6 +312,20 @@ pub(super) async fn rename(c: &Connection, p: RenameParams) -> Result<SessionRes
     let label = reserved.label.clone();
     let session = handle.ask(|reply| Command::Rename { label, reply }).await?;
     Ok(SessionResult { session })
+}
+
+/// What changed where a session works.
+pub(super) async fn git(c: &Connection, p: &GitParams) -> Result<GitResult, RpcError> {
+    let session = find(c, &p.session)?;
+    let directory = PathBuf::from(session.published().cwd.clone());
+    let wanted = if p.diff { Wanted::Diff } else { Wanted::Files };
+    let search = program::search_path(&c.context).await;
+    let place = c.context.directory.git();
+    let looked = git::status::status(&search, &directory, &place, wanted).await;
+    looked.map_err(|error| {
+        tracing::debug!(session = %session.id, %error, "git");
+        error.to_rpc()
+    })
 }
 
 pub(super) async fn scrollback(

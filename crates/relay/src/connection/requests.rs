@@ -76,9 +76,18 @@ impl Connection {
             let message = "the first request of a connection must be hello";
             return Err(RpcError::new(ErrorCode::HelloRequired, message));
         }
+        self.guard(method, api::call(self, method, id, params)).await
+    }
+
+    /// Does what a method is for, if the caller may.
+    pub(crate) async fn guard<T>(
+        &self,
+        method: MethodName,
+        run: impl Future<Output = Result<T, RpcError>>,
+    ) -> Result<T, RpcError> {
         let allowed = self.caller.require(method).and_then(|()| self.require_no_agent(method));
         let outcome = match allowed {
-            Ok(()) => api::call(self, method, id, params).await,
+            Ok(()) => run.await,
             Err(error) => Err(error),
         };
         if let Err(error) = &outcome {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use quarterdeck_core::answerer::{MAX_WAITING_REPLIES, ModelReply};
 use quarterdeck_holder::log::{LogReader, Next, ReadError};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
@@ -17,7 +18,7 @@ use quarterdeck_protocol::{
 use quarterdeck_screen::{Screen, Size, Snapshot};
 
 use super::{
-    Exactness, Queries, SnapshotAt,
+    Exactness, SnapshotAt,
     cache::{self, CachedHead},
 };
 use crate::session::{Command, SessionHandle};
@@ -35,8 +36,8 @@ pub(super) struct Model {
     directory: PathBuf,
     log_id: LogId,
     exact: Exactness,
-    /// Queries in output before this were answered, or nobody waits for them any more.
-    live_from: Out,
+    /// Replies to the program's queries that its session has not been told.
+    replies: Vec<ModelReply>,
     cached_at: Option<Out>,
     title: Option<String>,
     pub(super) used: Instant,
@@ -59,7 +60,7 @@ impl Model {
             open_before(&session.directory, view.log_id, Out(u64::MAX)).map_err(unreadable)?;
         let title = screen.title().map(str::to_owned);
         Ok(Self {
-            live_from: session.replayed_until,
+            replies: Vec::new(),
             cached_at: (exact == Exactness::Exact).then(|| reader.position().out),
             directory: session.directory.clone(),
             log_id: view.log_id,
@@ -75,14 +76,13 @@ impl Model {
     pub(super) fn advance(
         &mut self,
         session: &SessionHandle,
-        queries: Queries,
         budget: u64,
     ) -> Result<Progress, RpcError> {
         self.used = Instant::now();
         let head = session.tail.head();
         let from = self.reader.position().out;
         let progress = self.follow(head, Out(from.0.saturating_add(budget))).map_err(unreadable)?;
-        self.answer_queries(session, queries);
+        self.tell_replies(session);
         self.tell_title(session);
         Ok(progress)
     }
@@ -103,8 +103,7 @@ impl Model {
         }
         self.used = Instant::now();
         self.follow(head, Out(u64::MAX)).map_err(unreadable)?;
-        // the session's task drops the answers where the owner's terminal gives them
-        self.answer_queries(session, Queries::Answer);
+        self.tell_replies(session);
         Ok(draw(&mut self.screen, self.reader.position(), self.exact))
     }
 
@@ -152,19 +151,32 @@ impl Model {
             }
             self.cache_if_due();
             match self.reader.next()? {
-                Next::Record(record) => apply(&mut self.screen, &record),
+                Next::Record(record) => {
+                    apply(&mut self.screen, &record);
+                    self.take_replies(record.header.at.out);
+                }
                 Next::Gap(_) => self.exact = Exactness::Inexact,
                 Next::AwaitMore => return Ok(Progress::AtHead),
             }
         }
     }
 
-    fn answer_queries(&mut self, session: &SessionHandle, queries: Queries) {
-        let replies = self.screen.take_replies();
-        let live = self.at().out > self.live_from;
-        if live && queries == Queries::Answer && !replies.is_empty() {
-            session.try_tell(Command::ModelReply(replies));
+    /// Keeps what the terminal library replied to a record.
+    fn take_replies(&mut self, asked_at: Out) {
+        let bytes = self.screen.take_replies();
+        if !bytes.is_empty() && self.replies.len() < MAX_WAITING_REPLIES {
+            self.replies.push(ModelReply { asked_at, bytes });
         }
+    }
+
+    /// The session's task decides whether they are given.
+    fn tell_replies(&mut self, session: &SessionHandle) {
+        for reply in self.replies.drain(..) {
+            if session.is_first_heard(reply.asked_at) {
+                session.try_tell(Command::ModelReply(reply));
+            }
+        }
+        session.note_heard(self.at().out);
     }
 
     fn tell_title(&mut self, session: &SessionHandle) {

@@ -14,7 +14,8 @@ use quarterdeck_protocol::{
 
 use super::{
     AttachCommand, Attached, LeaseCaller, LeaseChange, Reply,
-    actor::{Attachment, HolderState, Session, Then, answer, ended},
+    actor::{Attachment, Session},
+    driving::{HolderState, Then, answer, ended},
 };
 use crate::{clock, connection::outbox::Outbox, journal::Event};
 
@@ -32,6 +33,9 @@ impl Session {
             Ok(role) => role,
             Err(refusal) => return answer(reply, Err(refusal.into_rpc())),
         };
+        if role == Role::Owner {
+            self.answerer.handle_arriving();
+        }
         self.attachments.push(Attachment { client, channel, outbox: Arc::clone(&outbox) });
         self.tail.subscribe(channel, outbox);
         if role == Role::Owner
@@ -120,6 +124,7 @@ impl Session {
     /// Sends each change of the lease to the holder; `then` follows the last one, or follows at once
     /// when nothing changed.
     pub(super) fn record_lease_changes(&mut self, then: Then) {
+        self.settle_answerer();
         match self.holder {
             HolderState::Linked(_) => {}
             HolderState::Ended => return then.succeed(),

@@ -10,10 +10,11 @@ use quarterdeck_protocol::{
 };
 
 use super::{
-    actor::{HolderState, Lives, Session},
+    actor::{Lives, Session},
+    driving::HolderState,
     meta::SessionMeta,
 };
-use crate::{clock, screens::Queries};
+use crate::clock;
 
 /// Records read before the session looks at its other work.
 const RECORDS_PER_READ: usize = 256;
@@ -64,10 +65,18 @@ impl Session {
         if changed {
             self.publish();
         }
+        self.tell_prompts();
         self.tail.publish(records.into_iter());
         if self.agent.is_none() {
-            self.context.screens.advance(&self.handle, self.queries());
+            self.context.screens.advance(&self.handle);
         }
+    }
+
+    /// Tells watchers of all sessions what became of prompts.
+    pub(super) fn tell_prompts(&mut self) {
+        let news = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.prompt_news));
+        let news = news.filter(|news| !news.is_empty());
+        news.into_iter().for_each(|news| self.context.registry.prompts_changed(news));
     }
 
     /// The next records of the log.
@@ -160,11 +169,6 @@ impl Session {
             why.clone_into(&mut self.stalled);
             self.publish();
         }
-    }
-
-    /// Whether the relay's model answers the program's queries: nobody's terminal does.
-    fn queries(&self) -> Queries {
-        if self.lease.is_held() { Queries::Leave } else { Queries::Answer }
     }
 
     /// Publishes the session as it is now.

@@ -12,9 +12,10 @@ use quarterdeck_relay::environment::{Account, BaseEnvironment, own_environment};
 use rustix::process::{Resource, getrlimit};
 use tokio::time::Instant;
 
+use quarterdeck_relay::catalogue::is_running;
+
 use super::Check;
 use crate::{
-    commands::down::is_locked,
     config::{Settings, relay_config},
     connection::{Connection, Missing},
     error::Kind,
@@ -117,7 +118,7 @@ pub(super) async fn relay(settings: &Settings) -> Check {
             Check::ok(NAME, format!("pid {}, {} sessions running", status.pid, status.live))
         }
         Err(error) if error.kind == Kind::Unreachable && settings.is_local() => {
-            match is_locked(&settings.directory.lock()) {
+            match is_running(&settings.directory).unwrap_or(false) {
                 true => Check::fail(
                     NAME,
                     "one holds the lock and does not answer",

@@ -36,7 +36,8 @@ pub(super) fn idle(extent: Extent, _program: &str) -> io::Result<Vec<Goal>> {
     for _ in 0..count {
         starter.create(&sleeping())?;
     }
-    thread::sleep(Duration::from_secs(1));
+    // the relay keeps a screen for half a minute after its last use
+    thread::sleep(Duration::from_secs(extent.pick(40, 1)));
     let each = memory_kib(relay.pid()).0.saturating_sub(before) / count;
     let holders = holders(&relay);
     let pss =
@@ -63,8 +64,9 @@ pub(super) fn idle(extent: Extent, _program: &str) -> io::Result<Vec<Goal>> {
     ])
 }
 
+/// Prints, as a shell prints its prompt, and waits.
 fn sleeping() -> Vec<String> {
-    ["/bin/sleep", "100000"].map(str::to_owned).to_vec()
+    ["/bin/sh", "-c", "echo ready; exec sleep 100000"].map(str::to_owned).to_vec()
 }
 
 fn holders(relay: &BenchRelay) -> Vec<u32> {

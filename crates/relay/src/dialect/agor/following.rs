@@ -83,7 +83,7 @@ impl Controller {
     }
 
     /// Before it is attached, so that it is detached however the connection ends.
-    fn remember(&self, session: &Arc<SessionHandle>, channel: Channel) -> bool {
+    pub(super) fn remember(&self, session: &Arc<SessionHandle>, channel: Channel) -> bool {
         let mut followed = self.followed();
         let fits = followed.len() < MAX_CHANNELS_PER_CONNECTION;
         if fits {
@@ -118,6 +118,7 @@ impl Controller {
                 Start { seq, out, head: out, gap: None, snapshot: Some(snapshot) }
             }
         };
+        session.tell(Ask::Live { client: self.me.client, from: start.head }).await?;
         let session = Arc::clone(session);
         let stream = ChannelStream::new(channel, session, start, None, Behind::Skip);
         Ok(Terminal::new(stream, self.me.client, owns))
