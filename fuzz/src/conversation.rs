@@ -103,7 +103,7 @@ impl Session {
             None => PromptAnswer::Deny { message: "no".into() },
         };
         let by = Principal::new("r", "p").expect("is valid");
-        let who = Answerer { by, from: None, answer_id: choice.to_string() };
+        let who = Answerer { by, from: None, from_name: None, answer_id: choice.to_string() };
         if let Ok(AnswerDecision::Write(operation)) = self.fold.answer(prompt.id, &answer, &who) {
             self.perform(&operation);
         }
@@ -145,7 +145,7 @@ impl Session {
                     assert!(running, "a turn ends that does not run");
                     running = false;
                 }
-                Update::PromptOpened(prompt) => assert!(open.insert(prompt.id)),
+                Update::PromptOpened { prompt } => assert!(open.insert(prompt.id)),
                 Update::PromptUpdate { prompt, state } if state.is_final() => {
                     assert!(open.remove(prompt), "a prompt is settled once");
                 }
