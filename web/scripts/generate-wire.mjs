@@ -43,7 +43,12 @@ export async function generate(schemaText) {
 function pointed(node) {
   if (Array.isArray(node)) return node.map(pointed);
   if (node === null || typeof node !== 'object') return node;
-  if (typeof node.$ref === 'string') return { $ref: node.$ref.replace('#/$defs/', '#/definitions/') };
+  if (typeof node.$ref === 'string') {
+    const { $ref, description: _, default: __, ...members } = node;
+    const bare = { $ref: $ref.replace('#/$defs/', '#/definitions/') };
+    // a variant that is another type with a tag
+    return Object.keys(members).length === 0 ? bare : { allOf: [bare, pointed(members)] };
+  }
   return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, pointed(value)]));
 }
 

@@ -138,7 +138,12 @@ export type AgentEvent1 =
        */
       message_id: string;
     }
-  | ToolCall
+  | (ToolCall & {
+      event: 'tool_call';
+    })
+  | (ToolCall & {
+      event: 'tool_call_update';
+    })
   | {
       event: 'tool_call_output';
       /**
@@ -150,7 +155,9 @@ export type AgentEvent1 =
        */
       tool_call_id: string;
     }
-  | TaskInfo
+  | (TaskInfo & {
+      event: 'task_update';
+    })
   | {
       event: 'turn_diff';
       /**
@@ -165,7 +172,9 @@ export type AgentEvent1 =
       entries: PlanEntry[];
       event: 'plan';
     }
-  | Usage
+  | (Usage & {
+      event: 'usage_update';
+    })
   | {
       event: 'rate_limit_update';
       /**
@@ -205,7 +214,9 @@ export type AgentEvent1 =
       commands: CommandInfo[];
       event: 'available_commands_update';
     }
-  | Retry
+  | (Retry & {
+      event: 'retry';
+    })
   | {
       error: AgentError;
       event: 'error';

@@ -1,0 +1,200 @@
+// Every machine and session that the page knows: the last `sync` and what changed since.
+//
+// A hub says of each session on which machine it is; a plain relay is the one machine that there is.
+import { isOwner } from '../wire/attachment';
+import type {
+  HelloResult,
+  LeaseChanged,
+  LeaseView,
+  SessionChanged,
+  SessionInfo,
+  SessionRemoved,
+  Sync,
+} from '../wire/generated';
+import { type Machine, type MachineId, parseMachine, placeOf, THIS_MACHINE } from './machine';
+
+/** A session and where it runs. Its `key`, the session's id, is unique over all machines. */
+export interface SessionEntry {
+  key: string;
+  machine: MachineId;
+  info: SessionInfo;
+}
+
+/** What happened to the fleet by a notification. */
+export type FleetNews =
+  | { kind: 'view' }
+  | { kind: 'session'; entry: SessionEntry; before: SessionInfo | undefined }
+  | { kind: 'removed'; entry: SessionEntry }
+  | { kind: 'lease'; entry: SessionEntry }
+  /** The view has a hole: ask for all sessions. */
+  | { kind: 'stale' };
+
+/** All machines and their sessions. */
+export class Fleet {
+  #machines = new Map<MachineId, Machine>();
+  #sessions = new Map<string, SessionInfo>();
+  #rev = 0;
+  /** Parts of a `sync` that is not complete. */
+  #parts: SessionInfo[] = [];
+  /** Requests name their machine. */
+  #isHub = false;
+  /** Since when the page itself sees nothing; milliseconds. */
+  #lostSince: number | undefined;
+
+  /** Machines, this one first, then by name. */
+  get machines(): Machine[] {
+    const rank = (machine: Machine): string => `${machine.local ? 0 : 1}${machine.name}`;
+    const all = [...this.#machines.values()].sort((a, b) => rank(a).localeCompare(rank(b)));
+    const since = this.#lostSince;
+    if (since === undefined) return all;
+    return all.map((machine) => ({ ...machine, state: { state: 'unreachable', since } }));
+  }
+
+  /** All sessions, newest first. */
+  get sessions(): SessionEntry[] {
+    const all = [...this.#sessions.values()].map((info) => this.#entry(info));
+    return all.sort((a, b) => b.info.created_at - a.info.created_at);
+  }
+
+  session(key: string): SessionEntry | undefined {
+    const info = this.#sessions.get(key);
+    return info && this.#entry(info);
+  }
+
+  /** What a request about this session must name. */
+  target({ machine, key }: SessionEntry): { machine?: string; session: string } {
+    return { ...this.route(machine), session: key };
+  }
+
+  /** What a request to this machine must name. */
+  route(machine: MachineId): { machine?: string } {
+    return this.#isHub ? { machine } : {};
+  }
+
+  /** Connected: a relay is the only machine; a hub tells its machines with `sync`. */
+  handleHello(hello: HelloResult): void {
+    this.#lostSince = undefined;
+    this.#isHub = typeof (hello as { hub?: unknown }).hub === 'string';
+    if (this.#isHub) return;
+    const name = hello.instance === 'default' ? hello.machine : `${hello.machine}:${hello.instance}`;
+    const machine: Machine = { id: THIS_MACHINE, name, local: true, state: { state: 'connected' }, version: hello.version };
+    this.#machines = new Map([[THIS_MACHINE, machine]]);
+  }
+
+  /** The link is down: what is known stays, and is shown as what was last known. */
+  handleLinkLost(since: number): void {
+    this.#lostSince ??= since;
+  }
+
+  /** The answer of `session.list`. */
+  handleList(sessions: SessionInfo[]): void {
+    this.#sessions = new Map(sessions.map((info) => [info.session, info]));
+  }
+
+  /** Takes a notification; undefined when it changes nothing here. */
+  handleNotification(method: string, params: unknown): FleetNews | undefined {
+    switch (method) {
+      case 'sync':
+        return this.#handleSync(params as Sync);
+      case 'session.changed':
+        return this.#handleChanged(params as SessionChanged);
+      case 'session.removed':
+        return this.#handleRemoved(params as SessionRemoved);
+      case 'lease.changed': {
+        const { rev, session, lease } = params as LeaseChanged;
+        const stale = this.#follow(rev);
+        this.handleLease(session, lease);
+        return stale ?? this.#leaseNews(session);
+      }
+      case 'machine.changed':
+      case 'machine.removed':
+        return this.#handleMachine(method, params as { rev: number; machine: unknown });
+      default:
+        return undefined;
+    }
+  }
+
+  /** A lease, from an answer or a notification; false when it is an older one. */
+  handleLease(key: string, lease: LeaseView): boolean {
+    const info = this.#sessions.get(key);
+    if (!info || lease.epoch < info.lease.epoch) return false;
+    this.#sessions.set(key, { ...info, lease });
+    return true;
+  }
+
+  #leaseNews(key: string): FleetNews | undefined {
+    const entry = this.session(key);
+    return entry && { kind: 'lease', entry };
+  }
+
+  #handleSync(sync: Sync): FleetNews | undefined {
+    if (sync.part === 0) {
+      this.#parts = [];
+      if (this.#isHub) this.#setMachines((sync as { machines?: unknown[] }).machines ?? []);
+    }
+    this.#parts.push(...sync.sessions);
+    if (!sync.last) return undefined;
+    this.#rev = sync.rev;
+    this.handleList(this.#parts);
+    this.#parts = [];
+    return { kind: 'view' };
+  }
+
+  #handleChanged({ rev, session }: SessionChanged): FleetNews {
+    const stale = this.#follow(rev);
+    const before = this.#sessions.get(session.session);
+    this.#sessions.set(session.session, session);
+    return stale ?? { kind: 'session', entry: this.#entry(session), before };
+  }
+
+  #handleRemoved({ rev, session }: SessionRemoved): FleetNews | undefined {
+    const stale = this.#follow(rev);
+    const info = this.#sessions.get(session);
+    this.#sessions.delete(session);
+    return stale ?? (info && { kind: 'removed', entry: this.#entry(info) });
+  }
+
+  #handleMachine(method: string, { rev, machine }: { rev: number; machine: unknown }): FleetNews | undefined {
+    const stale = this.#follow(rev);
+    if (method === 'machine.removed' && typeof machine === 'string') {
+      this.#machines.delete(machine);
+      for (const [key, info] of this.#sessions) if (placeOf(info).machine === machine) this.#sessions.delete(key);
+    } else {
+      const parsed = parseMachine(machine);
+      if (parsed) this.#machines.set(parsed.id, parsed);
+    }
+    return stale ?? { kind: 'view' };
+  }
+
+  #setMachines(list: unknown[]): void {
+    const machines = list.map(parseMachine).filter((machine) => machine !== undefined);
+    this.#machines = new Map(machines.map((machine) => [machine.id, machine]));
+  }
+
+  /** Whether the view's number jumped: something in between was not told. */
+  #follow(rev: number): FleetNews | undefined {
+    const jumped = this.#rev !== 0 && rev > this.#rev + 1;
+    this.#rev = Math.max(this.#rev, rev);
+    return jumped ? { kind: 'stale' } : undefined;
+  }
+
+  #entry(info: SessionInfo): SessionEntry {
+    const { machine, unreachableSince } = placeOf(info);
+    const since = this.#lostSince ?? unreachableSince ?? this.#machineLost(machine);
+    return { key: info.session, machine, info: since === undefined ? info : asLastKnown(info, since) };
+  }
+
+  #machineLost(machine: MachineId): number | undefined {
+    const state = this.#machines.get(machine)?.state;
+    return state?.state === 'unreachable' ? state.since : undefined;
+  }
+}
+
+/** What has ended has ended; of all else nobody knows how it goes. */
+function asLastKnown(info: SessionInfo, sinceMs: number): SessionInfo {
+  if (info.state === 'exited' || info.state === 'lost') return info;
+  return { ...info, state: 'unreachable', since: sinceMs * 1000 } as SessionInfo;
+}
+
+/** Whether `client` owns the session now. */
+export const owns = (info: SessionInfo, client: string | undefined): boolean => isOwner(info.lease, client);
