@@ -79,8 +79,8 @@ export function promptsMayDiffer(before: SessionInfo | undefined, after: Session
 }
 
 /** Prompts by the key of their session. */
-export function bySession(list: PromptInfo[], key: (session: string) => string): Map<string, Prompt[]> {
+export function bySession(list: PromptInfo[]): Map<string, Prompt[]> {
   const found = new Map<string, Prompt[]>();
-  for (const info of list) found.set(key(info.session), [...(found.get(key(info.session)) ?? []), info]);
+  for (const info of list) found.set(info.session, [...(found.get(info.session) ?? []), info]);
   return found;
 }
