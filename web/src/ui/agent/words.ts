@@ -96,6 +96,6 @@ export function lifetimeWords(lifetime: RuleLifetime): string {
     case 'user':
       return 'for this user everywhere, kept in a file';
     default:
-      return 'for how long, the vendor does not say';
+      return '(the vendor does not say for how long)';
   }
 }

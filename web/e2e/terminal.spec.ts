@@ -1,0 +1,127 @@
+import { expect, look, PROMPT, row, startTerminal, terminal, test, type } from './fixtures';
+
+test('a wrong token is refused with a reason, and a right one lets in', async ({ site }) => {
+  const page = await site.stranger();
+  await page.getByLabel('Token').fill(`qdt_${'A'.repeat(43)}`);
+  await look(page, 'login');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await expect(page.getByRole('alert')).toContainText('refuses this browser');
+  await page.getByRole('button', { name: 'Log in again' }).click();
+  await page.getByLabel('Token').fill(site.relay.token('right'));
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await expect(page.getByText('Nothing runs yet.')).toBeVisible();
+  await look(page, 'empty');
+});
+
+test('a terminal is started, typed into, and shows what comes of it', async ({ site }) => {
+  const page = await site.person();
+  await startTerminal(page, 'sh:1');
+  await type(page, 'sh:1', 'echo $((6*7))-answers\n');
+  await expect(terminal(page, 'sh:1')).toContainText('42-answers');
+  // it was started from this page, so it has this page's size
+  await type(page, 'sh:1', 'stty size\n');
+  const { cols, rows } = site.relay.qdJson<{ sessions: { size: { cols: number; rows: number } }[] }>('ls').sessions[0]!.size;
+  expect(cols).toBeGreaterThan(100);
+  await expect(terminal(page, 'sh:1')).toContainText(`${rows} ${cols}`);
+  await look(page, 'terminal');
+});
+
+test('a reload in mid-stream goes on as the same client, with every line', async ({ site }) => {
+  const page = await site.person();
+  await startTerminal(page, 'sh:1');
+  await type(page, 'sh:1', 'for i in $(seq 1 400); do echo n$i; sleep 0.005; done; echo all-$((1+1))\n');
+  await expect(terminal(page, 'sh:1')).toContainText('n20');
+  await page.reload();
+  await expect(terminal(page, 'sh:1')).toContainText('all-2', { timeout: 20_000 });
+  await expect(page.getByRole('button', { name: 'Owner: you own it' })).toBeVisible();
+  const shown = (await terminal(page, 'sh:1').innerText()).match(/n\d+/g) ?? [];
+  const last = shown.map((word) => Number(word.slice(1)));
+  expect(last.length).toBeGreaterThan(10);
+  expect(last).toEqual(last.map((_, at) => 400 - last.length + 1 + at));
+  await type(page, 'sh:1', 'echo still-$((2+2))\n');
+  await expect(terminal(page, 'sh:1')).toContainText('still-4');
+});
+
+test('a relay that is killed comes back, and the page says that nothing was missed', async ({ site }) => {
+  const page = await site.person();
+  await startTerminal(page, 'sh:1');
+  await site.relay.kill();
+  await expect(page.getByText(/^Reconnecting/)).toBeVisible();
+  await look(page, 'reconnecting');
+  await site.relay.start();
+  await page.getByRole('button', { name: 'Retry now' }).click({ timeout: 2_000 }).catch(() => undefined);
+  await expect(page.getByText('nothing missed')).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByRole('button', { name: 'Owner: you own it' })).toBeVisible();
+  await type(page, 'sh:1', 'echo back-$((3+3))\n');
+  await expect(terminal(page, 'sh:1')).toContainText('back-6');
+});
+
+test('lines above the screen are there after a new login, older ones by request', async ({ site }) => {
+  const first = await site.person();
+  await startTerminal(first, 'sh:1');
+  await type(first, 'sh:1', 'for i in $(seq 1 3000); do echo row$i; done; echo the-end\n');
+  await expect(terminal(first, 'sh:1')).toContainText('the-end');
+  const second = await site.person();
+  await row(second, 'sh:1').click();
+  await expect(terminal(second, 'sh:1')).toContainText('the-end');
+  await second.locator('[data-terminal="sh:1"]').hover();
+  await second.mouse.wheel(0, -200_000);
+  await expect(terminal(second, 'sh:1')).toContainText('row2000');
+  await second.getByRole('button', { name: 'Show earlier lines' }).click();
+  await expect(terminal(second, 'sh:1')).toContainText('the-end');
+  await second.mouse.wheel(0, -200_000);
+  await expect(terminal(second, 'sh:1')).toContainText(/row1\D/);
+});
+
+test('many lines are pasted only after they were shown', async ({ site }) => {
+  const page = await site.person();
+  await startTerminal(page, 'sh:1', 'sh');
+  const paste = (text: string) =>
+    page.locator('[data-terminal="sh:1"] textarea').evaluate((element, text) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData('text/plain', text);
+      element.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+    }, text);
+  await paste('echo one-$((1+0))');
+  await expect(terminal(page, 'sh:1')).toContainText('echo one-');
+  await page.keyboard.press('Control+U');
+  await paste('echo two-$((1+1))\necho three-$((1+2))\n');
+  await expect(page.getByRole('dialog')).toContainText('Paste 2 lines?');
+  await look(page, 'paste');
+  await expect(terminal(page, 'sh:1')).not.toContainText('echo two');
+  await page.getByRole('button', { name: 'Paste', exact: true }).click();
+  await expect(terminal(page, 'sh:1')).toContainText('three-3');
+});
+
+test('panes are split, remembered, and found again by the palette', async ({ site }) => {
+  const page = await site.person();
+  await startTerminal(page, 'left');
+  await page.keyboard.press('Alt+Shift+ArrowRight');
+  await startTerminal(page, 'right');
+  await page.keyboard.press('Alt+Shift+ArrowDown');
+  await startTerminal(page, 'below');
+  await look(page, 'split');
+  await page.reload();
+  for (const label of ['left', 'right', 'below']) await expect(terminal(page, label)).toContainText(PROMPT);
+  await page.keyboard.press('Control+Shift+Space');
+  await page.keyboard.type('lft');
+  await look(page, 'palette');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('.pane.focused')).toContainText('left');
+});
+
+test('a program’s questions are answered by its owner’s page and by nobody’s replay', async ({ site }) => {
+  const page = await site.person();
+  await startTerminal(page, 'sh:1');
+  // asks for the cursor's place, and prints the answer as text
+  const question = "IFS= read -rsd R -p $'\\e[6n' answer; echo \"cursor-${#answer}\"; answer=\n";
+  await type(page, 'sh:1', question);
+  await expect(terminal(page, 'sh:1')).toContainText(/cursor-[5-9]/);
+  await page.reload();
+  await expect(terminal(page, 'sh:1')).toContainText(/cursor-[5-9]/);
+  await type(page, 'sh:1', 'echo quiet-$((4+4))\n');
+  await expect(terminal(page, 'sh:1')).toContainText('quiet-8');
+  // an answer to the replayed question would have been typed before the command
+  await expect(terminal(page, 'sh:1')).not.toContainText('[6n;');
+  await expect(terminal(page, 'sh:1')).not.toContainText('command not found');
+});
