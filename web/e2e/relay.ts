@@ -58,7 +58,7 @@ export class Relay {
   async close(): Promise<void> {
     const { sessions } = this.qdJson<{ sessions: { session: string; state: string }[] }>('ls');
     for (const { session, state } of sessions) {
-      if (state !== 'exited' && state !== 'lost') this.qd('stop', session, '--now');
+      if (state !== 'exited' && state !== 'lost') this.qd('stop', session, '--now', '--reason', 'the test is over');
     }
     await this.kill();
     rmSync(this.home, { recursive: true, force: true });

@@ -1,3 +1,4 @@
+import type { Page } from '@playwright/test';
 import { expect, look, PROMPT, row, startTerminal, terminal, test, type } from './fixtures';
 
 test('a wrong token is refused with a reason, and a right one lets in', async ({ site }) => {
@@ -19,9 +20,10 @@ test('a terminal is started, typed into, and shows what comes of it', async ({ s
   await type(page, 'sh:1', 'echo $((6*7))-answers\n');
   await expect(terminal(page, 'sh:1')).toContainText('42-answers');
   // it was started from this page, so it has this page's size
+  const size = () => site.relay.qdJson<{ sessions: { size: { cols: number; rows: number } }[] }>('ls').sessions[0]!.size;
+  await expect.poll(() => size().cols).toBeGreaterThan(100);
   await type(page, 'sh:1', 'stty size\n');
-  const { cols, rows } = site.relay.qdJson<{ sessions: { size: { cols: number; rows: number } }[] }>('ls').sessions[0]!.size;
-  expect(cols).toBeGreaterThan(100);
+  const { cols, rows } = size();
   await expect(terminal(page, 'sh:1')).toContainText(`${rows} ${cols}`);
   await look(page, 'terminal');
 });
@@ -64,14 +66,24 @@ test('lines above the screen are there after a new login, older ones by request'
   const second = await site.person();
   await row(second, 'sh:1').click();
   await expect(terminal(second, 'sh:1')).toContainText('the-end');
-  await second.locator('[data-terminal="sh:1"]').hover();
-  await second.mouse.wheel(0, -200_000);
+  await toTop(second);
   await expect(terminal(second, 'sh:1')).toContainText('row2000');
   await second.getByRole('button', { name: 'Show earlier lines' }).click();
   await expect(terminal(second, 'sh:1')).toContainText('the-end');
-  await second.mouse.wheel(0, -200_000);
+  await toTop(second);
   await expect(terminal(second, 'sh:1')).toContainText(/row1\D/);
 });
+
+/** Goes up until nothing is above. */
+async function toTop(page: Page): Promise<void> {
+  await page.locator('[data-terminal="sh:1"] textarea').focus();
+  const rows = terminal(page, 'sh:1');
+  for (let before = ''; before !== (await rows.innerText()); ) {
+    before = await rows.innerText();
+    for (let press = 0; press < 20; press++) await page.keyboard.press('Shift+PageUp');
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  }
+}
 
 test('many lines are pasted only after they were shown', async ({ site }) => {
   const page = await site.person();

@@ -40,6 +40,34 @@ export function panes(layout: Layout): Pane[] {
 
 export const focused = (desk: Desk): Pane | undefined => panes(desk.root).find(({ id }) => id === desk.focus);
 
+/** A part of the desk, as shares of its width and height. */
+export interface Rect {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** Where every pane stands, and every bar between two parts with the part that it divides. */
+export function place(layout: Layout, room: Rect = { left: 0, top: 0, width: 1, height: 1 }): {
+  panes: { pane: Pane; rect: Rect }[];
+  bars: { split: Split; rect: Rect }[];
+} {
+  if (layout.type === 'pane') return { panes: [{ pane: layout, rect: room }], bars: [] };
+  const { left, top, width, height } = room;
+  const isRow = layout.direction === 'row';
+  const [w, h] = isRow ? [width * layout.ratio, height] : [width, height * layout.ratio];
+  const first = place(layout.first, { left, top, width: w, height: h });
+  const rest = isRow
+    ? { left: left + w, top, width: width - w, height }
+    : { left, top: top + h, width, height: height - h };
+  const second = place(layout.second, rest);
+  return {
+    panes: [...first.panes, ...second.panes],
+    bars: [{ split: layout, rect: room }, ...first.bars, ...second.bars],
+  };
+}
+
 /** Shows a session: in its pane if it has one, else in the focused one. */
 export function open(desk: Desk, session: string): Desk {
   const there = panes(desk.root).find((pane) => pane.session === session);
