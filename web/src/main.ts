@@ -50,5 +50,5 @@ function askFor(why?: string): void {
     await unmount(page);
     await show(tokenCredential(token));
   };
-  const page = mount(Login, { target, props: { why, onenter: (token, keep) => void enter(token, keep) } });
+  const page = mount(Login, { target, props: { why, onenter: (token: string, keep: boolean) => void enter(token, keep) } });
 }

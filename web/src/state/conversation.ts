@@ -77,6 +77,8 @@ export class Conversation {
   /** Where an item stands: its list and its place there, counted from the conversation's beginning. */
   #places = new Map<string, { list: string; index: number }>();
   #dropped = 0;
+  /** Lists that were copied for the events that are handled now, and may be changed in place. */
+  #own = new Set<string>();
   facts: Facts = noFacts();
 
   /** Items of the conversation, or of the sub-agent of a tool call; a new array after each change. */
@@ -103,10 +105,12 @@ export class Conversation {
 
   /** Events between what is shown and what comes are gone. */
   handleMissing(): void {
+    this.#own.clear();
     this.#add({ kind: 'missing', id: `missing:${this.#places.size}`, atMs: Date.now() });
   }
 
   handle(events: AgentEvent[]): void {
+    this.#own.clear();
     for (const event of events) this.#handle(event);
   }
 
@@ -275,7 +279,9 @@ export class Conversation {
   #put(item: Item, parent = ROOT): void {
     const place = this.#places.get(item.id);
     const name = place?.list ?? parent;
-    const list = [...(this.#lists.get(name) ?? [])];
+    const known = this.#lists.get(name) ?? [];
+    const list = this.#own.has(name) ? known : [...known];
+    this.#own.add(name);
     if (place) list[place.index - this.#offset(name)] = item;
     else {
       this.#places.set(item.id, { list: name, index: list.length + this.#offset(name) });
