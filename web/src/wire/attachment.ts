@@ -90,6 +90,14 @@ export class Attachment {
     }
   }
 
+  /** The machine can be seen again: what was lost with it is taken up, and nothing else is. */
+  handleReachable(): void {
+    const wasLost =
+      (this.#state.at === 'detached' && (this.#state.why === 'unreachable' || this.#state.why === 'shutdown')) ||
+      (this.#state.at === 'failed' && this.#state.error.word === 'unreachable');
+    if (wasLost && this.link.state.at === 'ready') void this.attach();
+  }
+
   /** Sends a frame on the channel; whether it went out. */
   send(body: FrameBody): boolean {
     if (this.#channel === undefined) return false;

@@ -5,7 +5,8 @@ import { MAX_REQUESTS_IN_FLIGHT, MAX_REQUESTS_WAITING, REQUEST_TIMEOUT_MS } from
 /** An error that the relay answered, or one of the link's own words. */
 export class CallError extends Error {
   constructor(
-    readonly word: ErrorWord | 'disconnected' | 'timeout' | 'unknown',
+    /** The relay's stable word, also one that this version does not know; or one of the link's own. */
+    readonly word: ErrorWord | 'disconnected' | 'timeout' | (string & {}),
     message: string,
     readonly data?: ErrorData,
   ) {
@@ -155,5 +156,5 @@ const disconnected = (): CallError => new CallError('disconnected', 'the connect
 
 function toCallError(error: RpcError): CallError {
   const known = (Object.keys(ERROR_CODES) as ErrorWord[]).find((word) => ERROR_CODES[word] === error.code);
-  return new CallError(known ?? 'unknown', error.message, error.data ?? undefined);
+  return new CallError(known ?? error.data?.error ?? 'unknown', error.message, error.data ?? undefined);
 }
