@@ -2,7 +2,7 @@ import { defineConfig } from '@playwright/test';
 
 export default defineConfig({
   testDir: 'e2e',
-  outputDir: 'artefacts/runs',
+  outputDir: 'artifacts/runs',
   workers: 1,
   timeout: 60_000,
   expect: { timeout: 10_000 },

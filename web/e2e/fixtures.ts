@@ -96,4 +96,4 @@ export async function type(page: Page, label: string, text: string): Promise<voi
 export const row = (page: Page, label: string) => page.locator('[data-row]').filter({ hasText: label });
 
 /** Writes what a person would see, for people to look at. */
-export const look = (page: Page, name: string) => page.screenshot({ path: join(WEB, 'artefacts', `${name}.png`) });
+export const look = (page: Page, name: string) => page.screenshot({ path: join(WEB, 'artifacts', `${name}.png`) });

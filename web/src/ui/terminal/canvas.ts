@@ -19,8 +19,6 @@ export interface CanvasEvents {
   openLink(url: string): void;
   /** The program wants text on the clipboard. */
   clipboard(text: string): void;
-  /** The person scrolled to the oldest line that is shown. */
-  reachedTop(): void;
 }
 
 export interface CanvasOptions {
@@ -34,6 +32,12 @@ export interface CanvasOptions {
 
 /** Whether the bytes that are being parsed may cause an answer, a bell or a clipboard write. */
 type Effect = 'allowed' | 'replay';
+
+/**
+ * Bytes that are given to xterm at once. It looks at the clock only between pieces, and a frame of short
+ * lines takes it a tenth of a second.
+ */
+const PIECE_BYTES = 4 * 1024;
 
 const encoder = new TextEncoder();
 
@@ -89,7 +93,11 @@ export class XtermCanvas implements Canvas {
   }
 
   output(bytes: Uint8Array, replay: boolean, drawn: () => void): void {
-    this.#write(bytes, replay ? 'replay' : 'allowed', drawn);
+    const effect = replay ? 'replay' : 'allowed';
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      const isLast = at + PIECE_BYTES >= bytes.length;
+      this.#write(bytes.subarray(at, at + PIECE_BYTES), effect, isLast ? drawn : undefined);
+    }
   }
 
   gap(from: number, to: number): void {
@@ -137,9 +145,6 @@ export class XtermCanvas implements Canvas {
       terminal.onBinary((text) => this.#events.typed(Uint8Array.from(text, (char) => char.charCodeAt(0)))),
       terminal.onBell(() => {
         if (this.#effects[0] === 'allowed') this.#events.bell();
-      }),
-      terminal.onScroll((at) => {
-        if (at === 0 && terminal.buffer.active.type === 'normal') this.#events.reachedTop();
       }),
     );
     this.#swallowQuestions();
