@@ -1,7 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import type { Server } from 'node:http';
 import { defineConfig, type Plugin } from 'vitest/config';
-import { Gateway } from './dev/gateway';
+import { Gateway } from './dev/gateway.ts';
 
 /** What a hub will send with the page; see README.md. Styles stand in elements because xterm.js makes them. */
 export const CONTENT_SECURITY_POLICY = [
@@ -39,7 +39,7 @@ function gateway(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [svelte(), gateway()],
+  plugins: [svelte({ configFile: false }), gateway()],
   server: { host: '127.0.0.1', port: 7780 },
   preview: { host: '127.0.0.1', headers: HEADERS },
   build: {

@@ -1,42 +1,41 @@
 // The part of a hub that the page needs while it is developed and tested: it serves the page's own
-// endpoints (see "What the page asks of its server" in README.md) and passes the wire on to one relay.
-//
-// Node and the `ws` package only; never part of what is shipped.
+// endpoints (see "What the page asks of its server" in README.md) and passes the wire on to one relay or
+// hub. Node and the `ws` package only; never part of what is shipped.
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import { Devices } from './devices.ts';
 
 const SUBPROTOCOL = 'quarterdeck.v1';
 const TICKET_PREFIX = 'ticket.';
 const TICKET_LIFE_MS = 30_000;
+const MAX_BODY_BYTES = 16 * 1024;
 
-/** Serves `/v1/web/ticket` and `/v1/ws` of a page from one relay. */
+/** An answer: its status, and what it says. */
+type Answer = [number, object | string];
+const REFUSED: Answer = [401, 'the code or key is not known\n'];
+
+/** Serves `/v1/web/…` and `/v1/ws` of a page from one relay. */
 export class Gateway {
   /** Tickets that were given out, each with the token behind it. */
   #tickets = new Map<string, { token: string; until: number }>();
+  #devices = new Devices();
   #sockets = new WebSocketServer({ noServer: true, handleProtocols: () => SUBPROTOCOL });
 
   constructor(private readonly relayUrl: string) {}
 
   /** Answers a request that is the gateway's; false for all others. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    if (request.url !== '/v1/web/ticket' || request.method !== 'POST') return false;
-    request.resume();
-    const token = /^Bearer (qdt_[\w-]+)$/.exec(request.headers.authorization ?? '')?.[1];
-    if (!token) {
-      response.writeHead(401).end('a bearer token is needed\n');
-      return true;
-    }
-    void this.#check(token).then((status) => {
-      if (status !== 101) {
-        response.writeHead(status).end(status === 401 ? 'the token is not known\n' : 'the relay does not answer\n');
-        return;
-      }
-      const ticket = randomBytes(24).toString('base64url');
-      this.#tickets.set(ticket, { token, until: Date.now() + TICKET_LIFE_MS });
-      response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-      response.end(JSON.stringify({ ticket }));
+    const { url = '', method } = request;
+    if (!url.startsWith('/v1/web/') || method !== 'POST') return false;
+    void this.#answer(url, request).then(([status, body]) => {
+      const isText = typeof body === 'string';
+      response.writeHead(status, {
+        'content-type': isText ? 'text/plain' : 'application/json',
+        'cache-control': 'no-store',
+      });
+      response.end(isText ? body : JSON.stringify(body));
     });
     return true;
   }
@@ -52,6 +51,38 @@ export class Gateway {
       }
       this.#sockets.handleUpgrade(request, socket, head, (client) => this.#connect(client, token));
     });
+  }
+
+  async #answer(url: string, request: IncomingMessage): Promise<Answer> {
+    const body = await readJson(request);
+    const bearer = /^Bearer (qdt_[\w-]+)$/.exec(request.headers.authorization ?? '')?.[1];
+    switch (url) {
+      case '/v1/web/invite':
+        // only here: a hub's link comes from `qd open`
+        return bearer ? [200, { code: this.#devices.invite(bearer) }] : REFUSED;
+      case '/v1/web/login': {
+        const device = this.#devices.enrol(body.code, body.key);
+        return device ? [200, { device }] : [401, 'the link was used already or is too old\n'];
+      }
+      case '/v1/web/challenge': {
+        const challenge = this.#devices.challenge(body.device);
+        return challenge ? [200, { challenge }] : REFUSED;
+      }
+      case '/v1/web/ticket':
+        return this.#ticket(bearer ?? this.#devices.prove(body));
+      default:
+        return [404, 'no such endpoint\n'];
+    }
+  }
+
+  async #ticket(token: string | undefined): Promise<Answer> {
+    if (!token) return REFUSED;
+    const status = await this.#check(token);
+    if (status === 401) return [401, 'the token is not known\n'];
+    if (status !== 101) return [503, 'the relay does not answer\n'];
+    const ticket = randomBytes(24).toString('base64url');
+    this.#tickets.set(ticket, { token, until: Date.now() + TICKET_LIFE_MS });
+    return [200, { ticket }];
   }
 
   #redeem(request: IncomingMessage): string | undefined {
@@ -95,5 +126,20 @@ export class Gateway {
       headers: { authorization: `Bearer ${token}` },
       perMessageDeflate: false,
     });
+  }
+}
+
+/** A request's body; empty when it is no JSON object. */
+async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {
+  let text = '';
+  for await (const piece of request) {
+    text += String(piece);
+    if (text.length > MAX_BODY_BYTES) return {};
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
   }
 }

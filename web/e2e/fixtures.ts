@@ -29,7 +29,7 @@ export class Site {
   ) {}
 
   /** A browser in which nobody is logged in. */
-  async stranger(context: BrowserContextOptions = {}): Promise<Page> {
+  async stranger(context: BrowserContextOptions = {}, fragment = ''): Promise<Page> {
     const page = await (await this.browser.newContext({ colorScheme: 'dark', ...context })).newPage();
     page.on('pageerror', (error) => this.faults.push(String(error)));
     page.on('console', (message) => {
@@ -40,7 +40,7 @@ export class Site {
       const own = host === new URL(this.url).host || protocol === 'data:' || protocol === 'blob:';
       if (!own) this.faults.push(`a request to ${request.url()}`);
     });
-    await page.goto(this.url);
+    await page.goto(this.url + fragment);
     return page;
   }
 
