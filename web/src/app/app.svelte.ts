@@ -136,7 +136,7 @@ export class App {
   async create(machine: string, params: CreateParams): Promise<SessionInfo> {
     const request = { ...params, request_id: crypto.randomUUID(), ...this.route(machine) };
     const { session } = await this.link.callKept('session.create', request);
-    this.#fleet.handleNotification('session.changed', { rev: 0, session });
+    this.#fleet.handleAnswer(session);
     this.#flush();
     return session;
   }
@@ -225,9 +225,6 @@ export class App {
 
   #handleNews(news: FleetNews): void {
     switch (news.kind) {
-      case 'stale':
-        void this.#refetch();
-        break;
       case 'session':
         if (promptsMayDiffer(news.before, news.entry.info)) void this.#fetchPrompts(news.entry.key);
         break;
@@ -240,12 +237,6 @@ export class App {
       case 'lease':
         break;
     }
-  }
-
-  async #refetch(): Promise<void> {
-    const list = await this.link.call('session.list', {}).catch(() => undefined);
-    if (list) this.#fleet.handleList(list.sessions);
-    this.#touch();
   }
 
   /** Asks what is open: of one session, or of all. A failure is made good by the next change. */

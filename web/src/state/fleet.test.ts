@@ -50,10 +50,17 @@ describe('a fleet behind a relay', () => {
     expect(keys()).toEqual([]);
   });
 
-  test('a jump in the number says that the view has a hole', () => {
+  test('a change that overtook others is followed like any other', () => {
     sync(1, []);
-    expect(changed(3, session())).toEqual({ kind: 'stale' });
-    expect(changed(4, session())).toMatchObject({ kind: 'session' });
+    expect(changed(9, session())).toMatchObject({ kind: 'session', entry: { key: 's_1' } });
+  });
+
+  test('an answer does not undo what the view knows better', () => {
+    sync(1, [session({ state: 'waiting' } as Partial<SessionInfo>)]);
+    fleet.handleAnswer(session({ state: 'starting' } as Partial<SessionInfo>));
+    fleet.handleAnswer(session({ session: 's_new' }));
+    expect(fleet.session('s_1')?.info.state).toBe('waiting');
+    expect(keys()).toContain('s_new');
   });
 
   test('a lease is followed, and an older one is not', () => {

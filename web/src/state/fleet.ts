@@ -1,6 +1,8 @@
 // Every machine and session that the page knows: the last `sync` and what changed since.
 //
-// A hub says of each session on which machine it is; a plain relay is the one machine that there is.
+// A hub says of each session on which machine it is; a plain relay is the one machine that there is. The
+// server leaves out what was overtaken before it could be sent, so a jump in `rev` means nothing here; who
+// is too far behind gets a new `sync`.
 import { isOwner } from '../wire/attachment';
 import type {
   HelloResult,
@@ -25,15 +27,12 @@ export type FleetNews =
   | { kind: 'view' }
   | { kind: 'session'; entry: SessionEntry; before: SessionInfo | undefined }
   | { kind: 'removed'; entry: SessionEntry }
-  | { kind: 'lease'; entry: SessionEntry }
-  /** The view has a hole: ask for all sessions. */
-  | { kind: 'stale' };
+  | { kind: 'lease'; entry: SessionEntry };
 
 /** All machines and their sessions. */
 export class Fleet {
   #machines = new Map<MachineId, Machine>();
   #sessions = new Map<string, SessionInfo>();
-  #rev = 0;
   /** Parts of a `sync` that is not complete. */
   #parts: SessionInfo[] = [];
   /** Requests name their machine. */
@@ -86,9 +85,9 @@ export class Fleet {
     this.#lostSince ??= since;
   }
 
-  /** The answer of `session.list`. */
-  handleList(sessions: SessionInfo[]): void {
-    this.#sessions = new Map(sessions.map((info) => [info.session, info]));
+  /** A session of an answer: the view may know it already, and then better. */
+  handleAnswer(info: SessionInfo): void {
+    if (!this.#sessions.has(info.session)) this.#sessions.set(info.session, info);
   }
 
   /** Takes a notification; undefined when it changes nothing here. */
@@ -101,14 +100,14 @@ export class Fleet {
       case 'session.removed':
         return this.#handleRemoved(params as SessionRemoved);
       case 'lease.changed': {
-        const { rev, session, lease } = params as LeaseChanged;
-        const stale = this.#follow(rev);
+        const { session, lease } = params as LeaseChanged;
         this.handleLease(session, lease);
-        return stale ?? this.#leaseNews(session);
+        const entry = this.session(session);
+        return entry && { kind: 'lease', entry };
       }
       case 'machine.changed':
       case 'machine.removed':
-        return this.#handleMachine(method, params as { rev: number; machine: unknown });
+        return this.#handleMachine(method, params as { machine: unknown });
       default:
         return undefined;
     }
@@ -122,11 +121,6 @@ export class Fleet {
     return true;
   }
 
-  #leaseNews(key: string): FleetNews | undefined {
-    const entry = this.session(key);
-    return entry && { kind: 'lease', entry };
-  }
-
   #handleSync(sync: Sync): FleetNews | undefined {
     if (sync.part === 0) {
       this.#parts = [];
@@ -134,28 +128,24 @@ export class Fleet {
     }
     this.#parts.push(...sync.sessions);
     if (!sync.last) return undefined;
-    this.#rev = sync.rev;
-    this.handleList(this.#parts);
+    this.#sessions = new Map(this.#parts.map((info) => [info.session, info]));
     this.#parts = [];
     return { kind: 'view' };
   }
 
-  #handleChanged({ rev, session }: SessionChanged): FleetNews {
-    const stale = this.#follow(rev);
+  #handleChanged({ session }: SessionChanged): FleetNews {
     const before = this.#sessions.get(session.session);
     this.#sessions.set(session.session, session);
-    return stale ?? { kind: 'session', entry: this.#entry(session), before };
+    return { kind: 'session', entry: this.#entry(session), before };
   }
 
-  #handleRemoved({ rev, session }: SessionRemoved): FleetNews | undefined {
-    const stale = this.#follow(rev);
+  #handleRemoved({ session }: SessionRemoved): FleetNews | undefined {
     const info = this.#sessions.get(session);
     this.#sessions.delete(session);
-    return stale ?? (info && { kind: 'removed', entry: this.#entry(info) });
+    return info && { kind: 'removed', entry: this.#entry(info) };
   }
 
-  #handleMachine(method: string, { rev, machine }: { rev: number; machine: unknown }): FleetNews | undefined {
-    const stale = this.#follow(rev);
+  #handleMachine(method: string, { machine }: { machine: unknown }): FleetNews {
     if (method === 'machine.removed' && typeof machine === 'string') {
       this.#machines.delete(machine);
       for (const [key, info] of this.#sessions) if (placeOf(info).machine === machine) this.#sessions.delete(key);
@@ -163,19 +153,12 @@ export class Fleet {
       const parsed = parseMachine(machine);
       if (parsed) this.#machines.set(parsed.id, parsed);
     }
-    return stale ?? { kind: 'view' };
+    return { kind: 'view' };
   }
 
   #setMachines(list: unknown[]): void {
     const machines = list.map(parseMachine).filter((machine) => machine !== undefined);
     this.#machines = new Map(machines.map((machine) => [machine.id, machine]));
-  }
-
-  /** Whether the view's number jumped: something in between was not told. */
-  #follow(rev: number): FleetNews | undefined {
-    const jumped = this.#rev !== 0 && rev > this.#rev + 1;
-    this.#rev = Math.max(this.#rev, rev);
-    return jumped ? { kind: 'stale' } : undefined;
   }
 
   #entry(info: SessionInfo): SessionEntry {

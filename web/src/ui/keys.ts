@@ -1,4 +1,5 @@
 // Keys that work everywhere on the page, terminals included. None of them is one that shells or editors use.
+import { flushSync } from 'svelte';
 import type { App } from '../app/app.svelte';
 import { cycle, focused } from '../state/layout';
 
@@ -20,7 +21,9 @@ export function openNext(app: App): void {
   if (!next) return app.say('plain', 'Nobody waits for you.');
   app.settings.set('attentionOpen', true);
   app.screen = 'needs';
-  requestAnimationFrame(() => document.querySelector<HTMLElement>('[data-attention]')?.focus());
+  // at once: the answer's key may follow in the same moment
+  flushSync();
+  document.querySelector<HTMLElement>('[data-queue] [data-attention]')?.focus();
 }
 
 export const SHORTCUTS: Shortcut[] = [
@@ -51,7 +54,8 @@ export const PANE_KEYS = [
 function step(app: App, by: 1 | -1): void {
   app.setDesk(cycle(app.desk, by));
   const pane = focused(app.desk);
-  requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-pane="${pane?.id}"] [data-takes-focus]`)?.focus());
+  const takes = document.querySelector<HTMLElement>(`[data-pane="${pane?.id}"] [data-takes-focus]`);
+  (takes?.querySelector('textarea') ?? takes)?.focus();
 }
 
 /** Runs the shortcut of an event, before anything else sees it. */
