@@ -1,9 +1,10 @@
 // The page's own state: one link, what came by it, and what the person is doing.
-import { attention, type AttentionItem, bySession, promptsMayDiffer } from '../state/attention';
+import { attention, type AttentionItem, promptsMayDiffer } from '../state/attention';
 import { Fleet, type FleetNews, type SessionEntry } from '../state/fleet';
 import * as desks from '../state/layout';
 import type { Machine } from '../state/machine';
 import type { LeaseAction, Me } from '../state/ownership';
+import { Prompts } from '../state/prompts';
 import { hasEnded } from '../state/words';
 import type { CreateParams, Prompt, PromptAnswer, SessionInfo } from '../wire/generated';
 import { Link, type LinkState, type TicketStore } from '../wire/link';
@@ -11,7 +12,7 @@ import type { Door } from '../wire/door';
 import { CallError } from '../wire/rpc';
 import { Notifier } from './notifier';
 import { Settings } from './settings.svelte';
-import { loadText, saveText } from './storage';
+import { loadTab, loadText, saveTab, saveText } from './storage';
 
 /** Something that is said for a moment. */
 export interface Toast {
@@ -33,6 +34,7 @@ export class App {
   readonly settings = new Settings();
   readonly link: Link;
   #fleet = new Fleet();
+  #prompts = new Prompts();
   #notifier: Notifier;
   #isDirty = false;
 
@@ -49,8 +51,7 @@ export class App {
   toasts = $state.raw<Toast[]>([]);
   now = $state(Date.now());
   /** Sessions whose size follows this page's pane, because somebody here said so. */
-  fitted = $state.raw<ReadonlySet<string>>(new Set());
-  /** Set when the link was back: how the page says it, until it is old. */
+  fitted = $state.raw<ReadonlySet<string>>(new Set(loadTab('fitted')));
   me = $derived.by((): Me | undefined => this.#me());
   attention = $derived.by((): AttentionItem[] =>
     attention(this.sessions, this.prompts, this.me?.client, this.dismissed, this.now),
@@ -129,6 +130,7 @@ export class App {
     if (fits) next.add(key);
     else next.delete(key);
     this.fitted = next;
+    saveTab('fitted', [...next]);
   }
 
   // ---- what a person asks for ----
@@ -182,7 +184,8 @@ export class App {
     const params = { ...answer, prompt: prompt.id, answer_id: crypto.randomUUID(), ...route };
     try {
       const { prompt: id, ...state } = await this.link.callKept('prompt.answer', params);
-      this.#settle(entry.key, prompt.id, state);
+      this.#prompts.handleState(entry.key, prompt.id, state);
+      this.prompts = this.#prompts.all;
     } catch (error) {
       void this.#fetchPrompts(entry.key);
       throw error;
@@ -230,6 +233,8 @@ export class App {
         break;
       case 'removed':
         this.setDesk(desks.forget(this.desk, news.entry.key));
+        this.#prompts.forget(news.entry.key);
+        this.prompts = this.#prompts.all;
         break;
       case 'view':
         void this.#fetchPrompts();
@@ -242,24 +247,12 @@ export class App {
   /** Asks what is open: of one session, or of all. A failure is made good by the next change. */
   async #fetchPrompts(key?: string): Promise<void> {
     const entry = key === undefined ? undefined : this.#fleet.session(key);
-    const params = entry ? this.#fleet.target(entry) : {};
-    const list = await this.link.call('prompt.list', params).catch(() => undefined);
+    const asking = this.#prompts.ask(entry?.key);
+    const list = await this.link.call('prompt.list', entry ? this.#fleet.target(entry) : {}).catch(() => undefined);
     if (!list) return;
-    const found = bySession(list.prompts);
-    if (key === undefined) this.prompts = found;
-    else {
-      const next = new Map(this.prompts);
-      next.delete(key);
-      for (const [session, prompts] of found) next.set(session, prompts);
-      this.prompts = next;
-    }
+    this.#prompts.handleAnswer(asking, list.prompts);
+    this.prompts = this.#prompts.all;
     this.#tell();
-  }
-
-  #settle(key: string, id: string, state: object): void {
-    const known = this.prompts.get(key) ?? [];
-    const prompts = known.map((prompt) => (prompt.id === id ? { ...prompt, state: state as Prompt['state'] } : prompt));
-    this.prompts = new Map(this.prompts).set(key, prompts);
   }
 
   #touch(): void {

@@ -60,6 +60,24 @@ export function saveText(name: string, text: string): void {
   }
 }
 
+/** Words by name, for this tab and its reloads. */
+export function loadTab(name: string): string[] {
+  try {
+    const words: unknown = JSON.parse(sessionStorage.getItem(`quarterdeck.${name}`) ?? '[]');
+    return Array.isArray(words) ? words.map(String) : [];
+  } catch {
+    return [];
+  }
+}
+
+export function saveTab(name: string, words: string[]): void {
+  try {
+    sessionStorage.setItem(`quarterdeck.${name}`, JSON.stringify(words));
+  } catch {
+    // it is forgotten with the page
+  }
+}
+
 /**
  * The client's ticket, for this tab: after a reload the page is the same client and still owns what it
  * owned. A duplicated tab has a copy of it, so the first to lock the ticket keeps it.

@@ -1,5 +1,5 @@
 // Who waits for the person at this page, over all machines.
-import type { Owner, Prompt, PromptInfo, SessionInfo } from '../wire/generated';
+import type { Owner, Prompt, SessionInfo } from '../wire/generated';
 import { owns, type SessionEntry } from './fleet';
 
 /** One thing that waits. The order of kinds is their order on the page. */
@@ -76,11 +76,4 @@ const failed = (status: Extract<SessionInfo, { state: 'exited' }>['status']): bo
 export function promptsMayDiffer(before: SessionInfo | undefined, after: SessionInfo): boolean {
   const now = after.agent?.prompts ?? 0;
   return now > 0 || now !== (before?.agent?.prompts ?? 0);
-}
-
-/** Prompts by the key of their session. */
-export function bySession(list: PromptInfo[]): Map<string, Prompt[]> {
-  const found = new Map<string, Prompt[]>();
-  for (const info of list) found.set(info.session, [...(found.get(info.session) ?? []), info]);
-  return found;
 }
