@@ -10,6 +10,11 @@ const WEB = join(import.meta.dirname, '..');
 export const ACP_AGENT = `acp:${process.execPath} ${join(import.meta.dirname, 'acp-agent.mjs')}`;
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 
+/** Where people get their tokens. */
+export interface Issuer {
+  token(name: string, scopes: string[], principal?: string): string;
+}
+
 interface PersonOptions {
   scopes?: string[];
   principal?: string;
@@ -26,6 +31,7 @@ export class Site {
     readonly relay: Relay,
     readonly url: string,
     private readonly browser: Browser,
+    private readonly issuer: Issuer = relay,
   ) {}
 
   /** A browser in which nobody is logged in. */
@@ -47,27 +53,43 @@ export class Site {
   /** A browser in which somebody is logged in. */
   async person({ scopes = ALL_SCOPES, principal, context }: PersonOptions = {}): Promise<Page> {
     const page = await this.stranger(context);
-    await page.getByLabel('Token').fill(this.relay.token(`t${this.#tokens++}`, scopes, principal));
+    await page.getByLabel('Token').fill(this.issuer.token(`t${this.#tokens++}`, scopes, principal));
     await page.getByRole('button', { name: 'Log in' }).click();
     await expect(page.getByLabel('Filter sessions')).toBeVisible();
     return page;
   }
 }
 
+/** Serves the built page in front of a relay or hub. */
+export async function serve(url: string): Promise<{ url: string; close: () => Promise<void> }> {
+  process.env.QD_RELAY = url;
+  const server: PreviewServer = await preview({
+    root: WEB,
+    configFile: join(WEB, 'vite.config.ts'),
+    preview: { port: 0 },
+    logLevel: 'error',
+  });
+  const address = server.httpServer.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
+}
+
+/** What every test ends with: all browsers closed, and none of them had a fault. */
+export async function finish(site: Site, browser: Browser): Promise<void> {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  expect(site.faults).toEqual([]);
+}
+
 export const test = base.extend<{ site: Site }>({
   site: async ({ browser }, use) => {
     const relay = new Relay();
     await relay.start();
-    process.env.QD_RELAY = relay.url;
-    const server: PreviewServer = await preview({ root: WEB, configFile: join(WEB, 'vite.config.ts'), preview: { port: 0 }, logLevel: 'error' });
-    const address = server.httpServer.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
-    const site = new Site(relay, `http://127.0.0.1:${port}/`, browser);
+    const server = await serve(relay.url);
+    const site = new Site(relay, server.url, browser);
     await use(site);
-    await Promise.all(browser.contexts().map((context) => context.close()));
+    await finish(site, browser);
     await server.close();
     await relay.close();
-    expect(site.faults).toEqual([]);
   },
 });
 

@@ -16,7 +16,8 @@ export class Relay {
   #child: ChildProcess | undefined;
   #address = '127.0.0.1:0';
 
-  constructor() {
+  /** Further flags of `qd relay`. */
+  constructor(private readonly how: string[] = ['--insecure']) {
     const directory = join(this.home, 'instances/default');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const config = `[agents.claude]\ncommand = [${JSON.stringify(SCRIPTED_AGENT)}]\n`;
@@ -29,7 +30,7 @@ export class Relay {
 
   /** Starts it, at the same address as before. */
   async start(): Promise<void> {
-    const child = spawn(QD, ['relay', '--listen', this.#address, '--insecure'], {
+    const child = spawn(QD, ['relay', '--listen', this.#address, ...this.how], {
       env: this.#environment(),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -39,7 +40,7 @@ export class Relay {
       child.once('exit', () => reject(new Error(`the relay ended: ${text}`)));
       child.stdout.on('data', (data: Buffer) => {
         text += data.toString();
-        const address = /ws:\/\/([\d.]+:\d+)/.exec(text)?.[1];
+        const address = /wss?:\/\/([\d.]+:\d+)/.exec(text)?.[1];
         if (address) resolve(address);
       });
     });
@@ -54,18 +55,26 @@ export class Relay {
     await gone;
   }
 
-  /** Ends everything that it started. */
+  /** Ends everything that it started, and the hub beside it. */
   async close(): Promise<void> {
-    const { sessions } = this.qdJson<{ sessions: { session: string; state: string }[] }>('ls');
+    // its own socket: beside a hub, `qd ls` shows other machines too
+    const own = ['--url', `unix:${join(this.home, 'instances/default/relay.sock')}`];
+    const { sessions } = this.qdJson<{ sessions: { session: string; state: string }[] }>(...own, 'ls');
     for (const { session, state } of sessions) {
-      if (state !== 'exited' && state !== 'lost') this.qd('stop', session, '--now', '--reason', 'the test is over');
+      if (state !== 'exited' && state !== 'lost') this.qd(...own, 'stop', session, '--now', '--reason', 'the test is over');
     }
+    this.qd('down');
     await this.kill();
     rmSync(this.home, { recursive: true, force: true });
   }
 
   qd(...words: string[]): string {
-    return execFileSync(QD, words, { env: this.#environment(), encoding: 'utf8', cwd: this.home });
+    return this.qdWith('', ...words);
+  }
+
+  /** The same with something on its standard input. */
+  qdWith(input: string, ...words: string[]): string {
+    return execFileSync(QD, words, { env: this.#environment(), encoding: 'utf8', cwd: this.home, input });
   }
 
   qdJson<T>(...words: string[]): T {
