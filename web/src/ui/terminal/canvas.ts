@@ -89,15 +89,11 @@ export class XtermCanvas implements Canvas {
 
   snapshot(bytes: Uint8Array, part: { first: boolean; last: boolean; exact: boolean }, drawn: () => void): void {
     if (part.first) this.#write(clearModes(this.terminal.rows), 'replay');
-    this.#write(bytes, 'replay', drawn);
+    this.#writePieces(bytes, 'replay', drawn);
   }
 
   output(bytes: Uint8Array, replay: boolean, drawn: () => void): void {
-    const effect = replay ? 'replay' : 'allowed';
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      const isLast = at + PIECE_BYTES >= bytes.length;
-      this.#write(bytes.subarray(at, at + PIECE_BYTES), effect, isLast ? drawn : undefined);
-    }
+    this.#writePieces(bytes, replay ? 'replay' : 'allowed', drawn);
   }
 
   gap(from: number, to: number): void {
@@ -123,6 +119,14 @@ export class XtermCanvas implements Canvas {
   close(): void {
     for (const disposable of this.#disposables) disposable.dispose();
     this.terminal.dispose();
+  }
+
+  #writePieces(bytes: Uint8Array, effect: Effect, drawn: () => void): void {
+    if (bytes.length === 0) return this.#write(bytes, effect, drawn);
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      const isLast = at + PIECE_BYTES >= bytes.length;
+      this.#write(bytes.subarray(at, at + PIECE_BYTES), effect, isLast ? drawn : undefined);
+    }
   }
 
   #write(data: string | Uint8Array, effect: Effect, then?: () => void): void {
