@@ -39,7 +39,7 @@ export class Site {
     const page = await (await this.browser.newContext({ colorScheme: 'dark', ...context })).newPage();
     page.on('pageerror', (error) => this.faults.push(String(error)));
     page.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) this.faults.push(message.text());
+      if (/Content Security Policy|Refused to/i.test(message.text())) this.faults.push(message.text());
     });
     page.on('request', (request) => {
       const { host, protocol } = new URL(request.url());

@@ -105,6 +105,26 @@ test('many lines are pasted only after they were shown', async ({ site }) => {
   await expect(terminal(page, 'sh:1')).toContainText('three-3');
 });
 
+test('colours of all kinds reach the screen, and text is found in it', async ({ site }) => {
+  const page = await site.person();
+  await startTerminal(page, 'sh:1');
+  await type(page, 'sh:1', "printf '\\e[38;2;10;200;30mgreenish\\e[0m \\e[48;2;90;0;90mback\\e[0m \\e[38;5;208morange\\e[0m\\n'\n");
+  const span = (text: string) => terminal(page, 'sh:1').locator('span', { hasText: new RegExp(`^${text}$`) });
+  const style = (text: string, name: 'color' | 'backgroundColor') =>
+    span(text).evaluate((element, name) => getComputedStyle(element)[name], name);
+  await expect(span('greenish')).toBeVisible();
+  expect(await style('greenish', 'color')).toBe('rgb(10, 200, 30)');
+  expect(await style('back', 'backgroundColor')).toBe('rgb(90, 0, 90)');
+  expect(await style('orange', 'color')).toBe('rgb(255, 135, 0)');
+  await page.keyboard.press('Control+Shift+F');
+  await page.getByLabel('Search in the terminal').fill('greenish');
+  await expect(page.getByRole('search')).toContainText('2 of 2');
+  await look(page, 'search');
+  await page.keyboard.press('Escape');
+  await type(page, 'sh:1', 'echo closed-$((1+1))\n');
+  await expect(terminal(page, 'sh:1')).toContainText('closed-2');
+});
+
 test('panes are split, remembered, and found again by the palette', async ({ site }) => {
   const page = await site.person();
   await startTerminal(page, 'left');

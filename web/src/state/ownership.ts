@@ -1,5 +1,6 @@
 // What a person may do about who owns a session.
 import type { LeaseView, Owner, Scope } from '../wire/generated';
+import { personName } from './words';
 
 /** Who the page is. */
 export interface Me {
@@ -23,10 +24,16 @@ export function standing(lease: LeaseView, me: Me | undefined): Standing {
   if (!me?.scopes.includes('drive')) return 'reader';
   if (lease.state === 'held' || lease.state === 'grace') {
     if (lease.owner.client === me.client) return 'owner';
-    return lease.owner.principal === me.principal ? 'same_person' : 'somebody';
+    return isSamePerson(lease.owner.principal, me.principal) ? 'same_person' : 'somebody';
   }
   return 'free';
 }
+
+/**
+ * A hub's user may act on the hub's own machine as the user of that machine, under the same name and
+ * another issuer. Whether they are one is the relay's to say: who is not is refused there.
+ */
+const isSamePerson = (a: string, b: string): boolean => personName(a) === personName(b);
 
 /** What this page may do, the most useful first. */
 export function leaseActions(lease: LeaseView, me: Me | undefined): LeaseAction[] {

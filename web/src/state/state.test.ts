@@ -76,6 +76,7 @@ describe('ownership', () => {
 
   test('another client of the same person takes over at once', () => {
     expect(standing(held(same), me)).toBe('same_person');
+    expect(standing(held({ ...same, principal: 'h_1/ann' }), me)).toBe('same_person');
     expect(does(held(same))).toEqual(['take']);
     expect(does({ state: 'grace', epoch: 1, owner: same })).toEqual(['take']);
   });
