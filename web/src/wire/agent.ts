@@ -32,7 +32,13 @@ export class AgentStream implements Viewer {
 
   attached(result: AttachResult, previous: AttachResult | undefined): void {
     const other = previous !== undefined && previous.log_id !== result.log_id;
-    if (!previous || other || result.start === 'reset') this.listener.began();
+    if (!previous || other) this.listener.began();
+    if (other && this.#after !== undefined) {
+      // events were asked for after one that this log does not have
+      this.#after = undefined;
+      void this.attachment.attach();
+      return;
+    }
     if (result.start === 'gap') this.listener.missing();
   }
 
