@@ -1,6 +1,6 @@
 // What people read about agents.
-import { personName } from '../../state/words';
-import type { AgentError, Answered, Ask, OptionKind, Prompt, RuleLifetime, StopReason } from '../../wire/generated';
+import { personName, shortPath } from '../../state/words';
+import type { AgentError, Answered, Ask, Caution, OptionKind, Prompt, RuleLifetime, StopReason } from '../../wire/generated';
 
 export function stopWords(reason: StopReason): string {
   switch (reason) {
@@ -98,4 +98,34 @@ export function lifetimeWords(lifetime: RuleLifetime): string {
     default:
       return '(the vendor does not say for how long)';
   }
+}
+
+/** What a person should know before they answer. */
+export function cautionWords(caution: Caution): string | undefined {
+  switch (caution) {
+    case 'needs_person':
+      return 'Read it before you answer.';
+    case 'default_is_no':
+      return 'The agent’s vendor would say no.';
+    case 'hidden_characters':
+      return 'It holds characters that cannot be shown.';
+    case 'shortened':
+      return 'It is too long to be shown whole.';
+    default:
+      return undefined;
+  }
+}
+
+/** What a tool that asks would do, as text: its command, or its file and what goes into it. */
+export function askDetail(ask: Ask): string | undefined {
+  if (ask.ask !== 'permission') return undefined;
+  const input = ask.input ?? ask.tool_call.raw_input;
+  if (typeof input !== 'object' || input === null) return undefined;
+  const { command, description: _, file_path, path, content, ...others } = input as Record<string, unknown>;
+  if (typeof command === 'string') return command;
+  if (Array.isArray(command)) return command.join(' ');
+  const place = file_path ?? path;
+  const rest = Object.keys(others).length > 0 ? JSON.stringify(others, null, 2) : '';
+  const parts = [typeof place === 'string' ? shortPath(place) : '', typeof content === 'string' ? content : rest];
+  return parts.filter(Boolean).join('\n') || undefined;
 }
