@@ -9,6 +9,7 @@ import { hasEnded } from '../state/words';
 import type { CreateParams, Prompt, PromptAnswer, SessionInfo } from '../wire/generated';
 import { Link, type LinkState, type TicketStore } from '../wire/link';
 import type { Door } from '../wire/door';
+import { newId } from '../wire/id';
 import { CallError } from '../wire/rpc';
 import { Notifier } from './notifier';
 import { Settings } from './settings.svelte';
@@ -136,7 +137,7 @@ export class App {
   // ---- what a person asks for ----
 
   async create(machine: string, params: CreateParams): Promise<SessionInfo> {
-    const request = { ...params, request_id: crypto.randomUUID(), ...this.route(machine) };
+    const request = { ...params, request_id: newId(), ...this.route(machine) };
     const { session } = await this.link.callKept('session.create', request);
     this.#fleet.handleAnswer(session);
     this.#flush();
@@ -181,7 +182,7 @@ export class App {
   /** Answers a prompt once; a retry over a reconnect keeps the answer's id. */
   async answer(entry: SessionEntry, prompt: Prompt, answer: PromptAnswer): Promise<void> {
     const route = this.route(entry.machine);
-    const params = { ...answer, prompt: prompt.id, answer_id: crypto.randomUUID(), ...route };
+    const params = { ...answer, prompt: prompt.id, answer_id: newId(), ...route };
     try {
       const { prompt: id, ...state } = await this.link.callKept('prompt.answer', params);
       this.#prompts.handleState(entry.key, prompt.id, state);

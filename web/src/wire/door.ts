@@ -75,6 +75,7 @@ export function deviceCredential(device: string, key: CryptoKey): Credential {
 
 /** Trades the code of a one-time link for a device, whose private key stays in this browser. */
 export async function enrol(code: string, name: string): Promise<{ device: string; key: CryptoKey }> {
+  if (!crypto.subtle) throw new DoorError('a login link needs a page with TLS, or one of this machine', true);
   const extractable = false;
   const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, extractable, ['sign', 'verify']);
   const key = toBase64Url(await crypto.subtle.exportKey('spki', pair.publicKey));
