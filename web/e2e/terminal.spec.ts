@@ -157,3 +157,16 @@ test('a program’s questions are answered by its owner’s page and by nobody�
   await expect(terminal(page, 'sh:1')).not.toContainText('[6n;');
   await expect(terminal(page, 'sh:1')).not.toContainText('command not found');
 });
+
+test('what has ended is kept apart, and removed with its log when a person says so', async ({ site }) => {
+  for (const label of ['one', 'two']) site.relay.qd('run', '--detach', '--label', label, '--', 'sh', '-c', `echo ${label}-was-here`);
+  const page = await site.person();
+  await page.getByRole('button', { name: '2 ended' }).click();
+  await row(page, 'one').click();
+  await expect(terminal(page, 'one')).toContainText('one-was-here');
+  await look(page, 'ended');
+  await page.getByRole('button', { name: 'Remove…' }).click();
+  await page.getByRole('button', { name: 'Delete all 2 with their logs' }).click();
+  await expect(page.getByText('Nothing runs yet.').or(page.getByText('The session of this pane is gone.'))).toBeVisible();
+  await expect.poll(() => site.relay.qdJson<{ sessions: unknown[] }>('ls').sessions).toEqual([]);
+});
