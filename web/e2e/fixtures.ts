@@ -74,9 +74,11 @@ export async function serve(url: string): Promise<{ url: string; close: () => Pr
   return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
 }
 
-/** What every test ends with: all browsers closed, and none of them had a fault. */
-export async function finish(site: Site, browser: Browser): Promise<void> {
+/** What every test ends with: everything that was started has ended, and no browser had a fault. */
+export async function finish(site: Site, browser: Browser, ends: (() => Promise<void>)[]): Promise<void> {
   await Promise.all(browser.contexts().map((context) => context.close()));
+  const outcomes = await Promise.allSettled(ends.map((end) => end()));
+  expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([]);
   expect(site.faults).toEqual([]);
 }
 
@@ -87,9 +89,7 @@ export const test = base.extend<{ site: Site }>({
     const server = await serve(relay.url);
     const site = new Site(relay, server.url, browser);
     await use(site);
-    await finish(site, browser);
-    await server.close();
-    await relay.close();
+    await finish(site, browser, [() => server.close(), () => relay.close()]);
   },
 });
 

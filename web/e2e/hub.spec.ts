@@ -24,10 +24,7 @@ const test = base.extend<{ machines: { site: Site; here: Relay; there: Relay } }
     const server = await serve(`ws://${address}`);
     const site = new Site(here, server.url, browser, issuer);
     await use({ site, here, there });
-    await finish(site, browser);
-    await server.close();
-    await there.close();
-    await here.close();
+    await finish(site, browser, [() => server.close(), () => there.close(), () => here.close()]);
   },
 });
 
