@@ -218,6 +218,10 @@ impl Events {
                 return None;
             }
             let line = line.trim_end();
+            // the last chunk: the connection itself stays open for another request
+            if line == "0" {
+                return None;
+            }
             if line.is_empty() && !event.name.is_empty() {
                 self.seen.push(event.clone());
                 return Some(event);
