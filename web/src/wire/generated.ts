@@ -824,6 +824,10 @@ export type SessionInfo = {
   last_activity_at: number;
   lease: LeaseView;
   log_id: LogId;
+  /**
+   * On which machine, as a hub sees it; a relay says nothing.
+   */
+  on?: OnMachine | null;
   out: Out;
   seq: Seq;
   session: SessionId;
@@ -867,6 +871,8 @@ export type LeaseView1 =
   | {
       state: 'unknown';
     };
+export type MachineLabel = string;
+export type MachineId = string;
 export type SessionId = string;
 export type SessionInfo1 =
   | {
@@ -933,7 +939,7 @@ export type AttachResult1 =
 /**
  * A protocol that is not `quarterdeck.v1`. Words are only added.
  */
-export type Dialect = 'agor';
+export type Dialect = 'agor' | 'myagent';
 /**
  * Typed detail of an error. A newer peer's detail reads as `None` of [`RpcError::detail`].
  */
@@ -980,12 +986,152 @@ export type Scope = 'read' | 'answer' | 'create' | 'drive' | 'admin';
  * Number of a relay's life on its instance directory; raised and synced under the instance lock.
  */
 export type Generation = number;
+/**
+ * What happened to a file.
+ */
+export type GitChange =
+  'modified' | 'added' | 'deleted' | 'renamed' | 'untracked' | 'conflicted' | 'unknown';
+export type HubId = string;
 export type RelayId = string;
 export type Scopes = Scope[];
+/**
+ * Whether an instance's relay runs: the kernel's lock says so, no pid.
+ */
+export type InstanceState =
+  | {
+      is: 'running';
+    }
+  | {
+      is: 'stopped';
+    }
+  | {
+      is: 'unknown';
+      /**
+       * Why.
+       */
+      why: string;
+    };
 /**
  * State number of a relay's view of its sessions; a jump asks for a new `sync`.
  */
 export type Rev = number;
+/**
+ * [`MachineAdd`].
+ */
+export type MachineAddParams = {
+  /**
+   * Its name; none = its host's.
+   */
+  label?: MachineLabel | null;
+  /**
+   * Keep it although it cannot be reached now.
+   */
+  offline?: boolean;
+} & MachineAddParams1;
+export type MachineAddParams1 =
+  | {
+      by: 'line';
+      /**
+       * `HOST:PORT#PIN#CODE`.
+       */
+      line: string;
+    }
+  | {
+      by: 'ssh';
+      /**
+       * `ssh://[user@]host[:port]`.
+       */
+      url: string;
+    }
+  | {
+      by: 'token';
+      /**
+       * Pins of its certificate, separated by commas; none = a known authority vouches for it.
+       */
+      pin?: string | null;
+      /**
+       * The token.
+       */
+      token: string;
+      /**
+       * `wss://host[:port]`.
+       */
+      url: string;
+    };
+/**
+ * A machine as a hub sees it: one relay.
+ */
+export type MachineInfo = {
+  /**
+   * Whether the hub links it by itself.
+   */
+  auto_connect: boolean;
+  label: MachineLabel;
+  /**
+   * Sessions that run, as last known.
+   */
+  live: number;
+  /**
+   * The machine that the hub itself runs on.
+   */
+  local: boolean;
+  machine: MachineId;
+  /**
+   * Pins of its certificate.
+   */
+  pin?: string | null;
+  /**
+   * Prompts that are open, as last known.
+   */
+  prompts: number;
+  /**
+   * What its relay says of itself.
+   */
+  relay?: MachineRelay | null;
+  /**
+   * Its relay, once it was reached.
+   */
+  relay_id?: RelayId | null;
+  /**
+   * Since when there is no link, in microseconds since 1970; none = there is one, or never was.
+   */
+  unreachable_since?: number | null;
+  /**
+   * Where the hub reaches it: `wss://…`, `ssh://…`, `unix:…`; none = it dials the hub.
+   */
+  url?: string | null;
+} & MachineInfo1;
+export type MachineInfo1 =
+  | {
+      link: 'disconnected';
+    }
+  | {
+      link: 'connecting';
+    }
+  | {
+      link: 'connected';
+    }
+  | {
+      /**
+       * When, in microseconds since 1970.
+       */
+      at: number;
+      link: 'reconnecting';
+      /**
+       * Why the last one failed.
+       */
+      why?: string | null;
+    }
+  | {
+      link: 'refused';
+      /**
+       * What has to change.
+       */
+      why: string;
+    }
+  | {
+      link: 'awaited';
+    };
 /**
  * [`PromptAnswerMethod`].
  */
@@ -1074,6 +1220,44 @@ export type PromptAnswerResult1 =
       state: 'unknown';
     };
 /**
+ * `prompt.settled`: a prompt cannot be answered any more.
+ */
+export type PromptSettled = {
+  prompt: PromptId;
+  rev: Rev;
+} & PromptSettled1;
+export type PromptSettled1 =
+  | {
+      state: 'open';
+    }
+  | {
+      answered: Answered;
+      state: 'answered';
+    }
+  | {
+      answered: Answered;
+      state: 'applied';
+    }
+  | {
+      state: 'answered_elsewhere';
+    }
+  | {
+      state: 'withdrawn';
+    }
+  | {
+      state: 'expired';
+    }
+  | {
+      /**
+       * An answer that may not have reached it.
+       */
+      answered?: Answered | null;
+      state: 'lost';
+    }
+  | {
+      state: 'unknown';
+    };
+/**
  * Who gets a signal.
  */
 export type SignalTarget = 'foreground' | 'program';
@@ -1126,8 +1310,17 @@ export interface WireTypes {
   GcParams: GcParams;
   GcResult: GcResult;
   Generation: Generation;
+  GitChange: GitChange;
+  GitDiff: GitDiff;
+  GitFile: GitFile;
+  GitParams: GitParams;
+  GitResult: GitResult;
   HelloParams: HelloParams;
   HelloResult: HelloResult;
+  HubId: HubId;
+  HubInfo: HubInfo;
+  HubNameParams: HubNameParams;
+  HubStatusResult: HubStatusResult;
   Incarnation: Incarnation;
   InputNumber: InputNumber;
   InputParams: InputParams;
@@ -1135,6 +1328,7 @@ export interface WireTypes {
   InputResult: InputResult;
   InstanceInfo: InstanceInfo;
   InstanceListResult: InstanceListResult;
+  InstanceState: InstanceState;
   Label: Label;
   LeaseChanged: LeaseChanged;
   LeaseResult: LeaseResult;
@@ -1145,13 +1339,28 @@ export interface WireTypes {
   LogId: LogId;
   LogParams: LogParams;
   LogResult: LogResult;
+  MachineAddParams: MachineAddParams;
+  MachineId: MachineId;
+  MachineInfo: MachineInfo;
+  MachineInviteParams: MachineInviteParams;
+  MachineLabel: MachineLabel;
+  MachineListResult: MachineListResult;
+  MachineParams: MachineParams;
+  MachineRelay: MachineRelay;
+  MachineRenameParams: MachineRenameParams;
+  MachineResult: MachineResult;
   MessageState: MessageState;
   ModeInfo: ModeInfo;
   OfferParams: OfferParams;
+  OnMachine: OnMachine;
   OptionKind: OptionKind;
   Origin: Origin;
   Out: Out;
   Owner: Owner;
+  PairingInviteParams: PairingInviteParams;
+  PairingInviteResult: PairingInviteResult;
+  PairingJoinParams: PairingJoinParams;
+  PairingListResult: PairingListResult;
   PermissionOption: PermissionOption;
   PlanEntry: PlanEntry;
   PlanPriority: PlanPriority;
@@ -1165,6 +1374,8 @@ export interface WireTypes {
   PromptInfo: PromptInfo;
   PromptListParams: PromptListParams;
   PromptListResult: PromptListResult;
+  PromptOpened: PromptOpened;
+  PromptSettled: PromptSettled;
   PromptState: PromptState;
   QueuedMessage: QueuedMessage;
   RateWindow: RateWindow;
@@ -1219,6 +1430,7 @@ export interface WireTypes {
   TurnView: TurnView;
   Usage: Usage;
   Vendor: Vendor;
+  WorktreeParams: WorktreeParams;
 }
 /**
  * A command was taken: it is recorded, and what could be written at once is written.
@@ -1623,6 +1835,10 @@ export interface Answered {
    * From which client.
    */
   from?: ClientId | null;
+  /**
+   * What that client calls itself, for people.
+   */
+  from_name?: string | null;
 }
 /**
  * `agent.events`: what happened in an agent's conversation, in its place in a channel's stream.
@@ -1894,6 +2110,17 @@ export interface Owner {
   principal: Principal;
 }
 /**
+ * On which machine a session is, as a hub sees it.
+ */
+export interface OnMachine {
+  label: MachineLabel;
+  machine: MachineId;
+  /**
+   * Set while the hub has no link: everything else is what was last known. Microseconds since 1970.
+   */
+  unreachable_since?: number | null;
+}
+/**
  * Size of a terminal in cells, and in pixels where the client knows them (else 0).
  */
 export interface TerminalSize {
@@ -1977,6 +2204,19 @@ export interface CreateParams {
    * First size; none = 80 × 24.
    */
   size?: TerminalSize | null;
+  /**
+   * In a git working tree of its own, of the repository that `cwd` is in.
+   */
+  worktree?: WorktreeParams | null;
+}
+/**
+ * [`SessionCreate`] in a git working tree of its own.
+ */
+export interface WorktreeParams {
+  /**
+   * Its name: one that is there is used again. None = the session's label, or a new one.
+   */
+  name?: string | null;
 }
 /**
  * `session.detached`: the relay ended an attachment.
@@ -2035,9 +2275,87 @@ export interface GcResult {
   trimmed: SessionId[];
 }
 /**
+ * Changes as text.
+ */
+export interface GitDiff {
+  /**
+   * It is longer than this.
+   */
+  more?: boolean;
+  /**
+   * A unified diff, new files included; what is not UTF-8 is replaced.
+   */
+  text: string;
+}
+/**
+ * A file with changes.
+ */
+export interface GitFile {
+  change: GitChange;
+  /**
+   * Its path before, if it was renamed.
+   */
+  from?: string | null;
+  /**
+   * Its path below the working tree; a directory of new files ends in `/`.
+   */
+  path: string;
+}
+/**
+ * [`SessionGit`].
+ */
+export interface GitParams {
+  /**
+   * The changes themselves as well, not only which files have some.
+   */
+  diff?: boolean;
+  /**
+   * Which session.
+   */
+  session: string;
+}
+/**
+ * [`SessionGit`]: what changed in a session's directory since the last commit there.
+ */
+export interface GitResult {
+  /**
+   * The branch that is checked out; none for a commit alone.
+   */
+  branch?: string | null;
+  /**
+   * The changes, where they were asked for.
+   */
+  diff?: GitDiff | null;
+  /**
+   * Files with changes, those that git ignores left out.
+   */
+  files: GitFile[];
+  /**
+   * The commit that is checked out; none before the first.
+   */
+  head?: string | null;
+  /**
+   * There are more files than are listed.
+   */
+  more?: boolean;
+  /**
+   * The working tree that the directory is in; paths are below it.
+   */
+  root: string;
+}
+/**
  * [`Hello`].
  */
 export interface HelloParams {
+  /**
+   * A hub says which it is where the connection does not prove it: over ssh or a Unix socket.
+   */
+  hub?: HubId | null;
+  /**
+   * Through a hub: act on this machine as if connected to its relay. The connection ends with the hub's
+   * link to it.
+   */
+  machine?: string | null;
   /**
    * What people see as the client's name: `qd on laptop`.
    */
@@ -2056,7 +2374,16 @@ export interface HelloParams {
  */
 export interface HelloResult {
   client_id: ClientId;
+  /**
+   * The caller is a hub and may make requests for its own clients ([`Acting`]). A relay that does not
+   * say so would not understand them, and would do all of it in the hub's own name.
+   */
+  delegate?: boolean;
   generation: Generation;
+  /**
+   * Set by a hub: what answers is one, and `relay_id` is its id as well.
+   */
+  hub?: HubId | null;
   /**
    * Set when the caller runs inside this session.
    */
@@ -2076,6 +2403,96 @@ export interface HelloResult {
    * Secret with which the caller can come back as this client.
    */
   ticket: string;
+  /**
+   * Product version.
+   */
+  version: string;
+}
+/**
+ * A hub that is paired with a relay.
+ */
+export interface HubInfo {
+  /**
+   * When it was paired, in seconds since 1970.
+   */
+  created_at: number;
+  /**
+   * Whether it may make requests for its own clients.
+   */
+  delegate: boolean;
+  /**
+   * Where this relay dials it; none = the hub dials.
+   */
+  dial?: string | null;
+  hub: HubId;
+  /**
+   * When it last had a link, in seconds since 1970.
+   */
+  last_used_at?: number | null;
+  /**
+   * Links that stand.
+   */
+  links: number;
+  /**
+   * Its name on this relay.
+   */
+  name: string;
+  scopes: Scopes;
+  /**
+   * Why this relay's own dialling rests or waits, in words.
+   */
+  trouble?: string | null;
+}
+/**
+ * [`PairingRevoke`].
+ */
+export interface HubNameParams {
+  /**
+   * Its name on this relay, or its id.
+   */
+  hub: string;
+}
+/**
+ * [`HubStatus`].
+ */
+export interface HubStatusResult {
+  /**
+   * Connections.
+   */
+  clients: number;
+  /**
+   * Machines with a link.
+   */
+  connected: number;
+  hub: HubId;
+  /**
+   * Instance name.
+   */
+  instance: string;
+  /**
+   * Addresses that it accepts connections on.
+   */
+  listening: string[];
+  /**
+   * Host name of the machine.
+   */
+  machine: string;
+  /**
+   * Machines.
+   */
+  machines: number;
+  /**
+   * Its pid.
+   */
+  pid: number;
+  /**
+   * Pin of its certificate.
+   */
+  pin?: string | null;
+  /**
+   * When it started, in microseconds since 1970.
+   */
+  started_at: number;
   /**
    * Product version.
    */
@@ -2135,9 +2552,29 @@ export interface InputResult {
  */
 export interface InstanceInfo {
   /**
+   * The base directory that it is in.
+   */
+  base_dir?: string;
+  /**
+   * Where its relay was started.
+   */
+  cwd?: string | null;
+  /**
    * Its state directory.
    */
   directory: string;
+  /**
+   * Host of its first network address, when its relay listens on one.
+   */
+  host?: string | null;
+  /**
+   * The relay's id, once one has run.
+   */
+  id?: RelayId | null;
+  /**
+   * Where its relay listens, as URLs.
+   */
+  listening?: string[];
   /**
    * Its name.
    */
@@ -2146,6 +2583,27 @@ export interface InstanceInfo {
    * Pid of its relay, when one runs.
    */
   pid?: number | null;
+  /**
+   * Port of that address.
+   */
+  port?: number | null;
+  /**
+   * Version of the program that runs, or ran last.
+   */
+  product_version?: string | null;
+  /**
+   * Version of its record's form.
+   */
+  schema_version?: number | null;
+  /**
+   * Sessions whose holders live, whether a relay runs or not.
+   */
+  sessions?: number;
+  /**
+   * When its relay was started; microseconds since 1970.
+   */
+  started_at?: number | null;
+  state?: InstanceState;
 }
 /**
  * [`InstanceList`].
@@ -2228,6 +2686,75 @@ export interface LogResult {
   next: Seq;
 }
 /**
+ * What a relay said at the last link.
+ */
+export interface MachineRelay {
+  /**
+   * Whether the hub's clients are known there each by name.
+   */
+  delegate: boolean;
+  /**
+   * Host name.
+   */
+  host: string;
+  /**
+   * Instance.
+   */
+  instance: string;
+  scopes: Scopes;
+  /**
+   * Version.
+   */
+  version: string;
+}
+/**
+ * [`MachineInvite`].
+ */
+export interface MachineInviteParams {
+  /**
+   * `HOST:PORT` by which the machine reaches this hub; none = where it listens.
+   */
+  address?: string | null;
+  /**
+   * Name of the machine that will join; none = its host's.
+   */
+  label?: MachineLabel | null;
+}
+/**
+ * [`MachineList`].
+ */
+export interface MachineListResult {
+  /**
+   * The hub's own machine first, then by label.
+   */
+  machines: MachineInfo[];
+}
+/**
+ * A method that takes only a machine.
+ */
+export interface MachineParams {
+  /**
+   * Its label or id.
+   */
+  machine: string;
+}
+/**
+ * [`MachineRename`].
+ */
+export interface MachineRenameParams {
+  label: MachineLabel;
+  /**
+   * Its label or id.
+   */
+  machine: string;
+}
+/**
+ * A method that gives a machine.
+ */
+export interface MachineResult {
+  machine: MachineInfo;
+}
+/**
  * [`LeaseOffer`].
  */
 export interface OfferParams {
@@ -2239,6 +2766,64 @@ export interface OfferParams {
    * To whom; none = who asked first.
    */
   to?: ClientId | null;
+}
+/**
+ * [`PairingInvite`].
+ */
+export interface PairingInviteParams {
+  /**
+   * `HOST:PORT` by which the hub reaches this relay; none = where it listens.
+   */
+  address?: string | null;
+  /**
+   * Whether it may make requests for its own clients, each recorded as its own principal.
+   */
+  delegate?: boolean;
+  /**
+   * The hub's name on this relay, unique; none = `hub` and a number.
+   */
+  name?: string | null;
+  scopes: Scopes;
+}
+/**
+ * A one-use line; shown once.
+ */
+export interface PairingInviteResult {
+  /**
+   * Seconds for which it works.
+   */
+  expires_in_s: number;
+  /**
+   * `HOST:PORT#PIN#CODE`.
+   */
+  line: string;
+}
+/**
+ * [`PairingJoin`].
+ */
+export interface PairingJoinParams {
+  /**
+   * Whether it may make requests for its own clients, each recorded as its own principal.
+   */
+  delegate?: boolean;
+  /**
+   * The line that the hub made: `HOST:PORT#PIN#CODE`.
+   */
+  line: string;
+  /**
+   * The hub's name on this relay, unique; none = `hub` and a number.
+   */
+  name?: string | null;
+  scopes: Scopes;
+}
+/**
+ * [`PairingList`].
+ */
+export interface PairingListResult {
+  /**
+   * By name.
+   */
+  hubs: HubInfo[];
 }
 /**
  * A prompt and whose it is.
@@ -2255,6 +2840,10 @@ export interface PromptInfo {
   cautions?: Caution[];
   id: PromptId;
   label: Label;
+  /**
+   * On which machine, as a hub sees it.
+   */
+  on?: OnMachine | null;
   /**
    * Why it is asked, in the vendor's words.
    */
@@ -2291,6 +2880,13 @@ export interface PromptListResult {
    * Prompts that are open, or answered and not yet applied; oldest first.
    */
   prompts: PromptInfo[];
+}
+/**
+ * `prompt.opened`: an agent asks a human. Open prompts follow each `sync`, too.
+ */
+export interface PromptOpened {
+  prompt: PromptInfo;
+  rev: Rev;
 }
 /**
  * [`RelayStatus`].
@@ -2532,6 +3128,10 @@ export interface Sync {
    */
   last: boolean;
   /**
+   * All machines of a hub, in the first part.
+   */
+  machines?: MachineInfo[];
+  /**
    * Which part this is, from 0.
    */
   part: number;
@@ -2673,11 +3273,24 @@ export interface Methods {
   'agent.view': { params: SessionParams; result: AgentViewResult; scope: 'read' };
   'agent.withdraw': { params: AgentWithdrawParams; result: AgentCommandResult; scope: 'drive' };
   'hello': { params: HelloParams; result: HelloResult; scope: null };
+  'hub.shutdown': { params: Empty; result: Empty; scope: 'admin' };
+  'hub.status': { params: Empty; result: HubStatusResult; scope: 'read' };
   'instance.list': { params: Empty; result: InstanceListResult; scope: 'read' };
   'lease.offer': { params: OfferParams; result: LeaseResult; scope: 'drive' };
   'lease.release': { params: SessionParams; result: LeaseResult; scope: 'drive' };
   'lease.request': { params: SessionParams; result: LeaseResult; scope: 'drive' };
   'lease.take': { params: TakeParams; result: LeaseResult; scope: 'drive' };
+  'machine.add': { params: MachineAddParams; result: MachineResult; scope: 'admin' };
+  'machine.connect': { params: MachineParams; result: MachineResult; scope: 'admin' };
+  'machine.disconnect': { params: MachineParams; result: MachineResult; scope: 'admin' };
+  'machine.invite': { params: MachineInviteParams; result: PairingInviteResult; scope: 'admin' };
+  'machine.list': { params: Empty; result: MachineListResult; scope: 'read' };
+  'machine.remove': { params: MachineParams; result: Empty; scope: 'admin' };
+  'machine.rename': { params: MachineRenameParams; result: MachineResult; scope: 'admin' };
+  'pairing.invite': { params: PairingInviteParams; result: PairingInviteResult; scope: 'admin' };
+  'pairing.join': { params: PairingJoinParams; result: HubInfo; scope: 'admin' };
+  'pairing.list': { params: Empty; result: PairingListResult; scope: 'admin' };
+  'pairing.revoke': { params: HubNameParams; result: Empty; scope: 'admin' };
   'prompt.answer': { params: PromptAnswerParams; result: PromptAnswerResult; scope: 'answer' };
   'prompt.list': { params: PromptListParams; result: PromptListResult; scope: 'read' };
   'relay.gc': { params: GcParams; result: GcResult; scope: 'admin' };
@@ -2686,6 +3299,7 @@ export interface Methods {
   'session.attach': { params: AttachParams; result: AttachResult; scope: 'read' };
   'session.create': { params: CreateParams; result: SessionResult; scope: 'create' };
   'session.detach': { params: ChannelParams; result: Empty; scope: 'read' };
+  'session.git': { params: GitParams; result: GitResult; scope: 'read' };
   'session.input': { params: InputParams; result: InputResult; scope: 'drive' };
   'session.list': { params: Empty; result: SessionListResult; scope: 'read' };
   'session.log': { params: LogParams; result: LogResult; scope: 'read' };
@@ -2706,6 +3320,8 @@ export interface Notifications {
   'agent.events': AgentEvents;
   'input.rejected': InputRejected;
   'lease.changed': LeaseChanged;
+  'prompt.opened': PromptOpened;
+  'prompt.settled': PromptSettled;
   'session.changed': SessionChanged;
   'session.detached': Detached;
   'session.event': SessionEvent;
@@ -2727,11 +3343,13 @@ export const ERROR_CODES = {
   invalid_request: -32600,
   label_taken: -32006,
   lease_held: -32011,
+  machine_exists: -32027,
   not_found: -32004,
   not_offered: -32023,
   not_owner: -32010,
   overloaded: -32001,
   own_session: -32016,
+  pairing_failed: -32028,
   parse_error: -32700,
   prompt_answered: -32021,
   prompt_settled: -32022,
@@ -2739,6 +3357,8 @@ export const ERROR_CODES = {
   start_failed: -32014,
   still_running: -32013,
   storage: -32019,
+  unauthenticated: -32007,
+  unreachable: -32026,
   unsupported: -32601,
   wrong_kind: -32025,
 } as const;
