@@ -104,7 +104,7 @@ impl Session {
             None => PromptAnswer::Deny { message: "no".into() },
         };
         let by = Principal::new("r", "p").expect("is valid");
-        let who = Answerer { by, from: None, answer_id: choice.to_string() };
+        let who = Answerer { by, from: None, from_name: None, answer_id: choice.to_string() };
         if let Ok(AnswerDecision::Write(operation)) = self.fold.answer(prompt.id, &answer, &who) {
             self.perform(&operation);
         }

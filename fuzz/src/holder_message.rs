@@ -3,7 +3,8 @@
 use quarterdeck_protocol::{
     holder::{
         ExtraRequest, HelloAnswer, HelloRequest, HolderError, Input, InputAck, LaunchAnswer,
-        LaunchRequest, Message, Operation, OperationAnswer, ResizeRequest, SignalRequest, Stalled, StopRequest, TrimRequest, op,
+        LaunchRequest, Message, Operation, OperationAnswer, ResizeRequest, SignalRequest, Stalled,
+        StopRequest, TrimRequest, op,
     },
     ids::{ClientId, Epoch, InputNumber},
     record::{Position, RecordKind},

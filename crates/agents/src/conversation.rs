@@ -53,6 +53,9 @@ pub struct Conversation {
     start: Option<AgentStart>,
     turn: Option<Turn>,
     turns: u64,
+    /// Whether a turn has ended by itself; before that a vendor may have written nothing down.
+    #[serde(default)]
+    has_finished_turn: bool,
     /// Operations that were due and are recorded.
     dues: u64,
     ledger: Ledger,
@@ -80,6 +83,9 @@ struct Turn {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     vendor_session: Option<String>,
+    /// The id that was chosen for it at its start, which the vendor has not told yet.
+    #[serde(default)]
+    chosen_session: Option<String>,
     title: Option<String>,
     mode: Option<String>,
     modes: Vec<ModeInfo>,
@@ -112,6 +118,7 @@ impl Conversation {
             start: None,
             turn: None,
             turns: 0,
+            has_finished_turn: false,
             dues: 0,
             ledger: Ledger::default(),
             messages: Messages::default(),

@@ -11,7 +11,8 @@ use crate::{commands, config::GlobalArgs};
     version,
     disable_help_subcommand = true,
     after_help = "Without a command, on a terminal: pick a session. \
-                  A session is named by its label, its id or a unique prefix of its id.\n\
+                  A session is named by its label, its id or a unique prefix of its id; one of another \
+                  machine is MACHINE/SESSION.\n\
                   Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 ambiguous, 5 not owner, \
                   6 forbidden, 7 unreachable, 8 already running, 9 timeout, 10 ended."
 )]
@@ -25,7 +26,13 @@ pub(crate) struct Args {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start a session and attach to it
+    /// Start a session, a terminal or a coding agent, and attach to it
+    #[command(after_help = "Examples:\n  \
+        qd run                                     a login shell\n  \
+        qd run -l build -- make -j8                a program, with a label\n  \
+        qd run --agent claude \"fix the tests\"     a coding agent; y or n answers what it asks\n  \
+        qd run --agent codex --wait \"fix them\"    the same for a script, to the end of its turn\n\
+        What agents ask is answered from anywhere: qd prompts, qd prompts allow SESSION.")]
     Run(commands::run::RunArgs),
     /// List the sessions
     Ls(commands::ls::LsArgs),
@@ -35,6 +42,8 @@ pub(crate) enum Command {
     Send(commands::send::SendArgs),
     /// Print what a session has put out
     Logs(commands::logs::LogsArgs),
+    /// Show what changed where a session works, as git sees it
+    Diff(commands::diff::DiffArgs),
     /// Wait for a session's end, or until it is idle
     Wait(commands::wait::WaitArgs),
     /// End the programs of sessions
@@ -46,6 +55,13 @@ pub(crate) enum Command {
     /// Start the program of an ended or lost session again
     Resume(commands::resume::ResumeArgs),
     /// Show what agents ask, and answer it
+    #[command(
+        after_help = "A prompt is named by its id, or by a session that asks only one thing:\n  \
+        qd prompts                       what is asked, with the options and their rules\n  \
+        qd prompts allow claude:1        yes, this time\n  \
+        qd prompts deny claude:1 why     no, with a reason for the agent\n  \
+        qd prompts answer claude:1 2     the second option; for a question VALUE or FIELD=VALUE"
+    )]
     Prompts(commands::prompts::PromptsArgs),
     /// Ask for, hand over, release or take a session
     #[command(subcommand)]
@@ -58,8 +74,19 @@ pub(crate) enum Command {
     Signal(commands::signal::SignalArgs),
     /// Serve this machine's sessions
     Relay(commands::relay::RelayArgs),
+    /// Start this machine's hub and relay, and say where they are
+    Up(commands::up::UpArgs),
+    /// Only the hub
+    Hub(commands::hub::HubArgs),
+    /// Have this machine's relay dial a hub that cannot reach it
+    Join(commands::join::JoinArgs),
+    /// Add, list, rename and remove the hub's machines
+    #[command(subcommand)]
+    Machine(commands::machine::MachineCommand),
     /// Show what runs
     Status(commands::status::StatusArgs),
+    /// List the instances on this machine
+    Instances(commands::instances::InstancesArgs),
     /// Stop the relay; its sessions live on
     Down(commands::down::DownArgs),
     /// Make, list, rotate and revoke bearer tokens

@@ -85,6 +85,11 @@ pub(crate) async fn run(settings: &Settings, wish: Wish) -> Result<Exit, CliErro
     // whatever happened, the terminal is as it was before anything is said
     terminal::restore();
     let (left, label) = ended?;
+    // the name by which it is found again
+    let label = match &settings.machine {
+        Some(machine) => format!("{}/{label}", plain(machine)),
+        None => label,
+    };
     match left {
         Left::Detached => {
             settings.output.note(&format!("detached; back with: qd attach {label}"));

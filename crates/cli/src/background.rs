@@ -1,10 +1,11 @@
-//! A relay in the background: this binary again, in a session of its own, with its words in
-//! `relay.log`. The starter waits until the relay says on a pipe that it serves, or why it does not.
+//! A daemon in the background: this binary again, in a session of its own, with its words in
+//! `relay.log` or `hub.log`. The starter waits until it says on a pipe that it serves, or why it does not.
 //!
 //! Two starters at a time are no trouble: the kernel lock lets one relay live, and the other's starter
 //! connects to it.
 
 use std::{
+    ffi::OsStr,
     fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
@@ -15,7 +16,7 @@ use std::{
 
 use quarterdeck_protocol::method::RelayStatusResult;
 use quarterdeck_transport::reconnect::{Connected, Dialer as _, RelayDialer};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::Command,
@@ -39,12 +40,12 @@ const MAX_LINE_BYTES: u64 = 64 * 1024;
 /// A `relay.log` larger than this is put aside before it is written to again.
 pub(crate) const MAX_LOG_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What a starting relay tells its starter, in one line.
+/// What a starting daemon tells its starter, in one line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Report {
+pub(crate) enum Report<S> {
     /// It serves.
-    Ready(Box<RelayStatusResult>),
+    Ready(Box<S>),
     /// Another one does.
     AlreadyRunning,
     /// It cannot.
@@ -60,29 +61,49 @@ pub(crate) enum Report {
 
 /// What became of a start.
 #[derive(Debug)]
-pub(crate) enum Started {
-    /// The relay serves.
-    Ready(Box<RelayStatusResult>),
+pub(crate) enum Started<S> {
+    /// It serves.
+    Ready(Box<S>),
     /// Another one was there first.
     AlreadyRunning,
 }
 
 /// Starts the instance's relay and waits until it serves. `flags` are further flags of `qd relay`.
-pub(crate) async fn start(settings: &Settings, flags: &[String]) -> Result<Started, CliError> {
+pub(crate) async fn start(
+    settings: &Settings,
+    flags: &[String],
+) -> Result<Started<RelayStatusResult>, CliError> {
+    start_daemon(settings, "relay", &settings.directory.diagnostics(), flags).await
+}
+
+/// Starts a daemon of the instance, by the word of its command, and waits until it serves.
+pub(crate) async fn start_daemon<S: DeserializeOwned>(
+    settings: &Settings,
+    word: &str,
+    diagnostics: &Path,
+    flags: &[String],
+) -> Result<Started<S>, CliError> {
     let failed = |error: io::Error| {
-        CliError::new(Kind::Failed, "cannot start a relay in the background")
+        CliError::new(Kind::Failed, format!("cannot start a {word} in the background"))
             .caused_by(&error)
             .hint("see what is wrong: qd doctor")
     };
-    quarterdeck_relay::files::private_directory(settings.directory.path()).map_err(|error| {
+    quarterdeck_access::files::private_directory(settings.directory.path()).map_err(|error| {
         CliError::new(Kind::Failed, "the instance's directory cannot be used").caused_by(&error)
     })?;
-    let log = open_log(&settings.directory.diagnostics()).map_err(failed)?;
+    let log = open_log(diagnostics).map_err(failed)?;
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command
-        .args(["relay", "--as-daemon", "--instance", settings.directory.name().as_str()])
+        .args([word, "--as-daemon", "--instance", settings.directory.name().as_str()])
         .arg("--base-dir")
         .arg(&settings.base)
+        .args(
+            settings
+                .environment
+                .current_dir()
+                .into_iter()
+                .flat_map(|here| [OsStr::new("--started-in"), here.as_os_str()]),
+        )
         .args(flags)
         .current_dir("/")
         .stdin(Stdio::null())
@@ -98,14 +119,18 @@ pub(crate) async fn start(settings: &Settings, flags: &[String]) -> Result<Start
     let mut line = String::new();
     let mut reader = BufReader::new(stdout.take(MAX_LINE_BYTES));
     match timeout(READY_LIMIT, reader.read_line(&mut line)).await {
-        Ok(Ok(_)) => read_report(&line, settings),
+        Ok(Ok(_)) => read_report(&line, word, diagnostics),
         Ok(Err(error)) => Err(failed(error)),
-        Err(_) => Err(CliError::new(Kind::Timeout, "the relay does not get ready")
-            .hint(format!("see {}", settings.directory.diagnostics().display()))),
+        Err(_) => Err(CliError::new(Kind::Timeout, format!("the {word} does not get ready"))
+            .hint(format!("see {}", diagnostics.display()))),
     }
 }
 
-fn read_report(line: &str, settings: &Settings) -> Result<Started, CliError> {
+fn read_report<S: DeserializeOwned>(
+    line: &str,
+    word: &str,
+    diagnostics: &Path,
+) -> Result<Started<S>, CliError> {
     match serde_json::from_str(line) {
         Ok(Report::Ready(status)) => Ok(Started::Ready(status)),
         Ok(Report::AlreadyRunning) => Ok(Started::AlreadyRunning),
@@ -114,8 +139,8 @@ fn read_report(line: &str, settings: &Settings) -> Result<Started, CliError> {
             (failure.causes, failure.hints) = (causes, hints);
             Err(failure)
         }
-        Err(_) => Err(CliError::new(Kind::Failed, "the relay ended before it was ready")
-            .hint(format!("see {}", settings.directory.diagnostics().display()))),
+        Err(_) => Err(CliError::new(Kind::Failed, format!("the {word} ended before it was ready"))
+            .hint(format!("see {}", diagnostics.display()))),
     }
 }
 
@@ -164,10 +189,12 @@ mod tests {
 
     #[test]
     fn a_report_is_one_line() {
-        let report =
-            Report::Failed { message: "no".into(), causes: vec!["a\nb".into()], hints: Vec::new() };
+        let (causes, hints) = (vec!["a\nb".into()], Vec::new());
+        let report: Report<RelayStatusResult> =
+            Report::Failed { message: "no".into(), causes, hints };
         let line = serde_json::to_string(&report).expect("serialises");
         assert!(!line.contains('\n'));
-        assert!(matches!(serde_json::from_str(&line), Ok(Report::Failed { .. })));
+        let read = serde_json::from_str::<Report<RelayStatusResult>>(&line);
+        assert!(matches!(read, Ok(Report::Failed { .. })));
     }
 }

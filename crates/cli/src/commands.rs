@@ -2,12 +2,19 @@
 
 pub(crate) mod attach;
 pub(crate) mod completions;
+pub(crate) mod daemon;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod gc;
+pub(crate) mod hub;
+pub(crate) mod instances;
+pub(crate) mod join;
 pub(crate) mod lease;
+pub(crate) mod line;
 pub(crate) mod logs;
 pub(crate) mod ls;
+pub(crate) mod machine;
 pub(crate) mod mcp;
 pub(crate) mod msg;
 pub(crate) mod prompts;
@@ -21,6 +28,7 @@ pub(crate) mod signal;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod token;
+pub(crate) mod up;
 pub(crate) mod usage;
 pub(crate) mod wait;
 
@@ -40,6 +48,7 @@ pub(crate) async fn dispatch(
         Command::Attach(args) => attach::run(&settings, args).await,
         Command::Send(args) => send::run(&settings, args).await,
         Command::Logs(args) => logs::run(&settings, &args).await,
+        Command::Diff(args) => diff::run(&settings, args).await,
         Command::Wait(args) => wait::run(&settings, &args).await,
         Command::Stop(args) => stop::run(&settings, &args).await,
         Command::Rm(args) => rm::run(&settings, &args).await,
@@ -51,8 +60,13 @@ pub(crate) async fn dispatch(
         Command::Mcp(args) => mcp::run(settings, args).await,
         Command::Signal(args) => signal::run(&settings, &args).await,
         Command::Relay(args) => relay::run(&settings, args).await,
+        Command::Up(args) => up::run(&settings, args).await,
+        Command::Hub(args) => hub::run(&settings, args).await,
+        Command::Join(args) => join::run(&settings, args).await,
+        Command::Machine(command) => machine::run(&settings, command).await,
         Command::Status(StatusArgs {}) => status::run(&settings).await,
         Command::Down(DownArgs {}) => down::run(&settings).await,
+        Command::Instances(InstancesArgs {}) => instances::run(&settings),
         Command::Token(command) => token::run(&settings, command).await,
         Command::Gc(args) => gc::run(&settings, &args).await,
         Command::Doctor(DoctorArgs {}) => doctor::run(&settings).await,
@@ -63,4 +77,5 @@ pub(crate) async fn dispatch(
 
 use doctor::DoctorArgs;
 use down::DownArgs;
+use instances::InstancesArgs;
 use status::StatusArgs;

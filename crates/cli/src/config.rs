@@ -50,6 +50,12 @@ pub(crate) struct GlobalArgs {
     /// Private key of --client-cert
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) client_key: Option<PathBuf>,
+    /// Act on this machine of the hub
+    #[arg(long, global = true, value_name = "MACHINE", conflicts_with = "hub")]
+    pub(crate) on: Option<String>,
+    /// Act on the hub itself: all its machines, its own tokens
+    #[arg(long, global = true, conflicts_with = "url")]
+    pub(crate) hub: bool,
     /// Without TLS: speak ws:// to a relay elsewhere, or serve it (qd relay)
     #[arg(long, global = true)]
     pub(crate) insecure: bool,

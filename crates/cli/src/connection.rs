@@ -17,7 +17,7 @@ use crate::{
     config::{Remote, Settings, Target},
     error::{CliError, Kind, from_rpc},
 };
-pub(crate) use failure::{dial_failed, no_relay, refused};
+pub(crate) use failure::{dial_failed, no_hub, no_relay, refused};
 pub(crate) use link::Link;
 
 /// What to do when the instance has no running relay.
@@ -73,6 +73,9 @@ impl Connection {
             Ok((client, events, hello)) => return Ok(Self { client, _events: events, hello }),
             Err(error) => error,
         };
+        if settings.target == Target::Hub && is_absent(&error) {
+            return Err(no_hub(settings));
+        }
         if !(settings.is_local() && is_absent(&error)) {
             return Err(dial_failed(&error, settings));
         }
@@ -131,10 +134,15 @@ pub(crate) fn dialer(settings: &Settings, telling: Telling) -> Result<RelayDiale
         name: format!("qd on {}", settings.environment.host_name()),
         ticket: None,
         watch: telling == Telling::Changes,
+        machine: settings.machine.clone(),
+        hub: None,
     };
     let (endpoint, options) = match &settings.target {
         Target::Local => {
             (Endpoint::Unix { path: settings.directory.socket() }, DialOptions::default())
+        }
+        Target::Hub => {
+            (Endpoint::Unix { path: settings.directory.hub_socket() }, DialOptions::default())
         }
         Target::Remote(remote) => (endpoint(remote)?, options(remote, settings)?),
     };
@@ -167,6 +175,7 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
         proxy: proxy
             .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
         ssh: SshOptions { prompts, ..SshOptions::default() },
+        key: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The `qd` command: one binary for a relay, its sessions' holders, and whoever steers them.
 //!
-//! - [`args`]: what can be typed; [`config`]: what follows from flags, environment and files;
+//! - [`args`]: what can be typed; [`addressing`]: which machine is meant; [`config`]: what follows from flags, environment and files;
 //! - [`commands`]: one file per command; [`attach`]: a session in the local terminal; [`picker`]:
 //!   `qd` alone;
 //! - [`agent`]: an agent's conversation in the local terminal;
@@ -10,6 +10,7 @@
 //! Deliberately not here: what a relay does (`quarterdeck-relay`) and how bytes get to one
 //! (`quarterdeck-transport`).
 
+mod addressing;
 mod agent;
 mod args;
 mod asciicast;
@@ -63,7 +64,11 @@ fn main() -> ExitCode {
     let early = config::early_output(&args.global, &environment);
     let (output, ended) = match prepare(&args, environment, early) {
         Ok(Prepared::Answered(exit)) => (early, Ok(exit)),
-        Ok(Prepared::ToRun(settings)) => (settings.output, run(*settings, args.command)),
+        Ok(Prepared::ToRun(settings)) => {
+            let (output, mut command) = (settings.output, args.command);
+            let settled = addressing::settle(*settings, &mut command);
+            (output, settled.and_then(|settings| run(settings, command)))
+        }
         Err(error) => (early, Err(error)),
     };
     match ended {
@@ -104,6 +109,8 @@ fn run(settings: Settings, command: Option<Command>) -> Result<Exit, CliError> {
 fn runtime(command: Option<&Command>) -> Result<tokio::runtime::Runtime, CliError> {
     let mut builder = match command {
         Some(Command::Relay(args)) if args.serves() => tokio::runtime::Builder::new_multi_thread(),
+        Some(Command::Hub(args)) if args.serves() => tokio::runtime::Builder::new_multi_thread(),
+        Some(Command::Up(args)) if args.serves() => tokio::runtime::Builder::new_multi_thread(),
         Some(_) | None => tokio::runtime::Builder::new_current_thread(),
     };
     builder

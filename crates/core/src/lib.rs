@@ -7,7 +7,8 @@
 //! - [`viewer`]: how much a viewer is sent, and when it skips;
 //! - [`names`]: which session a word means, which label a new one gets;
 //! - [`input`]: what a client typed and has not seen applied;
-//! - [`quota`]: which logs go when they take too much room.
+//! - [`quota`]: which logs go when they take too much room;
+//! - [`invitations`]: one-use pairing codes;
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
 //! - [`lockout`]: who presented wrong credentials too often;
 //! - [`mail`]: where messages between agents go, and what becomes of them.
@@ -19,6 +20,7 @@ extern crate std;
 
 pub mod answerer;
 pub mod input;
+pub mod invitations;
 pub mod lease;
 pub mod link;
 pub mod lockout;

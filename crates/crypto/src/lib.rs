@@ -4,6 +4,7 @@
 //! - [`token`]: bearer tokens, and the hash of one that is kept at rest;
 //! - [`pin`]: the hash of a certificate's public key, by which a peer is known without an authority;
 //! - [`relay_key`]: the key that a relay (or a hub) is, its id, and signatures with a purpose;
+//! - [`pairing`]: the line that pairs two daemons, and the proof of a key on a channel;
 //! - [`ticket`]: lets a client come back under its id after the relay forgot it.
 //!
 //! Every hash and signature begins with a sentence of its own (domain separation), so that bytes made
@@ -18,6 +19,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod delivery;
+pub mod pairing;
 pub mod pin;
 pub mod relay_key;
 mod text;
@@ -25,6 +27,9 @@ pub mod ticket;
 pub mod token;
 
 pub use delivery::DeliveryKey;
+pub use pairing::{
+    ChannelBinding, KeyCredential, KeyProof, PairingCode, PairingLine, PairingRefusal,
+};
 pub use pin::{ParsePinError, Pin, PinSet};
 pub use relay_key::{PublicKey, Purpose, RelayKey, Seed, Signature};
 pub use ticket::{ClientTicket, TicketKey};

@@ -2,13 +2,17 @@
 //!
 //! - [`instance`]: the temporary home, the `qd` binary, its relay; nothing is left when it is dropped;
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
+//! - [`hub`]: a hub, machines for it;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
 //! - [`agor`]: a controller that speaks the dialect agor, as its users' programs do;
+//! - [`myagent`]: a client that speaks the dialect myagent;
 //! - [`agents`]: the real coding agents, and a home for each;
 //! - [`conversation`]: a conversation with one of them, as a holder and a relay would lead it;
+//! - [`house`]: a real agent below a holder, behind a relay, started by `qd`;
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
 //! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
+//! - [`http`]: plain HTTP and server-sent events, as any program would speak them;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
@@ -25,7 +29,11 @@ pub mod canary;
 pub mod client;
 pub mod conversation;
 pub mod files;
+pub mod house;
+pub mod http;
+pub mod hub;
 pub mod instance;
+pub mod myagent;
 pub mod nowhere;
 pub mod overview;
 pub mod raw;
@@ -44,8 +52,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// # Panics
 /// When it does not come in time: the text says what was waited for.
 pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
-    let Ok(value) = tokio::time::timeout(PATIENCE, event).await else {
-        panic!("nothing for {PATIENCE:?}: {what}");
+    within_time(PATIENCE, what, event).await
+}
+
+/// The same for what takes longer.
+///
+/// # Panics
+/// When it does not come in time: the text says what was waited for.
+pub async fn within_time<T>(limit: Duration, what: &str, event: impl Future<Output = T>) -> T {
+    let Ok(value) = tokio::time::timeout(limit, event).await else {
+        panic!("nothing for {limit:?}: {what}");
     };
     value
 }

@@ -2,7 +2,8 @@
 //! from a client to an agent and back can be tested without a model.
 //!
 //! A message is a script, its steps separated by `;`: `say TEXT`, `ask COMMAND` (a permission),
-//! `question TEXT` (a choice of yes and no), `stream N` (N pieces of text), `big BYTES` (one long line),
+//! `question TEXT` (a choice of yes and no), `stream N` (N pieces of text), `clock N` (N
+//! messages with the time), `big BYTES` (one long line),
 //! `garbage`, `errors TEXT` (to standard error), `hang` (until it is interrupted), `exit CODE`; or
 //! `sh COMMAND` alone.
 //!
@@ -17,6 +18,17 @@ use std::{
 };
 
 use serde_json::{Value, json};
+
+/// Pause between two messages of `clock`: nothing of the last one is under way any more.
+const CLOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(3);
+
+/// A clock that all processes of this machine share.
+#[must_use]
+pub fn monotonic_nanos() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (secs, nanos) = (u64::try_from(now.tv_sec), u64::try_from(now.tv_nsec));
+    secs.unwrap_or_default() * 1_000_000_000 + nanos.unwrap_or_default()
+}
 
 /// How a run of steps ended.
 enum Ended {
@@ -196,6 +208,7 @@ impl Scripted {
             "ask" => return self.ask(rest),
             "question" => return self.question(rest),
             "stream" => self.stream(rest.parse().unwrap_or(10))?,
+            "clock" => self.clock(rest.parse().unwrap_or(10))?,
             "big" => self.say(&"x".repeat(rest.parse().unwrap_or(0)))?,
             "garbage" => {
                 let mut out = io::stdout().lock();
@@ -234,6 +247,15 @@ impl Scripted {
             "type": "assistant", "message": { "id": id, "content": [block] },
             "parent_tool_use_id": null, "session_id": self.session,
         }))
+    }
+
+    /// Messages that say when they were written, with a pause after each.
+    fn clock(&mut self, count: u64) -> io::Result<()> {
+        for _ in 0..count {
+            self.say(&monotonic_nanos().to_string())?;
+            std::thread::sleep(CLOCK_PAUSE);
+        }
+        Ok(())
     }
 
     fn stream(&mut self, pieces: u64) -> io::Result<()> {

@@ -139,8 +139,17 @@ fn every_test_that_the_security_page_names_is_there() {
 
 #[test]
 fn the_committed_schema_is_the_one_of_the_types() {
-    let path = root().join("docs/schema/quarterdeck.v1.json");
-    let generated = format!("{:#}\n", schema());
+    check_generated("quarterdeck.v1.json", &schema());
+}
+
+#[test]
+fn the_committed_description_of_http_is_the_one_of_the_types() {
+    check_generated("openapi.json", &quarterdeck_protocol::http::document());
+}
+
+fn check_generated(name: &str, document: &Value) {
+    let path = root().join("docs/schema").join(name);
+    let generated = format!("{document:#}\n");
     if std::env::var_os("QD_BLESS").is_some() {
         fs::create_dir_all(path.parent().expect("is in a directory")).expect("makes it");
         fs::write(&path, &generated).expect("writes the schema");
@@ -171,6 +180,8 @@ fn schema() -> Value {
         notify::SESSION_CHANGED: generator.subschema_for::<session::SessionChanged>(),
         notify::SESSION_REMOVED: generator.subschema_for::<session::SessionRemoved>(),
         notify::LEASE_CHANGED: generator.subschema_for::<session::LeaseChanged>(),
+        notify::PROMPT_OPENED: generator.subschema_for::<session::PromptOpened>(),
+        notify::PROMPT_SETTLED: generator.subschema_for::<session::PromptSettled>(),
         notify::AGENT_EVENTS: generator.subschema_for::<session::AgentEvents>(),
         notify::SESSION_EVENT: generator.subschema_for::<session::SessionEvent>(),
         notify::INPUT_REJECTED: generator.subschema_for::<session::InputRejected>(),

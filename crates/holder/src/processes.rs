@@ -56,7 +56,8 @@ pub(crate) fn ancestors(pid: Pid) -> Option<Vec<Process>> {
 }
 
 /// Names of Quarterdeck's own daemons. A person's program may well begin as they do.
-const OWN_DAEMONS: [&[u8]; 4] = [b"qd-relay", b"qd-zygote", b"qd-holder", b"qd-agent-holder"];
+const OWN_DAEMONS: [&[u8]; 5] =
+    [b"qd-relay", b"qd-hub", b"qd-zygote", b"qd-holder", b"qd-agent-holder"];
 
 /// Whether some descendants are not counted as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! A dialect is a second way to the same sessions. It has no rights, sessions or rules of its own.
 
 pub mod agor;
+pub mod myagent;
 mod text_stream;
 
 use alloc::string::String;
@@ -19,17 +20,20 @@ pub use text_stream::TextStream;
 pub enum Dialect {
     /// What controllers of BTerminal and agor say: see [`agor`].
     Agor,
+    /// What clients of `myagent remote` say: see [`myagent`].
+    Myagent,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 1] = [Self::Agor];
+    pub const ALL: [Self; 2] = [Self::Agor, Self::Myagent];
 
     /// The word in flags, files and addresses.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Agor => "agor",
+            Self::Myagent => "myagent",
         }
     }
 }
@@ -42,7 +46,7 @@ impl fmt::Display for Dialect {
 
 /// A word that is no dialect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a dialect; there is: agor")]
+#[error("\"{0}\" is not a dialect; there are: agor, myagent")]
 pub struct UnknownDialect(pub String);
 
 impl FromStr for Dialect {

@@ -69,6 +69,8 @@ codes! {
     Ambiguous = -32005, "ambiguous";
     /// The label belongs to another live session.
     LabelTaken = -32006, "label_taken";
+    /// Over HTTP: no credential, or one that is not right.
+    Unauthenticated = -32007, "unauthenticated";
     /// Only the owner of the lease may do this, in its current epoch.
     NotOwner = -32010, "not_owner";
     /// The lease is not free and the caller may not take it.
@@ -101,6 +103,12 @@ codes! {
     AgentNotReady = -32024, "agent_not_ready";
     /// The session is of another kind: a terminal, or an agent.
     WrongKind = -32025, "wrong_kind";
+    /// The machine cannot be reached just now.
+    Unreachable = -32026, "unreachable";
+    /// The hub has this machine already, or another one of that name.
+    MachineExists = -32027, "machine_exists";
+    /// The pairing line, its code or the other side's key was not accepted.
+    PairingFailed = -32028, "pairing_failed";
 }
 
 /// Typed detail of an error. A newer peer's detail reads as `None` of [`RpcError::detail`].

@@ -30,6 +30,11 @@ pub enum ParseIdError {
     /// A word that commands already give a meaning.
     #[error("\"{0}\" is reserved and cannot be a label")]
     LabelReserved(String),
+    /// A machine's label has a character or a length that is not allowed, or looks like an id.
+    #[error(
+        "a machine's label has 1 to {MAX_LABEL_CHARS} characters of A-Z a-z 0-9 . _ : -, first a letter or digit, and does not begin with m_"
+    )]
+    MachineLabel,
     /// A principal is not `issuer/name`.
     #[error("a principal is issuer/name, printable, at most {MAX_PRINCIPAL_CHARS} characters")]
     Principal,
@@ -117,6 +122,14 @@ byte_id!(
 byte_id!(
     /// A relay: the first 16 bytes of the SHA-256 of its public key. Text: `r_` and 32 hex digits.
     RelayId, "a relay id", "r_", 16
+);
+byte_id!(
+    /// A hub: the first 16 bytes of the SHA-256 of its public key. Text: `h_` and 32 hex digits.
+    HubId, "a hub id", "h_", 16
+);
+byte_id!(
+    /// A machine of a hub, drawn when it is added. Text: `m_` and 16 hex digits.
+    MachineId, "a machine id", "m_", 8
 );
 byte_id!(
     /// One log; drawn when the log is created and never changed. Text: `l_` and 16 hex digits.
@@ -243,6 +256,62 @@ impl fmt::Display for Label {
 }
 text_form!(Label);
 
+impl HubId {
+    /// A client id that this hub may issue: it begins with half of the hub's own id, so that no hub can
+    /// name a client of a relay or of another hub.
+    #[must_use]
+    pub fn client(&self, random: [u8; 8]) -> ClientId {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.0[..8]);
+        bytes[8..].copy_from_slice(&random);
+        ClientId(bytes)
+    }
+    /// Whether this hub may have issued `client`.
+    #[must_use]
+    pub fn issued(&self, client: &ClientId) -> bool {
+        client.0[..8] == self.0[..8]
+    }
+}
+
+/// A short name of a machine, unique in its hub: `dev`, `build-1`, `host:work`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MachineLabel(String);
+
+impl MachineLabel {
+    /// The label as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// The nearest label to a text of other origin, a host name for example.
+    #[must_use]
+    pub fn near(text: &str) -> Self {
+        let fitting = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
+        let kept: String = text.chars().filter(|c| fitting(*c)).take(MAX_LABEL_CHARS).collect();
+        kept.parse().unwrap_or_else(|_| Self("machine".to_owned()))
+    }
+}
+
+impl FromStr for MachineLabel {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
+        let fits = !text.is_empty() && text.len() <= MAX_LABEL_CHARS && text.chars().all(allowed);
+        let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !fits || !begins || text.starts_with(MachineId::PREFIX) {
+            return Err(ParseIdError::MachineLabel);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for MachineLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+text_form!(MachineLabel);
+
 /// The person or script behind clients: `issuer/name`. The issuer is the relay or hub that
 /// authenticated it, so two issuers can never name one principal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -323,5 +392,26 @@ mod tests {
         for bad in ["", "/", "a/", "/b", "ab", "a/b c", "a/\u{202e}x"] {
             assert!(bad.parse::<Principal>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_machines_label_is_plain_and_host_names_come_near_one() {
+        for good in ["dev", "dev.example.org", "host:work", "1"] {
+            assert!(good.parse::<MachineLabel>().is_ok(), "{good}");
+        }
+        for bad in ["", "a/b", "-x", "m_0011223344556677", "a b", &"x".repeat(33)] {
+            assert!(bad.parse::<MachineLabel>().is_err(), "{bad}");
+        }
+        assert_eq!(MachineLabel::near("my host!").as_str(), "myhost");
+        assert_eq!(MachineLabel::near("???").as_str(), "machine");
+    }
+
+    #[test]
+    fn a_hub_issues_only_client_ids_that_begin_as_its_own() {
+        let hub = HubId::from_bytes([7; 16]);
+        let client = hub.client([1; 8]);
+        assert!(hub.issued(&client));
+        assert!(!HubId::from_bytes([8; 16]).issued(&client));
+        assert!(!hub.issued(&ClientId::from_bytes([1; 16])));
     }
 }

@@ -8,6 +8,7 @@
 //! - [`frame`], [`rpc`] and [`error`]: binary frames, JSON-RPC and its errors between relay and client;
 //! - [`dialect`]: the protocols of other programs, which a relay speaks too;
 //! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked;
+//! - [`http`]: an agent's session over plain HTTP, for programs that know no WebSocket;
 //! - [`agent`]: the events, prompts and commands of coding agents;
 //! - [`mail`]: the bodies of messages between agents;
 //! - [`utc`]: times as text.
@@ -25,6 +26,7 @@ pub mod dialect;
 pub mod error;
 pub mod frame;
 pub mod holder;
+pub mod http;
 pub mod ids;
 pub mod limits;
 pub mod mail;

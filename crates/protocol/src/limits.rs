@@ -21,12 +21,31 @@ pub const MAX_BINARY_FRAME_BYTES: usize = MAX_LONE_FRAME_BYTES + 64;
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Attachments on one connection.
 pub const MAX_CHANNELS_PER_CONNECTION: usize = 256;
+/// Attachments on one link of a hub, of all its clients together.
+pub const MAX_CHANNELS_PER_LINK: usize = 4096;
 /// Connections of one relay.
 pub const MAX_CONNECTIONS: usize = 4096;
 /// Requests of one connection that may wait for their answer; one more is answered `overloaded`.
 pub const MAX_REQUESTS_IN_FLIGHT: usize = 64;
 /// Sessions in one `sync` part, so that a part stays far below a text frame's limit.
 pub const MAX_SESSIONS_PER_SYNC_PART: usize = 64;
+
+// ---- HTTP ----
+
+/// Streams of events over HTTP of one relay; each folds a log and keeps some messages.
+pub const MAX_EVENT_STREAMS: usize = 256;
+/// Bytes of a file that is uploaded; what programs of the same interface allow.
+pub const MAX_UPLOAD_BYTES: usize = 10 * 1024 * 1024;
+/// Bytes of all uploads of one session, so that a forgotten loop does not fill the disk.
+pub const MAX_SESSION_UPLOAD_BYTES: u64 = 256 * 1024 * 1024;
+/// Files that are uploaded to one session.
+pub const MAX_SESSION_UPLOADS: usize = 1000;
+/// Files that go with one message.
+pub const MAX_ATTACHMENTS: usize = 16;
+/// Bytes of text of one answer of messages; of more the newest are given.
+pub const MAX_MESSAGES_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of one message's text as it is shown; of more the beginning is.
+pub const MAX_MESSAGE_TEXT_BYTES: usize = 1024 * 1024;
 
 // ---- sessions ----
 

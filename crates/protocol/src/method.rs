@@ -5,10 +5,13 @@
 
 mod agent;
 mod attach;
+mod git;
 mod hello;
 mod lease;
 mod log;
+mod machine;
 mod mail;
+mod pairing;
 mod relay;
 mod session;
 mod token;
@@ -27,16 +30,28 @@ pub use agent::{
 pub use attach::{
     AttachFrom, AttachParams, AttachResult, AttachRole, AttachStart, Behind, ChannelParams, Role,
 };
-pub use hello::{HelloParams, HelloResult};
+pub use git::{GitChange, GitDiff, GitFile, GitParams, GitResult, WorktreeParams};
+pub use hello::{Acting, HelloParams, HelloResult};
 pub use lease::{LeaseResult, OfferParams, TakeParams};
 pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult, ScrolledLine};
+pub use machine::{
+    HubStatusResult, MachineAccess, MachineAddParams, MachineInfo, MachineInviteParams,
+    MachineListResult, MachineParams, MachineRelay, MachineRenameParams, MachineResult,
+    MachineState,
+};
 pub use mail::{
     ContactDecision, MailContact, MailContactParams, MailContactsResult, MailIdentitiesResult,
     MailIdentity, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
     MailInboxParams, MailInboxResult, MailJob, MailMessage, MailSendParams, MailSession, MailState,
     MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
 };
-pub use relay::{GcParams, GcResult, InstanceInfo, InstanceListResult, RelayStatusResult};
+pub use pairing::{
+    HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
+    PairingListResult,
+};
+pub use relay::{
+    GcParams, GcResult, InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
+};
 pub use session::{
     CreateParams, InputParams, InputResult, RenameParams, ResizeParams, ResumeParams,
     SessionListResult, SessionParams, SessionResult, SignalParams, StopParams,
@@ -146,6 +161,8 @@ methods! {
     SessionScrollback = "session.scrollback", Needs(Scope::Read), ScrollbackParams => ScrollbackResult;
     /// Records of the log, by pages.
     SessionLog = "session.log", Needs(Scope::Read), LogParams => LogResult;
+    /// What changed in a session's directory, as git sees it.
+    SessionGit = "session.git", Needs(Scope::Read), GitParams => GitResult;
     /// What a conversation adds up to.
     AgentView = "agent.view", Needs(Scope::Read), SessionParams => AgentViewResult;
     /// A message to an agent.
@@ -206,6 +223,32 @@ methods! {
     RelayGc = "relay.gc", Needs(Scope::Admin), GcParams => GcResult;
     /// The instances of this machine that the relay knows: at least itself.
     InstanceList = "instance.list", Needs(Scope::Read), Empty => InstanceListResult;
+    /// Make a one-use line that pairs a hub with this relay.
+    PairingInvite = "pairing.invite", Needs(Scope::Admin), PairingInviteParams => PairingInviteResult;
+    /// Pair with a hub by the line that it made, and dial it from now on.
+    PairingJoin = "pairing.join", Needs(Scope::Admin), PairingJoinParams => HubInfo;
+    /// The hubs that are paired with this relay.
+    PairingList = "pairing.list", Needs(Scope::Admin), Empty => PairingListResult;
+    /// End a pairing at once.
+    PairingRevoke = "pairing.revoke", Needs(Scope::Admin), HubNameParams => Empty;
+    /// The machines of a hub.
+    MachineList = "machine.list", Needs(Scope::Read), Empty => MachineListResult;
+    /// Add a machine to a hub.
+    MachineAdd = "machine.add", Needs(Scope::Admin), MachineAddParams => MachineResult;
+    /// Forget a machine; its sessions live on.
+    MachineRemove = "machine.remove", Needs(Scope::Admin), MachineParams => Empty;
+    /// Change a machine's label.
+    MachineRename = "machine.rename", Needs(Scope::Admin), MachineRenameParams => MachineResult;
+    /// Link a machine now, and by itself from now on.
+    MachineConnect = "machine.connect", Needs(Scope::Admin), MachineParams => MachineResult;
+    /// Unlink a machine until `machine.connect`.
+    MachineDisconnect = "machine.disconnect", Needs(Scope::Admin), MachineParams => MachineResult;
+    /// Make a one-use line by which a machine joins that cannot be reached.
+    MachineInvite = "machine.invite", Needs(Scope::Admin), MachineInviteParams => PairingInviteResult;
+    /// What the hub is, and where it listens.
+    HubStatus = "hub.status", Needs(Scope::Read), Empty => HubStatusResult;
+    /// Stop the hub; relays and sessions live on.
+    HubShutdown = "hub.shutdown", Needs(Scope::Admin), Empty => Empty;
 }
 
 /// No parameters, or nothing to say.

@@ -12,7 +12,10 @@ use alloc::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::error::{ErrorCode, RpcError};
+use crate::{
+    error::{ErrorCode, RpcError},
+    method::Acting,
+};
 
 /// A request id: chosen by the peer that asks, returned as it came.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +38,8 @@ pub enum Message {
         method: String,
         /// Parsed by the method's own type.
         params: Option<Box<RawValue>>,
+        /// For whom it is made: member `as`, an [`Acting`](crate::method::Acting).
+        acting: Option<Box<RawValue>>,
     },
     /// Wants no response.
     Notification {
@@ -59,6 +64,8 @@ struct Envelope {
     id: Option<RequestId>,
     method: Option<String>,
     params: Option<Box<RawValue>>,
+    #[serde(rename = "as")]
+    acting: Option<Box<RawValue>>,
     #[serde(default, deserialize_with = "even_null")]
     result: Option<Box<RawValue>>,
     error: Option<RpcError>,
@@ -85,9 +92,11 @@ impl Message {
         if envelope.jsonrpc.as_deref() != Some("2.0") {
             return Err(RpcError::new(ErrorCode::InvalidRequest, "\"jsonrpc\" must be \"2.0\""));
         }
-        let Envelope { id, method, params, result, error, .. } = envelope;
+        let Envelope { id, method, params, acting, result, error, .. } = envelope;
         match (method, id, result, error) {
-            (Some(method), Some(id), None, None) => Ok(Self::Request { id, method, params }),
+            (Some(method), Some(id), None, None) => {
+                Ok(Self::Request { id, method, params, acting })
+            }
             (Some(method), None, None, None) => Ok(Self::Notification { method, params }),
             (None, id, Some(result), None) => Ok(Self::Response { id, outcome: Ok(result) }),
             (None, id, None, Some(error)) => Ok(Self::Response { id, outcome: Err(error) }),
@@ -108,6 +117,8 @@ struct Outgoing<'a, P: Serialize> {
     method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     params: Option<&'a P>,
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    acting: Option<&'a Acting>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a P>,
 }
@@ -121,8 +132,21 @@ pub fn request<P: Serialize>(
     method: &str,
     params: &P,
 ) -> Result<String, serde_json::Error> {
+    request_as(id, method, params, None)
+}
+
+/// The text of a request that a hub makes for one of its clients.
+///
+/// # Errors
+/// As [`request`].
+pub fn request_as<P: Serialize>(
+    id: &RequestId,
+    method: &str,
+    params: &P,
+    acting: Option<&Acting>,
+) -> Result<String, serde_json::Error> {
     let (id, method, params) = (Some(id), Some(method), Some(params));
-    serde_json::to_string(&Outgoing { jsonrpc: "2.0", id, method, params, result: None })
+    serde_json::to_string(&Outgoing { jsonrpc: "2.0", id, method, params, acting, result: None })
 }
 
 /// The text of a notification.
@@ -131,7 +155,8 @@ pub fn request<P: Serialize>(
 /// As [`request`].
 pub fn notification<P: Serialize>(method: &str, params: &P) -> Result<String, serde_json::Error> {
     let (method, params) = (Some(method), Some(params));
-    serde_json::to_string(&Outgoing { jsonrpc: "2.0", id: None, method, params, result: None })
+    let rest = Outgoing { jsonrpc: "2.0", id: None, method, params, acting: None, result: None };
+    serde_json::to_string(&rest)
 }
 
 /// The text of a successful response.
@@ -140,7 +165,8 @@ pub fn notification<P: Serialize>(method: &str, params: &P) -> Result<String, se
 /// As [`request`].
 pub fn response<R: Serialize>(id: &RequestId, result: &R) -> Result<String, serde_json::Error> {
     let (id, result) = (Some(id), Some(result));
-    serde_json::to_string(&Outgoing { jsonrpc: "2.0", id, method: None, params: None, result })
+    let rest = Outgoing { jsonrpc: "2.0", id, method: None, params: None, acting: None, result };
+    serde_json::to_string(&rest)
 }
 
 /// The text of an error response; without an id when the request's could not be read.

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    agent::{AgentEvent, Vendor},
+    agent::{AgentEvent, PromptId, PromptState, Vendor},
     error::RpcError,
     ids::{
-        Channel, Epoch, Generation, Incarnation, InputNumber, Label, LogId, Out, RelayId, Rev, Seq,
-        SessionId,
+        Channel, Epoch, Generation, Incarnation, InputNumber, Label, LogId, MachineId,
+        MachineLabel, Out, RelayId, Rev, Seq, SessionId,
     },
+    method::{MachineInfo, PromptInfo},
     record::{ExitStatus, LeaseState, LeftProcess, Owner, SessionKind, TerminalSize},
 };
 
@@ -167,6 +168,22 @@ pub struct SessionInfo {
     /// What the agent is and has, in an agent's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentInfo>,
+    /// On which machine, as a hub sees it; a relay says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<OnMachine>,
+}
+
+/// On which machine a session is, as a hub sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OnMachine {
+    /// The machine.
+    pub machine: MachineId,
+    /// Its name.
+    pub label: MachineLabel,
+    /// Set while the hub has no link: everything else is what was last known. Microseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreachable_since: Option<u64>,
 }
 
 /// `sync`: the whole view, after `hello` with `watch` and whenever `rev` jumped.
@@ -185,6 +202,29 @@ pub struct Sync {
     pub last: bool,
     /// The sessions of this part.
     pub sessions: Vec<SessionInfo>,
+    /// All machines of a hub, in the first part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<MachineInfo>,
+}
+
+/// `machine.changed`: a machine of a hub is new or changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MachineChanged {
+    /// The view's number with this change.
+    pub rev: Rev,
+    /// The machine as it is now.
+    pub machine: MachineInfo,
+}
+
+/// `machine.removed`: a machine is gone from the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MachineRemoved {
+    /// The view's number with this change.
+    pub rev: Rev,
+    /// The machine.
+    pub machine: MachineId,
 }
 
 /// `session.changed`: a new or changed session.
@@ -217,6 +257,29 @@ pub struct LeaseChanged {
     pub session: SessionId,
     /// The lease.
     pub lease: LeaseView,
+}
+
+/// `prompt.opened`: an agent asks a human. Open prompts follow each `sync`, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PromptOpened {
+    /// The view's number with this change.
+    pub rev: Rev,
+    /// The prompt, and whose it is.
+    pub prompt: PromptInfo,
+}
+
+/// `prompt.settled`: a prompt cannot be answered any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PromptSettled {
+    /// The view's number with this change.
+    pub rev: Rev,
+    /// The prompt; its session is a part of its id.
+    pub prompt: PromptId,
+    /// What became of it: who answered, or why nobody can.
+    #[serde(flatten)]
+    pub state: PromptState,
 }
 
 /// `session.event`: a record other than output, in its place in a channel's stream.
@@ -280,6 +343,14 @@ pub mod notify {
     pub const SESSION_REMOVED: &str = "session.removed";
     /// [`super::LeaseChanged`].
     pub const LEASE_CHANGED: &str = "lease.changed";
+    /// [`super::MachineChanged`].
+    pub const MACHINE_CHANGED: &str = "machine.changed";
+    /// [`super::MachineRemoved`].
+    pub const MACHINE_REMOVED: &str = "machine.removed";
+    /// [`super::PromptOpened`].
+    pub const PROMPT_OPENED: &str = "prompt.opened";
+    /// [`super::PromptSettled`].
+    pub const PROMPT_SETTLED: &str = "prompt.settled";
     /// [`super::SessionEvent`].
     pub const SESSION_EVENT: &str = "session.event";
     /// [`super::AgentEvents`].

@@ -3,7 +3,11 @@
 //! How a session talks to one is in [`crate::session`], what a vendor's lines mean in
 //! `quarterdeck-agents`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use quarterdeck_agents::launch::{self, Home};
 use quarterdeck_protocol::{
@@ -147,7 +151,7 @@ pub(crate) fn prepare(
         mail_tools: if profile.without_mail { Vec::new() } else { mail_tools.to_vec() },
     };
     let launch::Launch { argv, env_names, env, home } = launch::launch(&start, command);
-    let body = RawJson::from_value(&start).map_err(|_| internal())?;
+    let note = note(&start)?;
     let mut defaults: Variables =
         env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     defaults.extend(profile.env.clone());
@@ -156,7 +160,7 @@ pub(crate) fn prepare(
     }
     Ok(AgentLaunch {
         argv,
-        note: Note { topic: topic::START.to_owned(), body },
+        note,
         allowed: [env_names, &COMMON_VARIABLES[..]].concat(),
         defaults,
         home,
@@ -164,7 +168,45 @@ pub(crate) fn prepare(
     })
 }
 
+fn note(start: &AgentStart) -> Result<Note, RpcError> {
+    let body = RawJson::from_value(start).map_err(|_| internal())?;
+    Ok(Note { topic: topic::START.to_owned(), body })
+}
+
+/// Whether the vendor has anything of a conversation that is to be resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum History {
+    /// It has, or whoever asks for it says so.
+    Written,
+    /// No turn of it has ended: its program may have been killed before it wrote anything down.
+    Doubtful,
+}
+
 impl AgentLaunch {
+    /// A conversation of which nothing was written down cannot be resumed: it is begun, under the same id.
+    pub(crate) async fn begin_unwritten(
+        mut self,
+        env: &Variables,
+        command: &[String],
+    ) -> Result<Self, RpcError> {
+        let Resume::Resume { vendor_session } = &self.start.resume else { return Ok(self) };
+        let (id, home) = (vendor_session.clone(), env.get("HOME").map(PathBuf::from));
+        let moved = self.home.variable.and_then(|name| env.get(name)).map(PathBuf::from);
+        let below = home.zip(self.home.below_home).map(|(home, below)| home.join(below));
+        let (Vendor::Claude, Some(place)) = (self.start.vendor, moved.or(below)) else {
+            return Ok(self);
+        };
+        let looked = tokio::task::spawn_blocking(move || claude_has(&place, &id)).await;
+        if looked.map_err(|_| internal())? {
+            return Ok(self);
+        }
+        self.start.vendor_session = self.vendor_session().map(str::to_owned);
+        self.start.resume = Resume::New;
+        self.argv = launch::launch(&self.start, command).argv;
+        self.note = note(&self.start)?;
+        Ok(self)
+    }
+
     /// What of a client's environment the agent may have.
     pub(crate) fn of_client(&self, client: &Variables) -> Variables {
         let allowed = |name: &str| self.allowed.iter().any(|pattern| fits(pattern, name));
@@ -190,15 +232,11 @@ impl AgentLaunch {
             tracing::warn!(%error, "no directory for locks");
             RpcError::new(ErrorCode::Storage, "the conversation cannot be locked")
         })?;
-        let plain = |text: &str| -> String {
-            let fits = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-            text.chars().take(MAX_LOCK_ID_CHARS).map(fits).collect()
-        };
         // one home per vendor is the rule; another one has conversations of its own
-        let moved = self.home.variable.and_then(|name| env.get(name)).map(|home| plain(home));
+        let moved = self.home.variable.and_then(|name| env.get(name)).map(|home| plain_id(home));
         let vendor = format!("{:?}", self.start.vendor).to_lowercase();
         let home = moved.map_or_else(String::new, |home| format!("@{home}"));
-        let name = format!("{vendor}-{}{home}", plain(id));
+        let name = format!("{vendor}-{}{home}", plain_id(id));
         let name: String = name.chars().take(240).collect();
         Ok(directory.join(name).to_str().map(str::to_owned))
     }
@@ -228,6 +266,19 @@ pub(crate) fn random_uuid() -> Result<String, RpcError> {
         text.push_str(&format!("{byte:02x}"));
     }
     Ok(text)
+}
+
+/// Whether Claude Code has a conversation: a file named by it, below a directory per project.
+fn claude_has(home: &Path, id: &str) -> bool {
+    let projects = fs::read_dir(home.join("projects")).into_iter().flatten().flatten();
+    let file = format!("{}.jsonl", plain_id(id));
+    projects.map(|project| project.path().join(&file)).any(|file| file.is_file())
+}
+
+/// An id as a part of a path.
+fn plain_id(text: &str) -> String {
+    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    text.chars().take(MAX_LOCK_ID_CHARS).map(fits).collect()
 }
 
 /// `NAME=VALUE` lines of a private file; read at each start, recorded nowhere.

@@ -1,10 +1,11 @@
 //! The methods of the wire: one function each, in the file of its family.
 
-mod agent;
+pub(crate) mod agent;
 mod lease;
 mod mail;
+mod pairing;
 mod relay;
-mod session;
+pub(crate) mod session;
 mod token;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::{
     session::{LeaseCaller, SessionHandle},
 };
 
+pub(crate) use agent::allow;
 pub(crate) use relay::{random_session_id, status};
 
 /// Runs a method. The caller has said hello (or says it now) and has the method's scope.
@@ -73,6 +75,9 @@ pub(crate) async fn call(
         }
         N::SessionLog => {
             typed::<m::SessionLog>(id, params, async |p| session::log(c, p).await).await
+        }
+        N::SessionGit => {
+            typed::<m::SessionGit>(id, params, async |p| session::git(c, &p).await).await
         }
         N::AgentView => typed::<m::AgentView>(id, params, async |p| agent::view(c, &p).await).await,
         N::AgentPrompt => {
@@ -142,13 +147,35 @@ pub(crate) async fn call(
         }
         N::RelayGc => typed::<m::RelayGc>(id, params, async |p| relay::gc(c, p).await).await,
         N::InstanceList => {
-            typed::<m::InstanceList>(id, params, async |_| Ok(relay::instances(c))).await
+            typed::<m::InstanceList>(id, params, async |_| relay::instances(c).await).await
+        }
+        N::PairingInvite => {
+            typed::<m::PairingInvite>(id, params, async |p| pairing::invite(c, p)).await
+        }
+        N::PairingJoin => {
+            typed::<m::PairingJoin>(id, params, async |p| pairing::join(c, p).await).await
+        }
+        N::PairingList => typed::<m::PairingList>(id, params, async |_| Ok(pairing::list(c))).await,
+        N::PairingRevoke => {
+            typed::<m::PairingRevoke>(id, params, async |p| pairing::revoke(c, &p)).await
+        }
+        N::MachineList
+        | N::MachineAdd
+        | N::MachineRemove
+        | N::MachineRename
+        | N::MachineConnect
+        | N::MachineDisconnect
+        | N::MachineInvite
+        | N::HubStatus
+        | N::HubShutdown => {
+            let message = format!("{} is asked of a hub; this is a relay", method.word());
+            Err(RpcError::new(ErrorCode::MethodNotFound, message).hint("start a hub: qd up"))
         }
     }
 }
 
 /// The session that a word names, if the caller may know of it.
-fn find(c: &Connection, word: &str) -> Result<Arc<SessionHandle>, RpcError> {
+pub(crate) fn find(c: &Connection, word: &str) -> Result<Arc<SessionHandle>, RpcError> {
     c.context.registry.resolve(word, |session| c.caller.sees(session))
 }
 
@@ -158,6 +185,6 @@ fn identity(c: &Connection) -> Result<Owner, RpcError> {
     c.identity().ok_or_else(missing)
 }
 
-fn lease_caller(c: &Connection) -> Result<LeaseCaller, RpcError> {
+pub(crate) fn lease_caller(c: &Connection) -> Result<LeaseCaller, RpcError> {
     Ok(LeaseCaller { client: identity(c)?, standing: c.caller.standing() })
 }

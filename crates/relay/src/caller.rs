@@ -3,7 +3,7 @@
 use quarterdeck_core::lease::Standing;
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
-    ids::{Principal, SessionId},
+    ids::{HubId, Principal, SessionId},
     method::{Access, MethodName},
     scope::Scope,
 };
@@ -29,6 +29,27 @@ pub(crate) enum Via {
     },
     /// Over the network with a bearer token.
     Network,
+    /// A hub that proved its key.
+    Hub {
+        /// Which.
+        hub: HubId,
+        /// Whether it may act for its clients.
+        delegate: Delegation,
+    },
+    /// A client of a hub, which makes this request for it.
+    Delegated {
+        /// Which hub.
+        hub: HubId,
+    },
+}
+
+/// Whether a hub may make requests for its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delegation {
+    /// It may.
+    Granted,
+    /// Everything that it does, it does itself.
+    None,
 }
 
 impl Caller {
@@ -78,7 +99,10 @@ impl Caller {
     pub(crate) const fn inside(&self) -> Option<SessionId> {
         match self.via {
             Via::Local { origin: Origin::Inside(session) } => Some(session),
-            Via::Local { origin: Origin::Outside | Origin::Unknown } | Via::Network => None,
+            Via::Local { origin: Origin::Outside | Origin::Unknown }
+            | Via::Network
+            | Via::Hub { .. }
+            | Via::Delegated { .. } => None,
         }
     }
 
@@ -97,7 +121,10 @@ impl Caller {
                 "this may attach a session to itself: the calling process could not be looked at",
                 "attach from a process of this machine that lives as long as its connection",
             ),
-            Via::Local { origin: Origin::Inside(_) | Origin::Outside } | Via::Network => {
+            Via::Local { origin: Origin::Inside(_) | Origin::Outside }
+            | Via::Network
+            | Via::Hub { .. }
+            | Via::Delegated { .. } => {
                 return Ok(());
             }
         };

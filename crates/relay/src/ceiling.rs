@@ -33,8 +33,8 @@ use command::Allowed;
 
 /// Bytes of one word or variable with its end: the kernel refuses longer ones (`MAX_ARG_STRLEN`).
 pub const MAX_STRING_BYTES: usize = 128 * 1024 - 1;
-/// Characters of a request id.
-pub const MAX_REQUEST_ID_CHARS: usize = 64;
+/// Characters of a request id: a dialect puts a client, and what its user calls a session, into one.
+pub const MAX_REQUEST_ID_CHARS: usize = 128;
 /// Size of a terminal that nobody gave one.
 pub const DEFAULT_SIZE: TerminalSize = TerminalSize { cols: 80, rows: 24, xpixel: 0, ypixel: 0 };
 

@@ -52,6 +52,10 @@ pub struct DialectConfig {
     pub listen: Option<SocketAddr>,
     /// What its clients may start, of what everyone may.
     pub ceiling: Option<Ceiling>,
+    /// The agent that is started for clients that cannot name one; none = `claude`.
+    pub agent: Option<String>,
+    /// Where it works; none = the home directory.
+    pub cwd: Option<PathBuf>,
 }
 
 /// What sessions may be, whoever asks.

@@ -2,7 +2,11 @@
 //! answers and view need, in turns.
 //!
 //! Reading never waits for writing. A channel sends at most 16 KiB while another one waits.
+//!
+//! A hub's connection carries many clients: a request that names one is made by a [`Connection`] of its
+//! own ([`acting`]), which shares everything with the hub's but who is asking.
 
+mod acting;
 pub(crate) mod alive;
 pub(crate) mod channel;
 pub(crate) mod outbox;
@@ -18,17 +22,18 @@ use std::{
     },
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message};
 use bytes::Bytes;
 use futures_util::{
-    FutureExt as _, StreamExt as _,
+    FutureExt as _, Sink, Stream, StreamExt as _,
     stream::{FuturesUnordered, SplitStream},
 };
 use quarterdeck_protocol::{
     frame::{Body, Frame},
-    ids::Channel,
+    ids::{Channel, HubId},
     limits::{
-        MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES, MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
+        MAX_CHANNELS_PER_CONNECTION, MAX_CHANNELS_PER_LINK, MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES,
+        MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
     },
     record::Owner,
     rpc,
@@ -49,15 +54,30 @@ pub(crate) struct Connection {
     pub(crate) context: Arc<Context>,
     pub(crate) caller: Caller,
     pub(crate) outbox: Arc<Outbox>,
-    channels: Mutex<BTreeMap<Channel, ChannelStream>>,
+    channels: Arc<Mutex<BTreeMap<Channel, ChannelStream>>>,
     /// Set by `hello`.
     identity: Mutex<Option<Owner>>,
-    view: Mutex<view::View>,
-    last_channel: AtomicU32,
+    /// The hub that this is, if it may act for its clients.
+    delegate: Mutex<Option<HubId>>,
+    view: Arc<Mutex<view::View>>,
+    last_channel: Arc<AtomicU32>,
     /// What follows the answer that is being made.
-    afterwards: Mutex<Vec<Afterwards>>,
+    afterwards: Arc<Mutex<Vec<Afterwards>>>,
     /// Messages received and frames sent: signs that the link moves.
-    moved: AtomicU64,
+    moved: Arc<AtomicU64>,
+}
+
+/// A WebSocket, whoever dialled it.
+pub(crate) trait Socket:
+    Stream<Item = Result<Message, axum::Error>> + Sink<Message, Error = axum::Error> + Send + Unpin
+{
+}
+impl<S> Socket for S where
+    S: Stream<Item = Result<Message, axum::Error>>
+        + Sink<Message, Error = axum::Error>
+        + Send
+        + Unpin
+{
 }
 
 /// What follows an answer once it is queued.
@@ -92,21 +112,12 @@ pub(crate) mod close {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
+pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: impl Socket) {
     context.metrics.connections_accepted.increment();
     let gauge = Arc::clone(&context);
     let _counted = gauge.metrics.connections.enter();
-    let connection = Arc::new(Connection {
-        context,
-        caller,
-        outbox: Arc::default(),
-        channels: Mutex::default(),
-        identity: Mutex::default(),
-        view: Mutex::default(),
-        last_channel: AtomicU32::new(0),
-        afterwards: Mutex::default(),
-        moved: AtomicU64::new(0),
-    });
+    let _link = crate::hubs::count(&gauge, &caller);
+    let connection = Arc::new(Connection::new(context, caller));
     let (mut sink, stream) = socket.split();
     let shutdown = connection.context.shutdown.clone();
     let end = tokio::select! {
@@ -136,7 +147,24 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
 }
 
 impl Connection {
-    async fn read(self: &Arc<Self>, mut stream: SplitStream<WebSocket>) -> End {
+    /// A connection that has said nothing yet; also of a caller without a WebSocket.
+    pub(crate) fn new(context: Arc<Context>, caller: Caller) -> Self {
+        let delegate = acting::proved(&caller);
+        Self {
+            context,
+            caller,
+            outbox: Arc::default(),
+            channels: Arc::default(),
+            identity: Mutex::default(),
+            delegate: Mutex::new(delegate),
+            view: Arc::default(),
+            last_channel: Arc::default(),
+            afterwards: Arc::default(),
+            moved: Arc::default(),
+        }
+    }
+
+    async fn read(self: &Arc<Self>, mut stream: SplitStream<impl Socket>) -> End {
         let mut requests = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -182,8 +210,11 @@ impl Connection {
                 if input.len() > MAX_INPUT_BYTES {
                     return Some(End::Violation(close::INVALID, "input frame too large"));
                 }
-                let client = self.identity().map(|owner| owner.client)?;
-                let session = self.channels().get(&channel).map(|c| Arc::clone(&c.session))?;
+                let (session, client) = {
+                    let channels = self.channels();
+                    let attached = channels.get(&channel)?;
+                    (Arc::clone(&attached.session), attached.client?)
+                };
                 let bytes = bytes.slice_ref(input);
                 let outbox = Arc::clone(&self.outbox);
                 let input = InputCommand { client, channel, outbox, epoch, n, bytes };
@@ -319,17 +350,24 @@ impl Connection {
         }
     }
 
-    pub(crate) fn open_channels(&self) -> usize {
-        self.channels().len()
+    /// Whether another attachment fits, of this client and of all that share a hub's link.
+    pub(crate) fn has_room(&self) -> bool {
+        let client = self.identity().map(|owner| owner.client);
+        let channels = self.channels();
+        let of_client = channels.values().filter(|stream| stream.client == client).count();
+        of_client < MAX_CHANNELS_PER_CONNECTION && channels.len() < MAX_CHANNELS_PER_LINK
     }
 
     pub(crate) fn allocate_channel(&self) -> Channel {
         Channel(self.last_channel.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Forgets a channel; its session.
+    /// Forgets a channel of this client; its session.
     pub(crate) fn close_channel(&self, channel: Channel) -> Option<Arc<SessionHandle>> {
-        self.channels().remove(&channel).map(|stream| stream.session)
+        let client = self.identity().map(|owner| owner.client);
+        let mut channels = self.channels();
+        channels.get(&channel).filter(|stream| stream.client == client)?;
+        channels.remove(&channel).map(|stream| stream.session)
     }
 
     pub(crate) fn identity(&self) -> Option<Owner> {
@@ -343,7 +381,7 @@ impl Connection {
     /// Ends an attachment whose log cannot be read.
     fn give_up(&self, channel: Channel) {
         let Some(stream) = self.channels().remove(&channel) else { return };
-        if let Some(client) = self.identity().map(|owner| owner.client) {
+        if let Some(client) = stream.client {
             let outbox = Arc::clone(&self.outbox);
             stream.session.try_tell(Command::Detach { client, channel, outbox });
         }
@@ -351,8 +389,8 @@ impl Connection {
 
     async fn detach_all(&self) {
         let channels = std::mem::take(&mut *self.channels());
-        let Some(client) = self.identity().map(|owner| owner.client) else { return };
         for (channel, stream) in channels {
+            let Some(client) = stream.client else { continue };
             let outbox = Arc::clone(&self.outbox);
             // a removed session has no attachments left
             let _ = stream.session.tell(Command::Detach { client, channel, outbox }).await;

@@ -2,25 +2,30 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use quarterdeck_core::lockout::Lockout;
-use quarterdeck_crypto::TicketKey;
+use quarterdeck_access::pairings::Pairings;
+use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
+use quarterdeck_crypto::{RelayKey, TicketKey};
 use quarterdeck_holder::zygote::Zygote;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId},
+    method::HubTerms,
 };
 use rustix::process::{Pid, Resource, Rlimit};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ceiling::CheckedCeiling,
     clock,
     config::RelayConfig,
+    dialect::{myagent::room::Rooms, places::Places},
+    hubs::Hubs,
     instance::InstanceDir,
     journal::{Event, Journal},
     mail::Mail,
@@ -36,6 +41,8 @@ use crate::{
 pub(crate) struct Context {
     /// Where everything is.
     pub directory: InstanceDir,
+    /// Where relays announce their instances.
+    pub announcements: Option<PathBuf>,
     /// Ceiling and limits.
     pub config: RelayConfig,
     /// How long an owner may be away.
@@ -44,6 +51,14 @@ pub(crate) struct Context {
     pub relay_id: RelayId,
     /// What its clients' tickets are made with.
     pub ticket_key: TicketKey,
+    /// Its key: what it is to hubs.
+    pub key: RelayKey,
+    /// Hubs that are paired with it.
+    pub pairings: Pairings,
+    /// Codes by which others may be, with what each gives.
+    pub invitations: Mutex<Invitations<HubTerms>>,
+    /// Links of hubs, and those that this relay dials.
+    pub hubs: Hubs,
     /// Its life.
     pub generation: Generation,
     /// Host name.
@@ -78,6 +93,12 @@ pub(crate) struct Context {
     pub ceiling: CheckedCeiling,
     /// What clients of a dialect may start besides; none = no less than everyone.
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
+    /// Streams of events over HTTP that there may be.
+    pub streams: Arc<Semaphore>,
+    /// Which connections of the dialect `myagent` may write.
+    pub rooms: Rooms,
+    /// How far clients of dialects have seen conversations.
+    pub dialect_places: Places,
     /// The user that programs run as, found out at first need.
     pub home: tokio::sync::OnceCell<Arc<Home>>,
     /// Starts holders.

@@ -11,28 +11,33 @@ use std::{
     time::Duration,
 };
 
+use quarterdeck_access::pairings::Pairings;
 use quarterdeck_core::lockout::Lockout;
-use quarterdeck_crypto::{RelayKey, Seed};
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
+    limits::MAX_EVENT_STREAMS,
     method::RelayStatusResult,
 };
 use quarterdeck_transport::{
     server::{BindError, ListenSecurity as BoundSecurity, Listener},
     tls::{ClientAuth, ServerIdentity, ServerTls},
 };
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    RelayError, RelayOptions, api,
+    RelayError, RelayOptions, api, catalogue,
     ceiling::CheckedCeiling,
     clock, collector,
     config::{Ceiling, DialectConfig},
     context::{Context, Launcher},
+    dialect::{myagent::room::Rooms, places::Places},
     files,
+    hubs::{self, Hubs},
+    instance::{InstanceDir, RelayRecord, record::RECORD_SCHEMA},
     journal::{Event, Journal},
-    lock::{self, RelayRecord},
+    keys, lock,
     mail::{self, Mail},
     metrics::Metrics,
     options::{Listen, ListenSecurity},
@@ -59,15 +64,16 @@ pub async fn run(
 ) -> Result<(), RelayError> {
     // the holders know their relay by this name; see `quarterdeck_holder`'s process table
     let _ = rustix::thread::set_name(c"qd-relay");
-    let lock = lock::acquire(&options.directory).await?;
+    let lock = acquire(&options.directory).await?;
     let listeners = bind(&options).await?;
     let (mail, deliveries) = open_mail(&options)?;
     let context = build_context(&options, &listeners, mail, shutdown.clone())?;
     adopt_sessions(&context);
-    write_record(&context);
+    write_record(&context, &options);
     for (listener, wire) in listeners.all {
         context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
+    hubs::dial_all(&context);
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
     context.tasks.spawn(mail::run_courier(Arc::clone(&context), deliveries));
@@ -98,8 +104,25 @@ async fn stop(context: &Context) {
     let _ = std::fs::remove_file(context.directory.socket());
 }
 
-fn write_record(context: &Context) {
-    let record = RelayRecord { pid: std::process::id(), listening: context.listening.clone() };
+async fn acquire(directory: &InstanceDir) -> Result<File, RelayError> {
+    let lock = lock::acquire(&directory.lock(), &directory.record()).await;
+    let lock = lock.map_err(|error| RelayError::of_lock(error, directory.name()))?;
+    files::private_directory(&directory.sessions())
+        .map_err(|error| RelayError::Files(Box::new(error)))?;
+    Ok(lock)
+}
+
+fn write_record(context: &Context, options: &RelayOptions) {
+    let record = RelayRecord {
+        schema: RECORD_SCHEMA,
+        id: Some(context.relay_id),
+        pid: std::process::id(),
+        listening: context.listening.clone(),
+        flags: options.flags.clone(),
+        cwd: options.started_in.as_ref().map(|directory| directory.display().to_string()),
+        started_at: Some(context.started_at),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    };
     let written = serde_json::to_vec(&record).map(|text| {
         if let Err(error) = files::write_private(&context.directory.record(), &text) {
             tracing::warn!(%error, "relay.json not written");
@@ -107,6 +130,11 @@ fn write_record(context: &Context) {
     });
     if written.is_err() {
         tracing::warn!("relay.json not written");
+    }
+    if let Some(announcements) = &context.announcements
+        && let Err(error) = catalogue::announce(announcements, &context.directory, context.relay_id)
+    {
+        tracing::warn!(%error, "other base directories will not find this instance");
     }
 }
 
@@ -133,22 +161,6 @@ fn raise_generation(options: &RelayOptions) -> Result<Generation, RelayError> {
         Ok(next)
     };
     raise().map_err(|source| RelayError::Storage { path: path.clone(), source })
-}
-
-fn load_key(options: &RelayOptions) -> Result<RelayKey, RelayError> {
-    let path = options.directory.key();
-    let refused = |error| RelayError::Files(Box::new(error));
-    let storage =
-        |text: &str| RelayError::Storage { path: path.clone(), source: io::Error::other(text) };
-    if let Some(bytes) = files::read_private(&path, 64).map_err(refused)? {
-        let seed: [u8; 32] =
-            bytes.try_into().map_err(|_| storage("the key has not 32 bytes; it was changed"))?;
-        return Ok(RelayKey::from_seed(&Seed::from_bytes(seed)));
-    }
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|_| storage("the system gives no random bytes"))?;
-    files::write_private(&path, &seed).map_err(refused)?;
-    Ok(RelayKey::from_seed(&Seed::from_bytes(seed)))
 }
 
 struct Listeners {
@@ -248,10 +260,12 @@ fn build_context(
 ) -> Result<Arc<Context>, RelayError> {
     let directory = &options.directory;
     let generation = raise_generation(options)?;
-    let key = load_key(options)?;
+    let key = keys::load_or_make(&directory.key())?;
     let relay_id = RelayId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.tokens(), relay_id)
         .map_err(|error| RelayError::Tokens(Box::new(error)))?;
+    let pairings =
+        Pairings::open(&directory.hubs()).map_err(|error| RelayError::Pairings(Box::new(error)))?;
     let check = |ceiling: &Ceiling| {
         CheckedCeiling::new(ceiling).map_err(|error| RelayError::Config(error.to_string()))
     };
@@ -265,13 +279,18 @@ fn build_context(
         .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
     Ok(Arc::new(Context {
         directory: directory.clone(),
+        announcements: options.announcements.clone(),
         config: options.config.clone(),
         grace: Duration::from_secs(options.config.network.lease_grace_s),
         relay_id,
         ticket_key: key.ticket_key(),
+        key,
+        pairings,
+        invitations: Mutex::default(),
+        hubs: Hubs::default(),
         generation,
         machine: machine_name(),
-        user: user_name(),
+        user: quarterdeck_access::user_name(),
         started_at: clock::wall_micros(),
         listening: listeners.names.clone(),
         pin: listeners.pin.clone(),
@@ -286,6 +305,9 @@ fn build_context(
         metrics: Metrics::default(),
         ceiling,
         dialect_ceilings,
+        streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+        rooms: Rooms::default(),
+        dialect_places: Places::default(),
         home: tokio::sync::OnceCell::new(),
         launcher: Launcher::new(options.zygote.clone()),
         tasks: TaskTracker::new(),
@@ -313,13 +335,4 @@ fn adopt_sessions(context: &Arc<Context>) {
 
 fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// Name of the user that the relay runs as, or its number.
-fn user_name() -> String {
-    let uid = rustix::process::geteuid().as_raw();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let own = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
-    let name = passwd.lines().find(own).and_then(|line| line.split(':').next());
-    name.map_or_else(|| format!("uid{uid}"), str::to_owned)
 }

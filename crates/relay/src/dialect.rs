@@ -6,6 +6,8 @@
 //! dialect is a variant of [`Dialect`], its types beside those of agor, and a file here.
 
 mod agor;
+pub(crate) mod myagent;
+pub(crate) mod places;
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use axum::{
         State,
         ws::{WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use quarterdeck_protocol::dialect::{self as wire, Dialect};
@@ -34,6 +36,10 @@ async fn upgrade(
     headers: HeaderMap,
     ws: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    if dialect == Dialect::Myagent && !headers.contains_key(header::UPGRADE) {
+        // so its clients tell this server from others
+        return (StatusCode::NOT_FOUND, "myagent remote websocket endpoint").into_response();
+    }
     let Peer::Tcp { address, .. } = peer else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -62,21 +68,27 @@ async fn serve(dialect: Dialect, context: Arc<Context>, caller: Caller, socket: 
     let _counted = gauge.metrics.connections.enter();
     match dialect {
         Dialect::Agor => agor::serve(context, caller, socket).await,
+        Dialect::Myagent => myagent::serve(context, caller, socket).await,
     }
 }
 
 const fn max_message_bytes(dialect: Dialect) -> usize {
     match dialect {
         Dialect::Agor => wire::agor::MAX_MESSAGE_BYTES,
+        Dialect::Myagent => wire::myagent::MAX_MESSAGE_BYTES,
     }
 }
 
 /// A refusal in the words that the dialect's clients know.
 fn spell_refusal(dialect: Dialect, mut refusal: Response) -> Response {
     if refusal.status() == StatusCode::UNAUTHORIZED {
-        *refusal.body_mut() = match dialect {
-            Dialect::Agor => "Invalid token".into(),
-        };
+        match dialect {
+            Dialect::Agor => *refusal.body_mut() = "Invalid token".into(),
+            Dialect::Myagent => {
+                let realm = HeaderValue::from_static("Bearer realm=\"myagent-remote\"");
+                refusal.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
+            }
+        }
     }
     refusal
 }

@@ -3,22 +3,25 @@
 //! A relay can be killed at any moment: the truth is in the sessions' logs, which their holders
 //! write. It owns no PTY and no child but the holders' zygote. In the order in which a request goes:
 //!
-//! - [`daemon`]: a relay's life; [`lock`]: one per instance; [`options`], [`config`], [`instance`]: what
-//!   it is given;
-//! - [`web`]: listeners, HTTP, who is let in; [`tokens`], [`peer`], [`caller`]: how that is proved;
-//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods;
+//! - [`daemon`]: a relay's life; [`options`], [`config`]: what it is given; `quarterdeck-access` has the
+//!   instance's directory, its lock, private files, tokens, pairings and the journal;
+//! - [`web`]: listeners, HTTP, who is let in; [`caller`]: how that is proved;
+//! - [`connection`]: one client: frames in, turns out; [`api`]: the methods; [`http`]: the same without
+//!   a WebSocket;
+//! - [`hubs`]: hubs' links, and those that this relay dials itself;
 //! - [`dialect`]: other programs' protocols, on listeners of their own;
+//! - [`watch`]: an agent's conversation for those who tell of it in a form of their own;
 //! - [`registry`]: all sessions and the number of their view;
 //! - [`session`]: the task of one session, its link to the holder, its tail;
 //! - [`agent`]: which agents there are, and how they are started;
 //! - [`screens`]: the terminal models, on a thread of their own;
-//! - [`collector`], [`journal`], [`metrics`], [`files`]: what keeps house.
+//! - [`collector`], [`metrics`]: what keeps house.
 
 mod agent;
 mod api;
 mod caller;
+pub mod catalogue;
 pub mod ceiling;
-mod clock;
 mod collector;
 pub mod config;
 mod connection;
@@ -27,23 +30,22 @@ mod daemon;
 mod dialect;
 pub mod environment;
 pub mod error;
-pub mod files;
-pub mod instance;
-pub mod journal;
-mod lock;
+mod git;
+mod http;
+mod hubs;
 mod mail;
 pub mod metrics;
 pub mod options;
-pub mod peer;
 mod program;
 mod registry;
 mod screens;
 mod session;
 pub mod ssh_agent;
-pub mod tokens;
+mod watch;
 mod web;
+
+use quarterdeck_access::{clock, files, instance, journal, keys, lock, peer, tokens};
 
 pub use daemon::run;
 pub use error::RelayError;
-pub use lock::RelayRecord;
 pub use options::RelayOptions;

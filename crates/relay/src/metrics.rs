@@ -1,69 +1,12 @@
 //! Counters of a relay, and their text for Prometheus (text exposition format 0.0.4).
-//!
-//! Every value is one relaxed atomic: a reader may see two of them from different moments, which is
-//! what a scrape means anyway.
 
-use std::{
-    fmt::Write,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::fmt::Write;
 
+use quarterdeck_access::count::{Counter, Gauge};
 use quarterdeck_protocol::{error::ErrorCode, session::SessionState};
 
 /// The `Content-Type` of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// One more.
-    pub fn increment(&self) {
-        self.add(1);
-    }
-    /// `amount` more.
-    pub fn add(&self, amount: u64) {
-        self.0.fetch_add(amount, Relaxed);
-    }
-    /// How many by now.
-    #[must_use]
-    pub fn value(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-/// A number that goes up and down.
-#[derive(Debug, Default)]
-pub struct Gauge(AtomicU64);
-
-impl Gauge {
-    /// It is `value` now.
-    pub fn set(&self, value: u64) {
-        self.0.store(value, Relaxed);
-    }
-    /// What it is.
-    #[must_use]
-    pub fn value(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-    /// One more, until the returned guard is dropped.
-    #[must_use]
-    pub fn enter(&self) -> Entered<'_> {
-        self.0.fetch_add(1, Relaxed);
-        Entered(self)
-    }
-}
-
-/// One of what a [`Gauge`] counts.
-#[derive(Debug)]
-pub struct Entered<'a>(&'a Gauge);
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Relaxed);
-    }
-}
 
 /// States of sessions that a relay can see, in the order of the text.
 const STATES: [&str; 7] = ["starting", "running", "waiting", "idle", "stalled", "exited", "lost"];

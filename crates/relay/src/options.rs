@@ -17,6 +17,12 @@ pub struct RelayOptions {
     pub dialects: Vec<(Dialect, Listen)>,
     /// Ceiling and limits.
     pub config: RelayConfig,
+    /// The flags that it was started with, for the relay that replaces it; no secrets.
+    pub flags: Vec<String>,
+    /// Where it was started.
+    pub started_in: Option<PathBuf>,
+    /// Where relays of all base directories announce their instances; none = nowhere.
+    pub announcements: Option<PathBuf>,
     /// The command that becomes the holders' zygote: this binary with its hidden subcommand.
     pub zygote: ZygoteCommand,
     /// The command by which an agent gets the tools to write to others; empty = none does.

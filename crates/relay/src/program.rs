@@ -9,13 +9,13 @@ use quarterdeck_protocol::{
     agent::Vendor,
     error::{ErrorCode, RpcError},
     ids::SessionId,
-    method::{AgentParams, CreateParams},
+    method::{CreateParams, WorktreeParams},
     record::Note,
     session::SessionInfo,
 };
 
 use crate::{
-    agent::{self, Agent, ChosenBy},
+    agent::{self, Agent, ChosenBy, History},
     caller::Caller,
     ceiling::{self, CheckedCeiling, Launch, Surroundings},
     context::Context,
@@ -23,9 +23,13 @@ use crate::{
         self, Account, BaseEnvironment, CAPTURE_LIMIT, Layers, SessionFacts, Variables,
         own_environment,
     },
+    git::{self, worktree::WorktreeName},
     session::meta::AgentMeta,
     ssh_agent,
 };
+
+/// Characters of the name of a working tree that nobody has named.
+const NAME_CHARS: usize = 8;
 
 /// The user that programs run as, and what its login shell has; found out once per relay.
 #[derive(Debug)]
@@ -62,10 +66,15 @@ pub(crate) async fn prepare(
     caller: &Caller,
     params: &CreateParams,
     session: SessionId,
+    history: History,
 ) -> Result<Program, RpcError> {
     let home = home(context).await;
-    if let Some(asked) = &params.agent {
-        return prepare_agent(context, caller, params, asked, session).await;
+    if let Some(wish) = &params.worktree {
+        let moved = Box::pin(in_worktree(context, caller, params, wish)).await?;
+        return Box::pin(prepare(context, caller, &moved, session, history)).await;
+    }
+    if params.agent.is_some() {
+        return prepare_agent(context, caller, params, session, history).await;
     }
     let launch = check(context, caller, params, &home, None).await?;
     let client = caller.is_local().then_some(&params.client_env);
@@ -82,24 +91,56 @@ pub(crate) async fn prepare(
     Ok(Program { launch, env, agent, name, agent_meta: None, notes: Vec::new(), exclusive: None })
 }
 
+/// The same request in a git working tree of its own. The ceiling looks at both directories.
+async fn in_worktree(
+    context: &Arc<Context>,
+    caller: &Caller,
+    params: &CreateParams,
+    wish: &WorktreeParams,
+) -> Result<CreateParams, RpcError> {
+    let home = home(context).await;
+    let agent = params.agent.as_ref().map(|it| agent::find(&it.name, &context.config.agents));
+    let agent = agent.transpose().map_err(|refusal| refusal.to_rpc())?;
+    let launch = check(context, caller, params, &home, agent.as_ref()).await?;
+    let label = params.label.as_ref().map(|label| label.as_str().replace(':', "-"));
+    let name = match wish.name.clone().or(label) {
+        Some(name) => name,
+        None => agent::random_uuid()?.chars().take(NAME_CHARS).collect(),
+    };
+    let enter = async {
+        let name = WorktreeName::parse(&name)?;
+        let search = search_path(context).await;
+        let place = context.directory.git();
+        git::worktree::enter(&search, Path::new(&launch.cwd), &place, &name).await
+    };
+    let entered = enter.await.map_err(|error| error.to_rpc())?;
+    let cwd = entered.to_str().map(str::to_owned);
+    Ok(CreateParams { cwd, worktree: None, ..params.clone() })
+}
+
+/// Where programs of this relay's user are found.
+pub(crate) async fn search_path(context: &Context) -> String {
+    home(context).await.base.vars.get("PATH").cloned().unwrap_or_default()
+}
+
 /// Decides what an agent's session runs. Of the client's environment it gets what is listed for it.
 async fn prepare_agent(
     context: &Arc<Context>,
     caller: &Caller,
     params: &CreateParams,
-    asked: &AgentParams,
     session: SessionId,
+    history: History,
 ) -> Result<Program, RpcError> {
+    let asked = params.agent.clone().unwrap_or_default();
     let home = home(context).await;
     let found = agent::find(&asked.name, &context.config.agents);
     let found = found.map_err(|refusal| refusal.to_rpc())?;
     let mut launch = check(context, caller, params, &home, Some(&found)).await?;
-    let prepared = agent::prepare(&found, asked, &launch.argv, &launch.cwd, &context.mail_tools)?;
+    let tools = &context.mail_tools;
+    let mut prepared = agent::prepare(&found, &asked, &launch.argv, &launch.cwd, tools)?;
     require_unopened(context, found.vendor, prepared.vendor_session(), session)?;
     let name = if found.chosen_by == ChosenBy::Relay { &found.name } else { &launch.argv[0] };
     let name = name.clone();
-    launch.argv.clone_from(&prepared.argv);
-
     let client = caller.is_local().then(|| prepared.of_client(&params.client_env));
     let layers = Layers { base: &home.base.vars, client: client.as_ref(), request: &params.env };
     let agent_link = ssh_agent::link(&context.directory.session(session));
@@ -114,6 +155,10 @@ async fn prepare_agent(
             env.insert(name.clone(), value.clone());
         }
     }
+    if history == History::Doubtful {
+        prepared = prepared.begin_unwritten(&env, &launch.argv).await?;
+    }
+    launch.argv.clone_from(&prepared.argv);
     let base = context.directory.path().parent().and_then(Path::parent);
     let exclusive = match base {
         Some(base) => prepared.lock(base, &env)?,

@@ -3,6 +3,8 @@
 //! Watchers are woken without data: each compares the number it has sent with the one there is, so a
 //! slow watcher skips states and misses no change.
 
+mod prompts;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -10,14 +12,17 @@ use std::{
 
 use quarterdeck_core::names::{self, Life, Resolved};
 use quarterdeck_protocol::{
-    agent::Vendor,
+    agent::{Prompt, PromptId, PromptState, Vendor},
     error::{ErrorCode, ErrorDetail, RpcError},
     ids::{Label, Rev, SessionId},
+    method::PromptInfo,
     session::SessionInfo,
 };
 
 use tokio::sync::watch;
 
+pub(crate) use self::prompts::PromptNews;
+use self::prompts::Prompts;
 use crate::{connection::outbox::Outbox, session::SessionHandle};
 
 /// Removed sessions that are remembered for watchers; one that is further behind gets a new `sync`.
@@ -42,6 +47,7 @@ struct Inner {
     /// Request ids that are being carried out.
     under_way: BTreeSet<String>,
     tombstones: VecDeque<(Rev, SessionId)>,
+    prompts: Prompts,
     watchers: Vec<Weak<Outbox>>,
 }
 
@@ -80,6 +86,33 @@ pub(crate) enum Change {
         /// The session.
         session: SessionId,
     },
+    /// An agent asks.
+    PromptOpened {
+        /// The view's number.
+        rev: Rev,
+        /// The prompt, and whose it is.
+        prompt: Box<PromptInfo>,
+    },
+    /// A prompt cannot be answered any more.
+    PromptSettled {
+        /// The view's number.
+        rev: Rev,
+        /// Which.
+        prompt: PromptId,
+        /// Why.
+        state: PromptState,
+    },
+}
+
+impl Change {
+    const fn rev(&self) -> Rev {
+        match self {
+            Self::Session { rev, .. }
+            | Self::Removed { rev, .. }
+            | Self::PromptOpened { rev, .. }
+            | Self::PromptSettled { rev, .. } => *rev,
+        }
+    }
 }
 
 /// Which label a session would like.
@@ -177,6 +210,7 @@ impl Registry {
             inner.requests.remove(request_id);
         }
         let rev = inner.next_rev();
+        inner.prompts.forget(session);
         inner.tombstones.push_back((rev, session));
         if inner.tombstones.len() > MAX_TOMBSTONES {
             inner.tombstones.pop_front();
@@ -197,6 +231,21 @@ impl Registry {
         }
         self.changes.send_replace(inner.rev);
         inner.wake_watchers();
+    }
+
+    /// Prompts of agents were opened or settled.
+    pub(crate) fn prompts_changed(&self, news: impl IntoIterator<Item = PromptNews>) {
+        let mut inner = self.lock();
+        for news in news {
+            let rev = inner.next_rev();
+            inner.prompts.note(rev, news);
+        }
+        inner.wake_watchers();
+    }
+
+    /// All open prompts, oldest first, as changes of the view.
+    pub(crate) fn open_prompts(&self) -> Vec<Change> {
+        self.lock().opened_since(Rev(0))
     }
 
     /// The session's task failed; its files are untouched, so a new relay will show it again.
@@ -299,7 +348,7 @@ impl Registry {
         let inner = self.lock();
         let forgotten = inner.tombstones.len() == MAX_TOMBSTONES
             && inner.tombstones.front().is_some_and(|(oldest, _)| *oldest > rev);
-        if forgotten {
+        if forgotten || inner.prompts.has_forgotten(rev) {
             return Changes::Everything;
         }
         let mut changes: Vec<_> = inner
@@ -315,9 +364,14 @@ impl Registry {
         let removed = inner.tombstones.iter().filter(|(at, _)| *at > rev);
         changes
             .extend(removed.map(|(rev, session)| Change::Removed { rev: *rev, session: *session }));
-        changes.sort_by_key(|change| match change {
-            Change::Session { rev, .. } | Change::Removed { rev, .. } => *rev,
-        });
+        changes.extend(inner.opened_since(rev));
+        let settled = inner.prompts.settled_since(rev);
+        changes.extend(settled.map(|(rev, prompt, state)| Change::PromptSettled {
+            rev: *rev,
+            prompt: *prompt,
+            state: state.clone(),
+        }));
+        changes.sort_by_key(Change::rev);
         Changes::Since(inner.rev, changes)
     }
 
@@ -330,6 +384,19 @@ impl Inner {
     fn next_rev(&mut self) -> Rev {
         self.rev = self.rev.next();
         self.rev
+    }
+
+    fn opened_since(&self, rev: Rev) -> Vec<Change> {
+        let opened = self.prompts.opened_since(rev);
+        let told = opened.filter_map(|(rev, prompt)| {
+            let session = prompt.id.session;
+            // a session is shown before its prompts are
+            let label = self.sessions.get(&session)?.handle.published().label.clone();
+            let prompt =
+                Box::new(PromptInfo { session, label, on: None, prompt: Prompt::clone(prompt) });
+            Some(Change::PromptOpened { rev, prompt })
+        });
+        told.collect()
     }
 
     fn is_taken(&self, label: &Label) -> bool {

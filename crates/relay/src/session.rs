@@ -5,6 +5,7 @@
 
 mod actor;
 pub(crate) mod agent;
+mod driving;
 mod fold;
 mod holder;
 mod input;

@@ -10,12 +10,16 @@ use std::{
 use axum::{
     Extension, Router,
     extract::{FromRequestParts, State, ws::WebSocketUpgrade},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use quarterdeck_core::lockout::WrongCredential;
+use quarterdeck_crypto::{
+    ChannelBinding, KeyCredential, PairingRefusal,
+    pairing::{PROOF_HEADER, REFUSAL_HEADER, SCHEME},
+};
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::Principal,
@@ -28,7 +32,7 @@ use crate::{
     caller::{Caller, Via},
     clock, connection,
     context::Context,
-    dialect,
+    dialect, http, hubs,
     journal::Event,
     metrics,
     peer::{self, Origin},
@@ -62,7 +66,11 @@ pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener, wire: 
         }
         // now, and not at the first request: its process may end in between, and its number be given away
         let origin = origin(&context, accepted.peer);
-        let router = router.clone().layer(Extension(accepted.peer)).layer(Extension(origin));
+        let router = router
+            .clone()
+            .layer(Extension(accepted.peer))
+            .layer(Extension(origin))
+            .layer(Extension(accepted.binding.clone()));
         context.tasks.spawn(serve(Arc::clone(&context), router, accepted));
     }
 }
@@ -72,6 +80,7 @@ fn router(context: &Arc<Context>) -> Router {
         .route("/v1/ws", get(upgrade))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(show_metrics))
+        .merge(http::router())
         .with_state(Arc::clone(context))
 }
 
@@ -88,7 +97,7 @@ fn origin(context: &Context, peer: Peer) -> Origin {
 }
 
 async fn serve(context: Arc<Context>, router: Router, accepted: Accepted) {
-    let Accepted { stream, peer: _ } = accepted;
+    let Accepted { stream, .. } = accepted;
     let service = TowerToHyperService::new(router);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(hyper_util::rt::TokioTimer::new());
@@ -117,8 +126,8 @@ async fn upgrade(
     if let Some(refused) = refuse_web_page(&headers) {
         return refused;
     }
-    let Authenticated(caller) = caller;
-    buffered(ws)
+    let Authenticated { caller, proof } = caller;
+    let mut response = buffered(ws)
         .protocols([SUBPROTOCOL])
         .max_message_size(MAX_TEXT_FRAME_BYTES)
         .max_frame_size(MAX_TEXT_FRAME_BYTES.max(MAX_BINARY_FRAME_BYTES))
@@ -127,7 +136,11 @@ async fn upgrade(
             let tracked = context.tasks.token();
             connection::serve(context, caller, socket).await;
             drop(tracked);
-        })
+        });
+    if let Some(proof) = proof {
+        response.headers_mut().insert(PROOF_HEADER, proof);
+    }
+    response
 }
 
 /// A browser sends an origin; this version serves no page that may connect.
@@ -137,7 +150,7 @@ pub(crate) fn refuse_web_page(headers: &HeaderMap) -> Option<Response> {
 }
 
 async fn show_metrics(State(context): State<Arc<Context>>, caller: Authenticated) -> Response {
-    let Authenticated(caller) = caller;
+    let Authenticated { caller, .. } = caller;
     if !caller.grant.scopes.has(Scope::Read) {
         return (StatusCode::FORBIDDEN, "this needs the scope \"read\"\n").into_response();
     }
@@ -148,7 +161,11 @@ async fn show_metrics(State(context): State<Arc<Context>>, caller: Authenticated
 }
 
 /// A caller that proved who it is; anyone else is refused before a handler runs.
-struct Authenticated(Caller);
+pub(crate) struct Authenticated {
+    pub(crate) caller: Caller,
+    /// Where a hub proved its key, the proof of ours.
+    proof: Option<HeaderValue>,
+}
 
 impl FromRequestParts<Arc<Context>> for Authenticated {
     type Rejection = Response;
@@ -160,10 +177,18 @@ impl FromRequestParts<Arc<Context>> for Authenticated {
         match parts.extensions.get::<Peer>().copied() {
             Some(Peer::Unix { uid, pid }) => {
                 let origin = parts.extensions.get().copied().unwrap_or(Origin::Unknown);
-                local(context, uid, pid, origin).map(Self)
+                let caller = local(context, uid, pid, origin)?;
+                Ok(Self { caller, proof: None })
             }
             Some(Peer::Tcp { address, .. }) => {
-                by_token(context, None, address.ip(), &parts.headers).await.map(Self)
+                if let Some(shown) = key_shown(&parts.headers) {
+                    let binding = parts.extensions.get::<Option<ChannelBinding>>();
+                    let binding = binding.and_then(Option::as_ref);
+                    let (caller, proof) = by_key(context, shown, binding, address.ip()).await?;
+                    return Ok(Self { caller, proof: HeaderValue::from_str(&proof).ok() });
+                }
+                let caller = by_token(context, None, address.ip(), &parts.headers).await?;
+                Ok(Self { caller, proof: None })
             }
             None => Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         }
@@ -207,6 +232,11 @@ pub(crate) async fn by_token(
     address: IpAddr,
     headers: &HeaderMap,
 ) -> Result<Caller, Response> {
+    let (hosts, listening) = (&context.config.network.hosts, &context.listening);
+    if !is_host_accepted(headers.get(header::HOST), hosts, listening) {
+        let refusal = (StatusCode::FORBIDDEN, "this relay is not known under that host name\n");
+        return Err(refusal.into_response());
+    }
     let Some(presented) = headers.get(header::AUTHORIZATION) else {
         return Err(unauthorized("a bearer token is needed\n"));
     };
@@ -234,7 +264,70 @@ pub(crate) async fn by_token(
     }
 }
 
-async fn refuse_wrong(context: &Context, address: IpAddr, failure: &AuthFailure) -> Response {
+/// Whether a request means this relay: where names are listed, by one of them or a listening address.
+fn is_host_accepted(host: Option<&HeaderValue>, hosts: &[String], listening: &[String]) -> bool {
+    if hosts.is_empty() {
+        return true;
+    }
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else { return false };
+    let listens = |url: &String| url.split_once("://").is_some_and(|(_, address)| address == host);
+    let name = match host.rsplit_once(':') {
+        // the colons of an IPv6 address without a port are inside brackets
+        Some((name, port)) if !port.contains(']') => name,
+        Some(_) | None => host,
+    };
+    let fits =
+        |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
+    hosts.iter().any(fits) || listening.iter().any(listens)
+}
+
+/// What a hub shows instead of a token.
+fn key_shown(headers: &HeaderMap) -> Option<&str> {
+    let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    shown.strip_prefix(SCHEME)?.strip_prefix(' ')
+}
+
+/// A hub that proves its key for this very connection: one that is paired, or becomes so by a code. With
+/// the caller comes the proof of our own key.
+async fn by_key(
+    context: &Context,
+    shown: &str,
+    binding: Option<&ChannelBinding>,
+    address: IpAddr,
+) -> Result<(Caller, String), Response> {
+    let outcome = shown
+        .parse::<KeyCredential>()
+        .map_err(|_| PairingRefusal::Unknown)
+        .and_then(|shown| binding.map(|it| (shown, it)).ok_or(PairingRefusal::NotThisChannel))
+        .and_then(|(shown, binding)| hubs::admit(context, &shown, binding, address));
+    let peer = address.to_string();
+    match outcome {
+        Ok((caller, proof)) => {
+            let (principal, token) =
+                (caller.principal().clone(), Some((&caller.grant.name).into()));
+            context.record(&Event::LoginOk { peer: peer.into(), principal, token });
+            Ok((caller, proof))
+        }
+        Err(refusal) => {
+            context.metrics.auth_failures.increment();
+            let why = refusal.to_string();
+            let event = Event::LoginFailed { peer: peer.into(), token: None, why: (&why).into() };
+            context.record(&event);
+            let mut response = refuse_wrong(context, address, &why).await;
+            let word = HeaderValue::from_static(refusal.word());
+            if response.status() == StatusCode::UNAUTHORIZED {
+                response.headers_mut().insert(REFUSAL_HEADER, word);
+            }
+            Err(response)
+        }
+    }
+}
+
+async fn refuse_wrong(
+    context: &Context,
+    address: IpAddr,
+    failure: &(impl std::fmt::Display + Sync),
+) -> Response {
     let wrong = {
         let mut lockout = context.lockout.lock().unwrap_or_else(PoisonError::into_inner);
         lockout.handle_wrong(address, clock::boot())
@@ -259,4 +352,27 @@ async fn refuse_wrong(context: &Context, address: IpAddr, failure: &AuthFailure)
 fn unauthorized(text: &str) -> Response {
     let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"quarterdeck\"")];
     (StatusCode::UNAUTHORIZED, headers, text.to_owned()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_host_names_are_listed_a_request_needs_one_of_them_or_the_address() {
+        let listed = ["relay.example".to_owned()];
+        let listening = ["ws://127.0.0.1:7717".to_owned()];
+        let accepts = |host: Option<&str>, hosts: &[String]| {
+            let host = host.map(|host| HeaderValue::from_str(host).expect("a value"));
+            is_host_accepted(host.as_ref(), hosts, &listening)
+        };
+        for host in ["relay.example", "Relay.Example:7717", "127.0.0.1:7717"] {
+            assert!(accepts(Some(host), &listed), "{host}");
+        }
+        for host in ["evil.example", "relay.example.evil", "127.0.0.1:80", "[::1]", ""] {
+            assert!(!accepts(Some(host), &listed), "{host}");
+        }
+        assert!(!accepts(None, &listed));
+        assert!(accepts(None, &[]) && accepts(Some("any"), &[]));
+    }
 }

@@ -22,7 +22,7 @@ use quarterdeck_protocol::{
     error::RpcError,
     frame::Frame,
     limits::{MAX_BINARY_FRAME_BYTES, MAX_REQUESTS_IN_FLIGHT, MAX_TEXT_FRAME_BYTES},
-    method::Method,
+    method::{Acting, Method, MethodName},
     rpc::{self, RequestId},
 };
 use serde_json::value::RawValue;
@@ -275,6 +275,42 @@ impl Client {
         Ok(ticket.keep())
     }
 
+    /// Passes on a request whose parameters this side does not read, on behalf of somebody else; the
+    /// answer comes as [`Incoming::Answer`]. `register` is given its number before it is sent, so that
+    /// whoever reads the answers knows it by then.
+    ///
+    /// # Errors
+    /// When the request cannot be sent.
+    pub async fn forward(
+        &self,
+        method: MethodName,
+        params: &RawValue,
+        acting: Option<&Acting>,
+        register: impl FnOnce(CallId),
+    ) -> Result<(), CallError> {
+        let place = self.place().await?;
+        let ticket = self.0.pending.register(Waiter::Stream(place))?;
+        let id = RequestId::Number(ticket.id().0);
+        let text = rpc::request_as(&id, method.word(), &params, acting)
+            .map_err(|source| CallError::Unreadable { method: method.word(), source })?;
+        register(ticket.id());
+        self.send_text(text).await?;
+        ticket.keep();
+        Ok(())
+    }
+
+    /// Passes on a frame that somebody else made; waits while the queue is full.
+    ///
+    /// # Errors
+    /// As [`Client::send_frame`].
+    pub async fn forward_frame(&self, bytes: Bytes) -> Result<(), SendError> {
+        if bytes.len() > MAX_BINARY_FRAME_BYTES {
+            return Err(SendError::TooLarge { bytes: bytes.len() });
+        }
+        let message = Outgoing::Message(Message::Binary(bytes));
+        self.0.outbox.send(message).await.map_err(|_| self.why_closed().into())
+    }
+
     /// Sends a frame; waits while the queue is full. Frames and requests leave in the order of their
     /// calls.
     ///
@@ -325,6 +361,10 @@ impl Client {
     ) -> Result<(), CallError> {
         let text = rpc::request(&RequestId::Number(id.0), M::NAME, params)
             .map_err(|source| CallError::Unreadable { method: M::NAME, source })?;
+        self.send_text(text).await
+    }
+
+    async fn send_text(&self, text: String) -> Result<(), CallError> {
         if text.len() > MAX_TEXT_FRAME_BYTES {
             return Err(CallError::TooLarge { bytes: text.len() });
         }

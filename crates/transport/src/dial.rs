@@ -20,7 +20,7 @@ mod upgrade;
 use std::{future::Future, io, path::Path, time::Duration};
 
 use quarterdeck_core::link::Probe;
-use quarterdeck_crypto::Token;
+use quarterdeck_crypto::{ChannelBinding, PairingCode, PublicKey, Purpose, RelayKey, Token};
 use rustls::pki_types::ServerName;
 use tokio::{net::UnixStream, time::timeout};
 use tokio_rustls::TlsConnector;
@@ -36,9 +36,9 @@ use crate::{
     limits::{CONNECT_LIMIT, SSH_LIMIT, SSH_WITH_PROMPTS_LIMIT, TLS_LIMIT, UPGRADE_LIMIT},
     stream::{ByteStream, Counted},
     sys::SocketName,
-    tls::{ClientTls, TlsFailure},
+    tls::{ClientTls, TlsFailure, binding_of},
 };
-use upgrade::{Upgrade, upgrade};
+use upgrade::{Credential, Upgrade, upgrade};
 
 /// An open WebSocket to a relay or hub.
 pub type WsStream = WebSocketStream<Counted>;
@@ -56,6 +56,43 @@ pub struct DialOptions {
     pub proxy: Option<Proxy>,
     /// For `ssh://`.
     pub ssh: SshOptions,
+    /// The key of this daemon, proved instead of a token; the other side must prove its own.
+    pub key: Option<LinkKey>,
+}
+
+/// A daemon's key, and what it shows with it.
+#[derive(Debug, Clone)]
+pub struct LinkKey {
+    /// The key.
+    pub key: RelayKey,
+    /// As what it is proved.
+    pub purpose: Purpose,
+    /// As what the other side has to prove its own.
+    pub other: Purpose,
+    /// The code of a pairing line, on the first link.
+    pub code: Option<PairingCode>,
+}
+
+impl LinkKey {
+    /// A hub that dials a relay.
+    #[must_use]
+    pub const fn of_hub(key: RelayKey, code: Option<PairingCode>) -> Self {
+        Self { key, purpose: Purpose::HubLink, other: Purpose::RelayLink, code }
+    }
+    /// A relay that dials a hub.
+    #[must_use]
+    pub const fn of_relay(key: RelayKey, code: Option<PairingCode>) -> Self {
+        Self { key, purpose: Purpose::RelayLink, other: Purpose::HubLink, code }
+    }
+}
+
+/// An open WebSocket, and who is on its other end.
+#[derive(Debug)]
+pub struct Dialled {
+    /// The WebSocket.
+    pub stream: WsStream,
+    /// The key that the other side proved; only where [`DialOptions::key`] asked for it.
+    pub peer: Option<PublicKey>,
 }
 
 /// Whether bytes may leave this machine without protection.
@@ -104,8 +141,25 @@ pub async fn connect(
     options: &DialOptions,
     limits: &DialLimits,
 ) -> Result<WsStream, DialError> {
-    let token = options.token.as_ref();
-    let local = Upgrade { authority: "localhost".to_owned(), path: "/v1/ws", token };
+    dial(endpoint, options, limits).await.map(|dialled| dialled.stream)
+}
+
+/// The same, with the key that the other side proved.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn dial(
+    endpoint: &Endpoint,
+    options: &DialOptions,
+    limits: &DialLimits,
+) -> Result<Dialled, DialError> {
+    let credential = options.token.as_ref().map_or(Credential::None, Credential::Token);
+    // the system vouches for both ends of these
+    let local = Upgrade {
+        authority: "localhost".to_owned(),
+        path: "/v1/ws",
+        credential: credential.clone(),
+    };
     match endpoint {
         Endpoint::Unix { path } => {
             let stream = within(limits.connect, DialStep::Connect, connect_unix(path)).await?;
@@ -113,14 +167,19 @@ pub async fn connect(
         }
         Endpoint::Tcp { host, port, path, security } => {
             let stream = connect_tcp(host, *port, options, *security, limits).await?;
-            let stream = match security {
+            let (stream, binding) = match security {
                 Security::Tls => {
                     let secure = secure(stream, host, &options.tls);
                     within(limits.tls, DialStep::Tls, secure).await?
                 }
-                Security::Plain => stream,
+                Security::Plain => (stream, None),
             };
-            let request = Upgrade { authority: format!("{host}:{port}"), path, token };
+            let credential = match (&options.key, binding) {
+                (None, _) => credential,
+                (Some(key), Some(binding)) => Credential::Key { key, binding },
+                (Some(_), None) => return Err(DialError::Unbound),
+            };
+            let request = Upgrade { authority: format!("{host}:{port}"), path, credential };
             within(limits.upgrade, DialStep::Upgrade, upgrade(stream, &request)).await
         }
         Endpoint::Ssh(ssh) => connect_ssh(ssh, options, &local, limits).await,
@@ -190,7 +249,11 @@ fn via_proxy<'a>(host: &Host, options: &'a DialOptions) -> Option<&'a Proxy> {
     options.proxy.as_ref().filter(|_| !host.is_loopback())
 }
 
-async fn secure(stream: ByteStream, host: &Host, tls: &ClientTls) -> Result<ByteStream, DialError> {
+async fn secure(
+    stream: ByteStream,
+    host: &Host,
+    tls: &ClientTls,
+) -> Result<(ByteStream, Option<ChannelBinding>), DialError> {
     let name = match host {
         Host::Name(name) => ServerName::try_from(name.clone()),
         Host::Address(address) => Ok(ServerName::from(*address)),
@@ -201,7 +264,10 @@ async fn secure(stream: ByteStream, host: &Host, tls: &ClientTls) -> Result<Byte
         .await
         .map_err(|_| DialError::Io(io::ErrorKind::Interrupted.into()))??;
     match TlsConnector::from(config).connect(name, stream).await {
-        Ok(stream) => Ok(Box::new(stream)),
+        Ok(stream) => {
+            let binding = binding_of(stream.get_ref().1);
+            Ok((Box::new(stream), binding))
+        }
         Err(error) => Err(TlsFailure::of(&error).map_or(DialError::Io(error), DialError::Tls)),
     }
 }
@@ -211,7 +277,7 @@ async fn connect_ssh(
     options: &DialOptions,
     request: &Upgrade<'_>,
     limits: &DialLimits,
-) -> Result<WsStream, DialError> {
+) -> Result<Dialled, DialError> {
     let (stream, process) = ssh::start(endpoint, &options.ssh)?;
     let limit = match options.ssh.prompts {
         SshPrompts::Never => limits.ssh,

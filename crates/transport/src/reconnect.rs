@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use dialer::{Dialer, HelloError, ReconnectError, RelayDialer};
+pub use dialer::{Dialer, HelloError, ReconnectError, RelayDialer, check_peer, greet};
 
 use crate::{
     client::{Client, Events},
@@ -128,7 +128,7 @@ enum Command<D> {
 /// How an attempt ended.
 enum Ended {
     Probed(Attempt, Probe),
-    Dialled(Attempt, Result<Connected, ReconnectError>),
+    Dialled(Attempt, Box<Result<Connected, ReconnectError>>),
 }
 
 /// What a good dial gives.
@@ -206,14 +206,16 @@ impl<D: Dialer> Driver<D> {
                 self.link.handle_probed(attempt, found, self.now());
                 Ok(())
             }
-            Ok(Ended::Dialled(attempt, Ok(connected))) => self.welcome(attempt, connected).await,
-            Ok(Ended::Dialled(attempt, Err(error))) => {
-                let failure = error.failure();
-                tracing::debug!(%error, "dial failed");
-                self.cause = Some(Arc::new(error));
-                self.link.handle_dialled(attempt, Err(failure), self.now());
-                Ok(())
-            }
+            Ok(Ended::Dialled(attempt, outcome)) => match *outcome {
+                Ok(connected) => self.welcome(attempt, connected).await,
+                Err(error) => {
+                    let failure = error.failure();
+                    tracing::debug!(%error, "dial failed");
+                    self.cause = Some(Arc::new(error));
+                    self.link.handle_dialled(attempt, Err(failure), self.now());
+                    Ok(())
+                }
+            },
             // the link's own limit goes on without it
             Err(error) if error.is_cancelled() => Ok(()),
             Err(error) => {
@@ -253,7 +255,7 @@ impl<D: Dialer> Driver<D> {
                 Effect::Dial(attempt) => {
                     let (dialer, known) = (Arc::clone(&self.dialer), self.known.clone());
                     self.attempts.spawn(async move {
-                        Ended::Dialled(attempt, dialer.dial(known.ticket).await)
+                        Ended::Dialled(attempt, Box::new(dialer.dial(known.ticket).await))
                     });
                 }
                 Effect::Abandon(_) => {

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use quarterdeck_crypto::Pin;
+use quarterdeck_crypto::{ChannelBinding, Pin};
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     task::{Id, JoinSet},
@@ -29,7 +29,7 @@ use crate::{
     limits::{ACCEPT_PAUSE, MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS, TLS_LIMIT},
     stream::Counted,
     sys::{self, SocketName},
-    tls::{ServerTls, pin_of_certificate},
+    tls::{ServerTls, binding_of, pin_of_certificate},
 };
 
 /// A connection that is ready to be served.
@@ -38,6 +38,8 @@ pub struct Accepted {
     pub stream: Counted,
     /// Who is on the other end.
     pub peer: Peer,
+    /// What a proof of a key on this connection is bound to; none where nothing protects it.
+    pub binding: Option<ChannelBinding>,
 }
 
 /// Who is on the other end of a connection, as far as the connection itself proves it.
@@ -193,7 +195,8 @@ impl Listener {
         sys::tune_tcp(&stream);
         let Some(acceptor) = acceptor else {
             let peer = Peer::Tcp { address, pin: None };
-            return Some(Accepted { stream: Counted::new(Box::new(stream)), peer });
+            let stream = Counted::new(Box::new(stream));
+            return Some(Accepted { stream, peer, binding: None });
         };
         let caller = address.ip().to_canonical();
         let of_caller = self.callers.values().filter(|other| **other == caller).count();
@@ -254,7 +257,8 @@ async fn accept_one(socket: &Socket) -> io::Result<Incoming> {
         Socket::Unix(listener) => {
             let (stream, _) = listener.accept().await?;
             let peer = unix_peer(&stream)?;
-            Ok(Incoming::Unix(Accepted { stream: Counted::new(Box::new(stream)), peer }))
+            let binding = Some(ChannelBinding::vouched_for());
+            Ok(Incoming::Unix(Accepted { stream: Counted::new(Box::new(stream)), peer, binding }))
         }
     }
 }
@@ -272,7 +276,9 @@ async fn handshake(
     let stream = acceptor.accept(stream).await?;
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let pin = shown.map(pin_of_certificate).transpose().map_err(io::Error::other)?;
-    Ok(Accepted { stream: Counted::new(Box::new(stream)), peer: Peer::Tcp { address, pin } })
+    let binding = binding_of(stream.get_ref().1);
+    let peer = Peer::Tcp { address, pin };
+    Ok(Accepted { stream: Counted::new(Box::new(stream)), peer, binding })
 }
 
 fn make_private(directory: &Path) -> Result<(), BindError> {

@@ -68,7 +68,7 @@ impl<S: crate::stream::Duplex> RelaySide<S> {
             }
             let text = message.to_text().expect("a text frame");
             let parsed = RpcMessage::parse(text).expect("JSON-RPC");
-            let RpcMessage::Request { id, method, params } = parsed else {
+            let RpcMessage::Request { id, method, params, .. } = parsed else {
                 panic!("not a request: {text}")
             };
             return (id, method, params);

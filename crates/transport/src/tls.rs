@@ -19,9 +19,10 @@ use std::{
     sync::Arc,
 };
 
-use quarterdeck_crypto::Pin;
+use quarterdeck_crypto::{ChannelBinding, Pin, pairing::EXPORTER_LABEL};
 use rustls::{
-    AlertDescription, CertificateError, Error, RootCertStore, SupportedProtocolVersion,
+    AlertDescription, CertificateError, ConnectionCommon, Error, ProtocolVersion, RootCertStore,
+    SupportedProtocolVersion,
     crypto::{CryptoProvider, ring},
     pki_types::{
         CertificateDer, PrivateKeyDer,
@@ -170,6 +171,16 @@ pub fn pin_of_file(path: &Path) -> Result<Pin, TlsSetupError> {
     let certificates = read_certificates(path)?;
     pin_of_certificate(&certificates[0])
         .map_err(|source| TlsSetupError::Unusable { path: path.to_owned(), source })
+}
+
+/// What a proof of a key is bound to on this connection. Only with TLS 1.3: in older versions two
+/// connections can be made to share it.
+pub(crate) fn binding_of<D>(connection: &ConnectionCommon<D>) -> Option<ChannelBinding> {
+    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    let exported = connection.export_keying_material([0; 32], EXPORTER_LABEL, None);
+    exported.ok().map(ChannelBinding::from_exporter)
 }
 
 /// The one provider of cryptography; see docs/adr/004.

@@ -43,6 +43,8 @@ pub struct Answerer {
     pub by: Principal,
     /// From which client.
     pub from: Option<ClientId>,
+    /// What that client calls itself, for people.
+    pub from_name: Option<String>,
     /// The client's own id of this answer; a retry carries the same.
     pub answer_id: String,
 }
@@ -74,7 +76,7 @@ pub enum AnswerRefusal {
         answered: Box<Answered>,
     },
     /// It can no longer be answered.
-    #[error("the prompt can no longer be answered")]
+    #[error("{}", settled_words(state))]
     Settled {
         /// Why.
         state: PromptState,
@@ -279,6 +281,7 @@ impl Conversation {
             prompt: id,
             by: who.by.clone(),
             from: who.from,
+            from_name: who.from_name.clone(),
             answer_id: who.answer_id.clone(),
             answer: answer.clone(),
         };
@@ -300,6 +303,20 @@ fn repeated_or_refused(
         }
         Some(answered) => Err(AnswerRefusal::Answered { answered }),
         None => Err(AnswerRefusal::Settled { state }),
+    }
+}
+
+/// Why a prompt cannot be answered any more.
+fn settled_words(state: &PromptState) -> &'static str {
+    match state {
+        PromptState::AnsweredElsewhere => "the prompt was answered at the agent itself",
+        PromptState::Withdrawn => "the agent has withdrawn the prompt",
+        PromptState::Expired => "nobody answered the prompt in time",
+        PromptState::Lost { .. } => "the prompt was lost with its agent",
+        PromptState::Open
+        | PromptState::Answered { .. }
+        | PromptState::Applied { .. }
+        | PromptState::Unknown => "the prompt can no longer be answered",
     }
 }
 

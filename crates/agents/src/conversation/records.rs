@@ -150,9 +150,10 @@ impl Conversation {
 
     fn handle_answer(&mut self, body: &RawJson) {
         let Ok(record) = body.read::<AnswerRecord>() else { return };
-        let AnswerRecord { prompt, by, from, answer_id, answer } = record;
+        let AnswerRecord { prompt, by, from, from_name, answer_id, answer } = record;
+        let from_name = from_name.map(|name| plain::title(&name));
         let at_micros = self.reading.time_micros;
-        let answered = Answered { by, from, at_micros, answer_id, answer };
+        let answered = Answered { by, from, from_name, at_micros, answer_id, answer };
         let Some(taken) = self.ledger.answer(prompt, answered) else { return };
         self.tell(Update::PromptUpdate { prompt, state: taken.state });
         let Some(id) = taken.tool_call_id else { return };
@@ -165,6 +166,7 @@ impl Conversation {
         match note.topic.as_str() {
             topic::START => {
                 if let Ok(start) = note.body.read::<AgentStart>() {
+                    self.known.chosen_session.clone_from(&start.vendor_session);
                     self.start = Some(start);
                 }
             }

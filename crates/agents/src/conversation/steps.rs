@@ -104,6 +104,7 @@ impl Conversation {
             return;
         };
         let usage = turn.usage.usage(&self.totals);
+        self.has_finished_turn |= stop_reason != StopReason::AgentExit;
         let tools = &self.tools;
         for (prompt, state) in self.ledger.end_turn(&|id| tools.outlives_turn(id)) {
             self.tell(Update::PromptUpdate { prompt, state });

@@ -15,6 +15,11 @@ impl Conversation {
     pub fn vendor_session(&self) -> Option<&str> {
         self.known.vendor_session.as_deref()
     }
+    /// The vendor's own id of the conversation: the one that it told, else the one that its start chose.
+    #[must_use]
+    pub fn vendor_session_to_resume(&self) -> Option<&str> {
+        self.vendor_session().or(self.known.chosen_session.as_deref())
+    }
     /// The model, once known.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
@@ -24,6 +29,11 @@ impl Conversation {
     #[must_use]
     pub fn mode(&self) -> Option<&str> {
         self.known.mode.as_deref()
+    }
+    /// Whether a turn has ended by itself: before that the vendor may have written nothing down.
+    #[must_use]
+    pub const fn has_finished_turn(&self) -> bool {
+        self.has_finished_turn
     }
     /// Turns so far.
     #[must_use]

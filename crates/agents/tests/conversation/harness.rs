@@ -322,6 +322,7 @@ pub(crate) fn answerer(name: &str) -> Answerer {
     Answerer {
         by: principal(name),
         from: Some(ClientId::from_bytes([1; 16])),
+        from_name: None,
         answer_id: format!("{name}'s answer"),
     }
 }

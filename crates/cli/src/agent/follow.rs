@@ -9,11 +9,16 @@ use quarterdeck_protocol::{
     ids::{Seq, SessionId},
     method::{AgentPrompt, AgentPromptParams, AgentView, SessionParams},
 };
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
-use super::{readable::Readable, stream::AgentStream};
+use super::{
+    open::{OpenPrompts, read_lines},
+    readable::Readable,
+    stream::AgentStream,
+};
 use crate::{
     Exit,
+    attach::terminal,
     config::Settings,
     connection::Connection,
     error::{CliError, Kind},
@@ -80,30 +85,98 @@ async fn follow(
 ) -> Result<Exit, CliError> {
     let mut stream = AgentStream::open(settings, session, after).await?;
     let sent = stream.call::<AgentPrompt>(&message).await?;
-    let mut printer = Printer::new(settings);
-    printer.readable.note_own(&sent.id);
-    let mut began = false;
+    let mut turn = Turn::new(settings, session, sent.id);
     loop {
-        for event in stream.next().await? {
-            printer.print(&event)?;
-            let update = &event.update;
-            if let Update::TurnStarted { message_id, .. } = update {
-                began |= message_id.as_deref() == Some(&sent.id);
+        tokio::select! {
+            events = stream.next() => {
+                for event in events? {
+                    if let Some(exit) = turn.take(&event)? {
+                        return Ok(exit);
+                    }
+                }
             }
-            if let Update::PromptOpened { prompt } = update {
-                printer.say_how(prompt);
-            }
-            if let Update::TurnEnded { stop_reason, .. } = update
-                && began
-            {
-                return Ok(exit_of(*stop_reason));
-            }
-            if matches!(update, Update::AgentExited { .. }) {
-                let message = "the agent ended before its turn did";
-                return Err(CliError::new(Kind::Ended, message)
-                    .hint(format!("start it again: qd resume {session}")));
+            line = turn.line() => match turn.open.answer(&mut stream, line.trim()).await {
+                Ok(_) => {}
+                // somebody else was faster, or it was no answer: it is said, and the turn goes on
+                Err(error) if error.kind != Kind::Unreachable => settings.output.error(&error),
+                Err(error) => return Err(error),
+            },
+        }
+    }
+}
+
+/// The turn that is followed.
+struct Turn<'s> {
+    session: SessionId,
+    /// The message that begins it.
+    message_id: String,
+    began: bool,
+    printer: Printer<'s>,
+    open: OpenPrompts,
+    asks: Asks,
+}
+
+/// Who answers what the agent asks meanwhile.
+#[derive(Debug)]
+enum Asks {
+    /// The user of this terminal, from which nothing was read yet.
+    Here,
+    /// The same, who types lines.
+    Lines(mpsc::Receiver<String>),
+    /// Somebody elsewhere.
+    Elsewhere,
+}
+
+impl<'s> Turn<'s> {
+    fn new(settings: &'s Settings, session: SessionId, message_id: String) -> Self {
+        let mut printer = Printer::new(settings);
+        printer.readable.note_own(&message_id);
+        let here = settings.output.format() == Format::Text && terminal::is_there();
+        let asks = if here { Asks::Here } else { Asks::Elsewhere };
+        Self { session, message_id, began: false, printer, open: OpenPrompts::default(), asks }
+    }
+
+    /// Shows an event; the exit code when it is the turn's end.
+    fn take(&mut self, event: &AgentEvent) -> Result<Option<Exit>, CliError> {
+        self.printer.print(event)?;
+        let update = &event.update;
+        self.open.note(update);
+        if let Update::TurnStarted { message_id, .. } = update {
+            self.began |= message_id.as_deref() == Some(&self.message_id);
+        }
+        if let Update::PromptOpened { prompt } = update {
+            match self.asks {
+                // what was typed before is for whoever reads this terminal next
+                Asks::Here => self.asks = Asks::Lines(read_lines()),
+                Asks::Lines(_) => {}
+                Asks::Elsewhere => self.printer.say_how(prompt),
             }
         }
+        if matches!(update, Update::AgentExited { .. }) {
+            let message = "the agent ended before its turn did";
+            return Err(CliError::new(Kind::Ended, message)
+                .hint(format!("start it again: qd resume {}", self.session)));
+        }
+        if let Update::TurnEnded { stop_reason, .. } = update
+            && self.began
+        {
+            return Ok(Some(exit_of(*stop_reason)));
+        }
+        Ok(None)
+    }
+
+    /// The next line of the user, while something is asked.
+    async fn line(&mut self) -> String {
+        if self.open.first().is_some()
+            && let Asks::Lines(lines) = &mut self.asks
+        {
+            match lines.recv().await {
+                Some(line) => return line,
+                // the terminal is gone, or its user has nothing more to say
+                None => self.asks = Asks::Elsewhere,
+            }
+        }
+        std::future::pending().await
     }
 }
 

@@ -1,8 +1,8 @@
 //! Events as text for people. Pure.
 
 use quarterdeck_protocol::agent::{
-    AgentError, AgentEvent, ContentBlock, Cost, Origin, PromptState, StopReason, ToolCall,
-    ToolStatus, Update, Usage,
+    AgentError, AgentEvent, ContentBlock, Cost, ErrorClass, Origin, PromptState, StopReason,
+    ToolCall, ToolStatus, Update, Usage,
 };
 
 use super::question;
@@ -201,7 +201,30 @@ impl Readable {
 
     fn error(&mut self, error: &AgentError) -> String {
         let line = format!("error: {}", plain(&error.message));
-        self.line(&paint(self.styles.error, &line))
+        let mut text = self.line(&paint(self.styles.error, &line));
+        if let Some(hint) = hint(error.class) {
+            text += &self.line(&paint(self.styles.hint, &format!("  hint: {hint}")));
+        }
+        text
+    }
+}
+
+/// What a person can do about a failure, where that is not plain from its words.
+const fn hint(class: ErrorClass) -> Option<&'static str> {
+    match class {
+        ErrorClass::Auth | ErrorClass::NoKey => Some(
+            "log in with the agent itself, or give it a key: secret_file in the relay's config.toml",
+        ),
+        ErrorClass::SessionNotFound => Some("begin a new conversation: qd run --agent AGENT"),
+        ErrorClass::RateLimit
+        | ErrorClass::Overloaded
+        | ErrorClass::Server
+        | ErrorClass::BadRequest
+        | ErrorClass::ContextFull
+        | ErrorClass::Network
+        | ErrorClass::AgentExit
+        | ErrorClass::Protocol
+        | ErrorClass::Other => None,
     }
 }
 

@@ -4,18 +4,17 @@
 //! commands. The agent goes on when this ends.
 
 use quarterdeck_protocol::{
-    agent::{Delivery, EventId, Prompt, PromptId, PromptState, Update},
+    agent::{Delivery, EventId, Update},
     ids::SessionId,
     method::{
         AgentInterrupt, AgentInterruptParams, AgentPrompt, AgentSetMode, AgentSetModeParams,
-        AgentSetModel, AgentSetModelParams, PromptAnswerMethod, PromptAnswerParams,
+        AgentSetModel, AgentSetModelParams,
     },
 };
-use tokio::sync::mpsc;
 
 use super::{
     follow::{Printer, message},
-    question,
+    open::{OpenPrompts, read_lines},
     stream::AgentStream,
 };
 use crate::{
@@ -24,8 +23,6 @@ use crate::{
     error::{CliError, Kind},
 };
 
-/// Lines that may wait between the keyboard and the agent.
-const WAITING_LINES: usize = 16;
 const HELP: &str = "a line is a message, or the answer to the open question; also: \
 /steer TEXT, /queue TEXT, /interrupt [TEXT], /mode MODE, /model MODEL, /detach";
 
@@ -37,7 +34,8 @@ pub(crate) async fn run(
     first: Option<&str>,
 ) -> Result<Exit, CliError> {
     let stream = AgentStream::open(settings, session, after).await?;
-    let mut talk = Talk { stream, session, printer: Printer::new(settings), open: Vec::new() };
+    let mut talk =
+        Talk { stream, session, printer: Printer::new(settings), open: OpenPrompts::default() };
     if let Some(text) = first {
         talk.say(text, Delivery::Queue).await?;
     }
@@ -47,7 +45,7 @@ pub(crate) async fn run(
             events = talk.stream.next() => {
                 for event in events? {
                     talk.printer.print(&event)?;
-                    if talk.note(event.update) == Going::Over {
+                    if talk.note(&event.update) == Going::Over {
                         return Ok(Exit::OK);
                     }
                 }
@@ -70,8 +68,7 @@ struct Talk<'s> {
     stream: AgentStream<'s>,
     session: SessionId,
     printer: Printer<'s>,
-    /// Prompts that are open, oldest first.
-    open: Vec<Prompt>,
+    open: OpenPrompts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,18 +78,11 @@ enum Going {
 }
 
 impl Talk<'_> {
-    fn note(&mut self, update: Update) -> Going {
+    fn note(&mut self, update: &Update) -> Going {
         if matches!(update, Update::AgentExited { .. }) {
             return Going::Over;
         }
-        if let Update::PromptUpdate { prompt, state } = &update
-            && *state != PromptState::Open
-        {
-            self.open.retain(|open| open.id != *prompt);
-        }
-        if let Update::PromptOpened { prompt } = update {
-            self.open.push(*prompt);
-        }
+        self.open.note(update);
         Going::On
     }
 
@@ -104,14 +94,9 @@ impl Talk<'_> {
         if let Some(command) = line.strip_prefix('/') {
             return self.handle_command(command).await;
         }
-        let Some(prompt) = self.open.first() else {
+        if !self.open.answer(&mut self.stream, line).await? {
             self.say(line, Delivery::Queue).await?;
-            return Ok(Going::On);
-        };
-        let answer = question::answer(prompt, line).map_err(|why| {
-            CliError::usage(why.to_string()).hint("to say something else first: /steer TEXT")
-        })?;
-        self.answer(prompt.id, answer).await?;
+        }
         Ok(Going::On)
     }
 
@@ -152,32 +137,8 @@ impl Talk<'_> {
         Ok(())
     }
 
-    async fn answer(
-        &mut self,
-        prompt: PromptId,
-        answer: quarterdeck_protocol::agent::PromptAnswer,
-    ) -> Result<(), CliError> {
-        let params = PromptAnswerParams { prompt, answer, answer_id: None };
-        self.stream.call::<PromptAnswerMethod>(&params).await?;
-        Ok(())
-    }
-
     fn leave(&self, settings: &Settings) -> Exit {
         settings.output.note(&format!("the agent goes on; come back: qd attach {}", self.session));
         Exit::OK
     }
-}
-
-/// Lines of standard input; the thread ends with the input or the process.
-fn read_lines() -> mpsc::Receiver<String> {
-    let (sender, lines) = mpsc::channel(WAITING_LINES);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines() {
-            let Ok(line) = line else { return };
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
 }

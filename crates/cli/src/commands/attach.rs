@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct AttachArgs {
     /// Which session [default: the running one with the newest activity]
-    session: Option<String>,
+    pub(crate) session: Option<String>,
     /// Only watch
     #[arg(short, long, conflicts_with = "take")]
     follow: bool,

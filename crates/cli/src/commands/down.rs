@@ -5,12 +5,14 @@ use std::{
     path::Path,
 };
 
-use quarterdeck_protocol::method::{Empty, RelayShutdown, RelayStatus};
+use quarterdeck_protocol::method::{
+    Empty, HubShutdown, RelayShutdown, RelayStatus, RelayStatusResult,
+};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::{
     Exit,
-    config::Settings,
+    config::{Settings, Target},
     connection::{Connection, Missing},
     error::{CliError, Kind},
 };
@@ -24,32 +26,63 @@ const GONE_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, clap::Args)]
 pub(crate) struct DownArgs {}
 
-/// Stops the relay.
+/// Stops the hub and the relay and says so; with `--hub` only the hub.
 pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
+    if matches!(settings.target, Target::Hub | Target::Local) && settings.machine.is_none() {
+        stop_hub(settings).await?;
+        if settings.target == Target::Hub {
+            return Ok(Exit::OK);
+        }
+    }
+    if let Some(status) = stop(settings).await? {
+        settings.output.result(&status, |_| down_text(status.live))?;
+    }
+    Ok(Exit::OK)
+}
+
+/// Stops the relay and waits until its lock is free. What it was; none = none ran.
+pub(crate) async fn stop(settings: &Settings) -> Result<Option<RelayStatusResult>, CliError> {
     let connection = match Connection::open(settings, Missing::Fail).await {
         // that is what was wanted
         Err(error) if error.kind == Kind::Unreachable && settings.is_local() => {
             settings.output.note(&error.message);
-            return Ok(Exit::OK);
+            return Ok(None);
         }
         other => other?,
     };
     let status = connection.call::<RelayStatus>(&Empty {}, None).await?;
     connection.call::<RelayShutdown>(&Empty {}, None).await?;
     if settings.is_local() {
-        wait_until_gone(settings).await?;
+        let directory = &settings.directory;
+        wait_until_gone(&directory.lock(), &directory.diagnostics()).await?;
     }
-    settings.output.result(&status, |_| down_text(status.live))?;
-    Ok(Exit::OK)
+    Ok(Some(status))
 }
 
-/// A relay that has gone has let go of the instance's lock, so that the next one can start at once.
-async fn wait_until_gone(settings: &Settings) -> Result<(), CliError> {
+/// Stops the hub, if one runs.
+async fn stop_hub(settings: &Settings) -> Result<(), CliError> {
+    let directory = &settings.directory;
+    if !is_locked(&directory.hub_lock()) {
+        return Ok(());
+    }
+    let hub = Connection::open(&settings.at_hub(), Missing::Fail).await?;
+    // it may end before its answer is out
+    match hub.call::<HubShutdown>(&Empty {}, None).await {
+        Err(error) if error.kind != Kind::Unreachable => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    wait_until_gone(&directory.hub_lock(), &directory.hub_diagnostics()).await?;
+    settings.output.note("the hub stops; relays and sessions live on");
+    Ok(())
+}
+
+/// A daemon that has gone has let go of the instance's lock, so that the next one can start at once.
+async fn wait_until_gone(lock: &Path, diagnostics: &Path) -> Result<(), CliError> {
     let deadline = Instant::now() + GONE_LIMIT;
-    while is_locked(&settings.directory.lock()) {
+    while is_locked(lock) {
         if Instant::now() >= deadline {
-            return Err(CliError::new(Kind::Timeout, "the relay was asked to stop and still runs")
-                .hint(format!("see {}", settings.directory.diagnostics().display())));
+            return Err(CliError::new(Kind::Timeout, "it was asked to stop and still runs")
+                .hint(format!("see {}", diagnostics.display())));
         }
         sleep(GONE_PAUSE).await;
     }
@@ -57,7 +90,7 @@ async fn wait_until_gone(settings: &Settings) -> Result<(), CliError> {
 }
 
 /// Whether somebody holds the lock; looking does not take it from anyone.
-pub(crate) fn is_locked(path: &Path) -> bool {
+fn is_locked(path: &Path) -> bool {
     File::open(path)
         .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

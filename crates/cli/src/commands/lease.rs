@@ -48,6 +48,18 @@ pub(crate) enum LeaseCommand {
     },
 }
 
+impl LeaseCommand {
+    /// What names a session.
+    pub(crate) fn names(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Request { session }
+            | Self::Offer { session, .. }
+            | Self::Release { session }
+            | Self::Take { session, .. } => vec![session],
+        }
+    }
+}
+
 /// Asks for, hands over, releases or takes a lease.
 pub(crate) async fn run(settings: &Settings, command: LeaseCommand) -> Result<Exit, CliError> {
     let connection = Connection::open(settings, Missing::StartForSessions).await?;

@@ -29,7 +29,7 @@ use wake::{Wake, Woken};
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsArgs {
     /// Which session [default: the one with the newest activity]
-    session: Option<String>,
+    pub(crate) session: Option<String>,
     /// Begin with this record
     #[arg(long, value_name = "N")]
     after: Option<u64>,

@@ -8,7 +8,7 @@ use quarterdeck_protocol::{
 
 use crate::{
     Exit,
-    config::Settings,
+    config::{Settings, Target},
     connection::{Connection, Missing},
     error::{CliError, Kind},
     output::{
@@ -53,22 +53,79 @@ pub(crate) async fn run(settings: &Settings, args: &LsArgs) -> Result<Exit, CliE
     Ok(Exit::OK)
 }
 
+/// The sessions of the relay that is meant; of all machines where the instance has a hub.
 async fn list(settings: &Settings) -> Result<SessionListResult, CliError> {
+    if let Some(listed) = list_by_hub(settings).await? {
+        return Ok(listed);
+    }
     let connection = Connection::open(settings, Missing::StartForSessions).await?;
     connection.call::<SessionList>(&Empty {}, None).await
+}
+
+/// A hub knows the sessions of machines that cannot be reached just now, too.
+async fn list_by_hub(settings: &Settings) -> Result<Option<SessionListResult>, CliError> {
+    let wanted = match settings.target {
+        Target::Hub => true,
+        // its socket is there only while it runs
+        Target::Local => settings.directory.hub_socket().exists(),
+        Target::Remote(_) => settings.machine.is_some(),
+    };
+    if !wanted {
+        return Ok(None);
+    }
+    let settings_of_hub = match settings.target {
+        Target::Remote(_) => Settings { machine: None, ..settings.clone() },
+        Target::Local | Target::Hub => settings.at_hub(),
+    };
+    let hub = match Connection::open(&settings_of_hub, Missing::Fail).await {
+        // a hub that was killed leaves its socket; the relay answers for its own machine
+        Err(_) if settings.is_local() => return Ok(None),
+        hub => hub?,
+    };
+    let mut listed = hub.call::<SessionList>(&Empty {}, None).await?;
+    if let Some(machine) = &settings.machine {
+        let is_on = |info: &SessionInfo| {
+            info.on.as_ref().is_some_and(|on| {
+                on.label.as_str() == machine || on.machine.to_string() == *machine
+            })
+        };
+        listed.sessions.retain(is_on);
+    }
+    Ok(Some(listed))
+}
+
+/// The name by which a session is found: with its machine, where there is more than one.
+fn full_name(session: &SessionInfo, sessions: &[SessionInfo]) -> String {
+    let on = |info: &SessionInfo| info.on.as_ref().map(|on| on.machine);
+    match &session.on {
+        Some(here) if sessions.iter().any(|other| on(other) != Some(here.machine)) => {
+            format!("{}/{}", here.label, session.label)
+        }
+        Some(_) | None => session.label.to_string(),
+    }
+}
+
+/// What is not known any more is said so.
+fn seen_cell(session: &SessionInfo, now: u64, styles: Styles) -> Cell {
+    match session.on.as_ref().and_then(|on| on.unreachable_since) {
+        Some(since) if session.state.is_live() => {
+            Cell::styled(format!("unreachable for {}", ago(since, now)), styles.error)
+        }
+        Some(_) | None => state_cell(&session.state, styles),
+    }
 }
 
 fn short_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<7> {
     let mut table = Table::new(["LABEL", "STATE", "OWNER", "VIEWERS", "ACTIVE", "ID", "COMMAND"]);
     for session in sessions {
         table.push([
-            session.label.to_string().into(),
-            state_cell(&session.state, styles),
+            full_name(session, sessions).into(),
+            seen_cell(session, now, styles),
             owner_word(session).into(),
             session.attached.to_string().into(),
             ago(session.last_activity_at, now).into(),
             short_id(session).into(),
-            command(&session.argv).into(),
+            program(session).into(),
         ]);
     }
     table
@@ -83,15 +140,15 @@ fn long_table(sessions: &[SessionInfo], now: u64, styles: Styles) -> Table<9> {
             .as_deref()
             .map_or_else(String::new, |title| format!(" [{}]", plain(title)));
         table.push([
-            session.label.to_string().into(),
-            state_cell(&session.state, styles),
+            full_name(session, sessions).into(),
+            seen_cell(session, now, styles),
             owner_word(session).into(),
             session.attached.to_string().into(),
             ago(session.last_activity_at, now).into(),
             ago(session.created_at, now).into(),
             format!("{}x{}", session.size.cols, session.size.rows).into(),
             session.session.to_string().into(),
-            format!("{}{title} in {}", command(&session.argv), plain(&session.cwd)).into(),
+            format!("{}{title} in {}", program(session), plain(&session.cwd)).into(),
         ]);
     }
     table
@@ -143,6 +200,23 @@ fn short_id(session: &SessionInfo) -> String {
     session.session.to_string().chars().take(10).collect()
 }
 
+/// What runs: an agent with where its conversation is, else the command line.
+fn program(session: &SessionInfo) -> String {
+    let Some(agent) = &session.agent else { return command(&session.argv) };
+    let mut text = plain(&agent.name);
+    for chosen in [&agent.model, &agent.mode].into_iter().flatten() {
+        text += &format!(" {}", plain(chosen));
+    }
+    text += &format!(", {} turn{}", agent.turns, if agent.turns == 1 { "" } else { "s" });
+    if agent.prompts > 0 {
+        text += &format!(", asks {}", agent.prompts);
+    }
+    if agent.queued > 0 {
+        text += &format!(", {} waiting", agent.queued);
+    }
+    text
+}
+
 /// A command line that could be typed again; a login shell is named so.
 pub(crate) fn command(argv: &[String]) -> String {
     if argv.is_empty() {
@@ -162,9 +236,10 @@ pub(crate) fn command(argv: &[String]) -> String {
 pub(crate) mod tests {
     use super::*;
     use quarterdeck_protocol::{
+        agent::Vendor,
         ids::{ClientId, Epoch, Incarnation, LogId, Out, Principal, Seq, SessionId},
         record::{Owner, SessionKind, TerminalSize},
-        session::LeaseView,
+        session::{AgentInfo, LeaseView},
     };
 
     const NOW: u64 = 1_700_000_000_000_000;
@@ -189,6 +264,7 @@ pub(crate) mod tests {
             out: Out(0),
             base: Out(0),
             agent: None,
+            on: None,
         }
     }
 
@@ -224,6 +300,22 @@ pub(crate) mod tests {
         old    killed 9            -             0        45s     s_03030303  sleep 9
         agent  stalled: disk_full  -             0        45s     s_04040404  x
         ");
+    }
+
+    #[test]
+    fn an_agent_is_shown_by_its_name_and_where_its_conversation_is() {
+        let mut agent = session(5, "claude:1", SessionState::Waiting, &["claude", "-p"]);
+        agent.agent = Some(AgentInfo {
+            name: "claude".into(),
+            vendor: Vendor::Claude,
+            model: Some("big\u{1b}[31m".into()),
+            mode: Some("plan".into()),
+            vendor_session: None,
+            turns: 1,
+            prompts: 2,
+            queued: 0,
+        });
+        assert_eq!(program(&agent), "claude big\\u{1b}[31m plan, 1 turn, asks 2");
     }
 
     #[test]

@@ -63,6 +63,21 @@ enum PromptsCommand {
     },
 }
 
+impl PromptsArgs {
+    /// What names a session, or a prompt by its session.
+    pub(crate) fn names(&mut self) -> Vec<&mut String> {
+        match &mut self.command {
+            None | Some(PromptsCommand::Ls { session: None }) => Vec::new(),
+            Some(PromptsCommand::Ls { session: Some(name) }) => vec![name],
+            Some(
+                PromptsCommand::Allow { prompt, .. }
+                | PromptsCommand::Deny { prompt, .. }
+                | PromptsCommand::Answer { prompt, .. },
+            ) => vec![prompt],
+        }
+    }
+}
+
 /// Shows or answers prompts.
 pub(crate) async fn run(settings: &Settings, args: PromptsArgs) -> Result<Exit, CliError> {
     let connection = Connection::open(settings, Missing::StartForSessions).await?;
@@ -140,6 +155,23 @@ fn text(found: &PromptListResult, styles: Styles) -> String {
     found.prompts.iter().map(one).collect()
 }
 
+/// What became of a prompt that is not open any more.
+async fn why_not_open(connection: &Connection, name: &str) -> CliError {
+    let unknown = || {
+        let message = format!("prompt {name:?} is not open");
+        CliError::new(Kind::NotFound, message).hint("see what is open: qd prompts")
+    };
+    let session = name.split_once('.').map_or(name, |(session, _)| session);
+    let Ok(prompt) = name.parse() else { return unknown() };
+    // no prompt offers this: whoever has the prompt says what became of it, and nothing is done
+    let answer = PromptAnswer::Option { option_id: String::new() };
+    let params = PromptAnswerParams { prompt, answer, answer_id: None };
+    match connection.call::<PromptAnswerMethod>(&params, Some(session)).await {
+        Err(error) if error.kind == Kind::Ended => error,
+        Ok(_) | Err(_) => unknown(),
+    }
+}
+
 /// The prompt of this id, or the only open one of the session of this name.
 async fn find(connection: &Connection, name: &str) -> Result<PromptInfo, CliError> {
     let session = name.split_once('.').map_or(name, |(session, _)| session);
@@ -149,8 +181,7 @@ async fn find(connection: &Connection, name: &str) -> Result<PromptInfo, CliErro
         return Ok(info.clone());
     }
     if name.contains('.') {
-        let message = format!("prompt {name:?} is not open");
-        return Err(CliError::new(Kind::NotFound, message).hint("see what is open: qd prompts"));
+        return Err(why_not_open(connection, name).await);
     }
     let mut open = found.into_iter().filter(|info| info.prompt.state == PromptState::Open);
     match (open.next(), open.next()) {

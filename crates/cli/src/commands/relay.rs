@@ -1,9 +1,11 @@
 //! `qd relay`: serve this machine's sessions, in the foreground, in the background, or as a pipe to
 //! the one that does.
 
-mod log;
+mod hubs;
 mod pipe;
 mod words;
+
+pub(crate) use hubs::{TermsArgs, invitation_note};
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +15,8 @@ use std::{
     str::FromStr,
 };
 
+use clap::Parser as _;
+use quarterdeck_access::instance::RelayRecord;
 use quarterdeck_protocol::{
     dialect::{Dialect, UnknownDialect},
     method::{Empty, RelayStatus, RelayStatusResult},
@@ -22,16 +26,15 @@ use quarterdeck_relay::{
     config::DialectConfig,
     options::{Listen, ListenSecurity, ZygoteCommand},
 };
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Exit,
-    background::{self, Report, Started},
+    background::{self, Started},
+    commands::daemon::{self, log},
     config::{Settings, relay_config},
     connection::{Connection, Missing},
     error::{CliError, Kind},
-    output::Output,
     sys,
 };
 
@@ -40,8 +43,10 @@ pub(crate) const ZYGOTE_WORD: &str = "holder-zygote";
 
 /// Flags of `qd relay`.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("network").multiple(true))]
+#[command(group = clap::ArgGroup::new("network").multiple(true), args_conflicts_with_subcommands = true)]
 pub(crate) struct RelayArgs {
+    #[command(subcommand)]
+    hubs: Option<hubs::HubsCommand>,
     /// Serve this address too, with TLS: 127.0.0.1:7717, [::]:7717 (port 0 = a free one)
     #[arg(long, value_name = "ADDR", conflicts_with = "stdio", group = "network")]
     listen: Option<SocketAddr>,
@@ -63,26 +68,46 @@ pub(crate) struct RelayArgs {
     /// Start it in the background and return when it serves
     #[arg(short, long)]
     background: bool,
+    /// Stop the relay that runs and serve its sessions on, at its addresses unless others are given
+    #[arg(long, conflicts_with = "stdio")]
+    replace: bool,
     /// Started in the background: report readiness on standard output
     #[arg(long, hide = true, conflicts_with_all = ["background", "stdio"])]
     as_daemon: bool,
+    /// Where its starter was
+    #[arg(long, hide = true, value_name = "DIR", requires = "as_daemon")]
+    started_in: Option<PathBuf>,
+    /// The global flag, or that of the relay before.
+    #[arg(skip)]
+    insecure: bool,
 }
 
 impl RelayArgs {
     /// Whether this process is the relay.
     pub(crate) const fn serves(&self) -> bool {
-        !self.stdio && !self.background
+        !self.stdio && !self.background && self.hubs.is_none()
+    }
+
+    /// Every address that is served, and what is spoken there.
+    fn addresses(&mut self) -> impl Iterator<Item = (&mut SocketAddr, Option<Dialect>)> {
+        let dialects = self.dialect.iter_mut().map(|it| (&mut it.address, Some(it.dialect)));
+        self.listen.iter_mut().map(|address| (address, None)).chain(dialects)
     }
 }
 
 /// Serves, starts or reaches the relay.
 pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
+    if let Some(command) = args.hubs {
+        return hubs::run(settings, command).await;
+    }
     if !settings.is_local() {
         return Err(CliError::usage("a relay serves this machine; --url names another one"));
     }
     if args.stdio {
         return pipe::run(settings).await;
     }
+    let args = RelayArgs { insecure: settings.insecure, ..args };
+    let args = if args.replace { replace(settings, args).await? } else { args };
     if args.background {
         return start(settings, &args).await;
     }
@@ -94,11 +119,49 @@ pub(crate) async fn run(settings: &Settings, args: RelayArgs) -> Result<Exit, Cl
     match ended {
         // the starter says it; the log is for a relay that ran
         Err(error) if daemon => {
-            report_failure(settings.output, &error)?;
+            daemon::report_failure(settings.output, &error)?;
             Ok(Exit::code(error.kind.exit_code()))
         }
         other => other,
     }
+}
+
+/// Stops the relay that runs. The next one gets its flags and addresses where none were given.
+async fn replace(settings: &Settings, args: RelayArgs) -> Result<RelayArgs, CliError> {
+    let record = RelayRecord::read(&settings.directory).ok().flatten();
+    super::down::stop(settings).await?;
+    if args.listen.is_some() || !args.dialect.is_empty() {
+        return Ok(args);
+    }
+    let Some(RelayRecord { flags, listening, .. }) = record else { return Ok(args) };
+    let words = ["relay".to_owned()].into_iter().chain(flags);
+    // flags that this version does not know are not worth staying down for
+    let Ok(RelayFlags { insecure, mut relay }) = RelayFlags::try_parse_from(words) else {
+        settings.output.note("the flags of the relay before are not known to this version");
+        return Ok(args);
+    };
+    for (address, wire) in relay.addresses() {
+        let prefix = wire.map(|dialect| format!("{dialect}+")).unwrap_or_default();
+        let bound = listening.iter().find_map(|url| {
+            let url = url.strip_prefix(&prefix)?;
+            url.strip_prefix("wss://").or_else(|| url.strip_prefix("ws://"))?.parse().ok()
+        });
+        // a free port was asked for: clients know the one that was found
+        if address.port() == 0 {
+            *address = bound.unwrap_or(*address);
+        }
+    }
+    let insecure = insecure || args.insecure;
+    Ok(RelayArgs { background: args.background, as_daemon: args.as_daemon, insecure, ..relay })
+}
+
+/// The flags of a relay by themselves.
+#[derive(Debug, clap::Parser)]
+struct RelayFlags {
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    relay: RelayArgs,
 }
 
 async fn start(settings: &Settings, args: &RelayArgs) -> Result<Exit, CliError> {
@@ -135,7 +198,7 @@ fn flags(settings: &Settings, args: &RelayArgs) -> Result<Vec<String>, CliError>
         })?;
         flags.extend([flag.to_owned(), text.to_owned()]);
     }
-    if settings.insecure {
+    if args.insecure {
         flags.push("--insecure".to_owned());
     }
     Ok(flags)
@@ -144,14 +207,19 @@ fn flags(settings: &Settings, args: &RelayArgs) -> Result<Vec<String>, CliError>
 async fn serve(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
     let daemon = args.as_daemon;
     let options = options(settings, args)?;
-    log::begin(settings, if daemon { log::Place::File } else { log::Place::StandardError });
+    let place = if daemon {
+        log::Place::File(settings.directory.diagnostics())
+    } else {
+        log::Place::StandardError
+    };
+    log::begin(settings, place);
     let shutdown = CancellationToken::new();
-    let signals = wait_for_signal()?;
+    let signals = daemon::wait_for_signal()?;
     let output = settings.output;
     let ready = move |status: &RelayStatusResult| {
         // a starter that has gone, or a closed standard output, does not stop a relay
         let _ = if daemon {
-            report_ready(output, status)
+            daemon::report_ready(output, status)
         } else {
             output.result(status, |styles| words::serving(status, styles))
         };
@@ -170,11 +238,12 @@ async fn serve(settings: &Settings, args: RelayArgs) -> Result<Exit, CliError> {
 }
 
 fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliError> {
+    let flags = flags(settings, &args)?;
     let program = std::env::current_exe().map_err(|error| {
         CliError::new(Kind::Failed, "this program's own file cannot be found").caused_by(&error)
     })?;
-    let RelayArgs { listen, dialect, cert, key, client_ca, .. } = args;
-    let security = match (cert.zip(key), settings.insecure) {
+    let RelayArgs { listen, dialect, cert, key, client_ca, started_in, insecure, .. } = args;
+    let security = match (cert.zip(key), insecure) {
         (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
         (None, true) => ListenSecurity::Insecure,
         (Some((cert, key)), false) => ListenSecurity::Certificate { cert, key, client_ca },
@@ -188,6 +257,9 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         listen: listen.map(|address| Listen { address, security }),
         dialects,
         config,
+        started_in: started_in.or_else(|| settings.environment.current_dir().map(Into::into)),
+        announcements: settings.announcements.clone(),
+        flags,
         zygote: ZygoteCommand {
             program,
             args: vec![ZYGOTE_WORD.into()],
@@ -266,25 +338,6 @@ fn dialects(
     .collect()
 }
 
-/// Ends when somebody asks the process to end.
-fn wait_for_signal() -> Result<impl Future<Output = ()>, CliError> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
-            CliError::new(Kind::Failed, "cannot listen for signals").caused_by(&error)
-        })
-    };
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
-}
-
 fn failed(error: &RelayError, settings: &Settings) -> CliError {
     match error {
         RelayError::AlreadyRunning { .. } => already_running(settings).caused_by(error),
@@ -298,6 +351,7 @@ fn failed(error: &RelayError, settings: &Settings) -> CliError {
             .caused_by(error)
             .hint(format!("correct {}", settings.directory.config().display())),
         RelayError::Storage { .. }
+        | RelayError::Pairings(_)
         | RelayError::Files(_)
         | RelayError::Tokens(_)
         | RelayError::Tls(_)
@@ -311,25 +365,6 @@ fn already_running(settings: &Settings) -> CliError {
     let instance = settings.directory.name();
     CliError::new(Kind::AlreadyRunning, format!("instance {instance} has a running relay"))
         .hint("see it: qd status; stop it: qd down; another one beside it: --instance NAME")
-}
-
-fn report_ready(output: Output, status: &RelayStatusResult) -> Result<(), CliError> {
-    output.json(&Report::Ready(Box::new(status.clone())))?;
-    // the pipe ends here; whatever is still printed belongs into the log
-    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(|error| {
-        CliError::new(Kind::Failed, "cannot let go of the starter").caused_by(&error)
-    })
-}
-
-fn report_failure(output: Output, error: &CliError) -> Result<(), CliError> {
-    if error.kind == Kind::AlreadyRunning {
-        return output.json(&Report::AlreadyRunning);
-    }
-    output.json(&Report::Failed {
-        message: error.message.clone(),
-        causes: error.causes.clone(),
-        hints: error.hints.clone(),
-    })
 }
 
 /// The process that holders are forked from. Nothing has happened in it before.
@@ -362,7 +397,8 @@ mod tests {
     #[test]
     fn a_flag_replaces_the_file_and_only_loopback_is_plain() {
         let listen = Some("127.0.0.1:1".parse().expect("an address"));
-        let file = BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ceiling: None })]);
+        let file =
+            BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ..DialectConfig::default() })]);
         let own = ListenSecurity::OwnCertificate { client_ca: None };
         let check = |flags: &[&str], security: &ListenSecurity| {
             let flags: Vec<_> = flags.iter().map(|flag| parse(flag).expect("parses")).collect();

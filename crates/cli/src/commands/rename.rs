@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct RenameArgs {
     /// Which session
-    session: String,
+    pub(crate) session: String,
     /// Its new label
     label: Label,
 }

@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResumeArgs {
     /// Which session
-    session: String,
+    pub(crate) session: String,
     /// Attach to it
     #[arg(short, long)]
     attach: bool,

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) struct RmArgs {
     /// Which sessions
     #[arg(required = true)]
-    sessions: Vec<String>,
+    pub(crate) sessions: Vec<String>,
 }
 
 /// Deletes sessions, one after the other; stops at the first that cannot be deleted.

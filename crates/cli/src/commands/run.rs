@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 use quarterdeck_protocol::{
     agent::{Delivery, Resume},
     ids::Label,
-    method::{AgentParams, AgentPrompt, AttachRole, CreateParams, SessionCreate, SessionResult},
+    method::{
+        AgentParams, AgentPrompt, AttachRole, CreateParams, SessionCreate, SessionResult,
+        WorktreeParams,
+    },
     record::TerminalSize,
 };
 
@@ -55,6 +58,9 @@ pub(crate) struct RunArgs {
     /// Begin with a copy of this conversation of the agent's own
     #[arg(long, value_name = "ID", requires = "agent", conflicts_with = "conversation")]
     fork: Option<String>,
+    /// In a git worktree of its own, on the branch qd/NAME [default: its label, or a new name]
+    #[arg(long, value_name = "NAME", requires = "agent", num_args = 0..=1)]
+    worktree: Option<Option<String>>,
     /// Only follow the agent's first turn; its result is the exit code
     #[arg(short, long, requires = "agent", requires = "task", conflicts_with = "detach")]
     wait: bool,
@@ -81,6 +87,7 @@ impl RunArgs {
             mode: None,
             conversation: None,
             fork: None,
+            worktree: None,
             wait: false,
             task: None,
             argv: Vec::new(),
@@ -136,6 +143,7 @@ pub(crate) async fn run(settings: &Settings, args: RunArgs) -> Result<Exit, CliE
 /// Starts an agent: talks with it on a terminal, follows its first turn elsewhere.
 async fn run_agent(settings: &Settings, args: RunArgs) -> Result<Exit, CliError> {
     let (detach, task) = (args.detach, args.task.clone());
+    let in_worktree = args.worktree.is_some();
     let talks = !args.wait && settings.output.format() == Format::Text && terminal::is_there();
     if !detach && !talks && task.is_none() {
         return Err(CliError::usage("without a terminal an agent needs something to do")
@@ -153,6 +161,9 @@ async fn run_agent(settings: &Settings, args: RunArgs) -> Result<Exit, CliError>
         return print(settings, &created);
     }
     settings.output.note(&format!("{label} {session}"));
+    if in_worktree {
+        settings.output.note(&format!("works in {}", created.session.cwd));
+    }
     match task {
         Some(task) if !talks => {
             let message = follow::message(session, &task, Delivery::Queue)?;
@@ -180,6 +191,7 @@ fn params(settings: &Settings, args: RunArgs) -> Result<CreateParams, CliError> 
         label: args.label,
         size: args.size.map(|size| size.0).or_else(terminal::size),
         record_input: args.record_input,
+        worktree: args.worktree.map(|name| WorktreeParams { name }),
         agent: args.agent.map(|name| AgentParams {
             name,
             model: args.model,

@@ -31,7 +31,7 @@ const MAX_TEXT_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, clap::Args)]
 pub(crate) struct SendArgs {
     /// Which session
-    session: String,
+    pub(crate) session: String,
     /// What to type; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     text: String,

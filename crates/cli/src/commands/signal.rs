@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct SignalArgs {
     /// Which session
-    session: String,
+    pub(crate) session: String,
     /// INT, TERM, HUP, KILL, QUIT, USR1, USR2, STOP, CONT or WINCH
     signal: String,
     /// Who gets it

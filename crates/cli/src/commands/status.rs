@@ -1,10 +1,13 @@
 //! `qd status`: what runs, and where it listens.
 
-use quarterdeck_protocol::method::{Empty, RelayStatus, RelayStatusResult};
+use quarterdeck_protocol::method::{
+    Empty, HubStatus, HubStatusResult, RelayStatus, RelayStatusResult,
+};
+use serde::Serialize;
 
 use crate::{
     Exit,
-    config::Settings,
+    config::{Settings, Target},
     connection::{Connection, Missing},
     error::CliError,
     output::{
@@ -20,10 +23,71 @@ pub(crate) struct StatusArgs {}
 
 /// Shows the relay.
 pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
+    if settings.target == Target::Hub && settings.machine.is_none() {
+        let connection = Connection::open(settings, Missing::Fail).await?;
+        let hub = connection.call::<HubStatus>(&Empty {}, None).await?;
+        settings.output.result(&hub, |styles| hub_text(&hub, now_micros(), styles))?;
+        return Ok(Exit::OK);
+    }
     let connection = Connection::open(settings, Missing::Fail).await?;
-    let status = connection.call::<RelayStatus>(&Empty {}, None).await?;
-    settings.output.result(&status, |styles| status_text(&status, now_micros(), styles))?;
+    let relay = connection.call::<RelayStatus>(&Empty {}, None).await?;
+    let status = Status { hub: hub_of(settings).await, relay };
+    settings.output.result(&status, |styles| {
+        let now = now_micros();
+        let hub = status.hub.as_ref().map(|hub| hub_text(hub, now, styles));
+        status_text(&status.relay, now, styles) + &hub.unwrap_or_default()
+    })?;
     Ok(Exit::OK)
+}
+
+/// What runs: the relay, and the hub beside it.
+#[derive(Debug, Serialize)]
+struct Status {
+    #[serde(flatten)]
+    relay: RelayStatusResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub: Option<HubStatusResult>,
+}
+
+/// The instance's hub, if one runs.
+async fn hub_of(settings: &Settings) -> Option<HubStatusResult> {
+    if !settings.is_local() || !settings.directory.hub_socket().exists() {
+        return None;
+    }
+    let hub = Connection::open(&settings.at_hub(), Missing::Fail).await.ok()?;
+    hub.call::<HubStatus>(&Empty {}, None).await.ok()
+}
+
+fn hub_text(hub: &HubStatusResult, now: u64, styles: Styles) -> String {
+    let mut lines = vec![
+        ("hub", format!("{} on {}", plain(&hub.instance), plain(&hub.machine))),
+        ("id", hub.hub.to_string()),
+        (
+            "process",
+            format!(
+                "pid {}, version {}, up {}",
+                hub.pid,
+                plain(&hub.version),
+                ago(hub.started_at, now)
+            ),
+        ),
+        ("machines", format!("{}, {} connected", hub.machines, hub.connected)),
+        ("clients", hub.clients.to_string()),
+    ];
+    for address in &hub.listening {
+        lines.push(("listens", plain(address)));
+    }
+    if let Some(pin) = &hub.pin {
+        lines.push(("pin", plain(pin)));
+    }
+    lines_text(lines, styles)
+}
+
+fn lines_text(lines: Vec<(&str, String)>, styles: Styles) -> String {
+    let line = |(name, value): (&str, String)| {
+        format!("{} {value}\n", paint(styles.head, &format!("{name:<9}")))
+    };
+    lines.into_iter().map(line).collect()
 }
 
 /// The status in lines.
@@ -51,10 +115,7 @@ pub(crate) fn status_text(status: &RelayStatusResult, now: u64, styles: Styles) 
     if let Some(pin) = &status.pin {
         lines.push(("pin", plain(pin)));
     }
-    let line = |(name, value): (&str, String)| {
-        format!("{} {value}\n", paint(styles.head, &format!("{name:<9}")))
-    };
-    lines.into_iter().map(line).collect()
+    lines_text(lines, styles)
 }
 
 #[cfg(test)]

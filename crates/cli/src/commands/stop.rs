@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct StopArgs {
     /// Which sessions
     #[arg(required = true)]
-    sessions: Vec<String>,
+    pub(crate) sessions: Vec<String>,
     /// Kill at once, without asking the program to end
     #[arg(long)]
     now: bool,

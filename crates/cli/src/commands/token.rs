@@ -71,7 +71,7 @@ pub(crate) struct CreateArgs {
     /// Only these sessions, by id
     #[arg(long = "session", value_name = "ID")]
     sessions: Vec<SessionId>,
-    /// Only for this listener of `qd relay --dialect`: agor
+    /// Only for this listener of `qd relay --dialect`: agor, myagent
     #[arg(long, value_name = "DIALECT")]
     dialect: Option<Dialect>,
     /// When it ends [default: never]

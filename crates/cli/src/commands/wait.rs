@@ -29,7 +29,7 @@ const IDLE_WITHOUT_ECHO_FOR: Duration = Duration::from_secs(1);
 #[derive(Debug, clap::Args)]
 pub(crate) struct WaitArgs {
     /// Which session [default: the running one with the newest activity]
-    session: Option<String>,
+    pub(crate) session: Option<String>,
     /// For what
     #[arg(long = "for", value_enum)]
     what: WaitFor,

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use quarterdeck_relay::{config::RelayConfig, instance::InstanceDir};
+use quarterdeck_access::instance::InstanceDir;
+use quarterdeck_relay::config::RelayConfig;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::Environment;

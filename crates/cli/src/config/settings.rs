@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quarterdeck_relay::instance::{InstanceDir, InstanceName};
+use quarterdeck_access::instance::{InstanceDir, InstanceName};
 
 use super::{Environment, FileConfig, GlobalArgs, TokenSource};
 use crate::{
@@ -15,14 +15,18 @@ use crate::{
 const DEFAULT_HISTORY_LINES: u32 = 10_000;
 
 /// Everything a command needs to know from outside.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The instance of this machine; also when [`Target::Remote`] is acted on.
     pub(crate) directory: InstanceDir,
     /// The base directory that the instance is in.
     pub(crate) base: PathBuf,
-    /// Which relay is acted on.
+    /// Where relays of all base directories announce their instances.
+    pub(crate) announcements: Option<PathBuf>,
+    /// Which relay or hub is acted on.
     pub(crate) target: Target,
+    /// Which machine of a hub is meant.
+    pub(crate) machine: Option<String>,
     /// Plain text where TLS would be needed.
     pub(crate) insecure: bool,
     /// Where results go.
@@ -40,6 +44,8 @@ pub(crate) struct Settings {
 pub(crate) enum Target {
     /// The instance's own, over its Unix socket.
     Local,
+    /// The instance's own hub, over its Unix socket.
+    Hub,
     /// One that a URL names.
     Remote(Remote),
 }
@@ -74,13 +80,21 @@ impl Settings {
         Ok(Self {
             directory: InstanceDir::new(&base, name),
             base,
-            target: target(typed, &environment, file)?,
+            announcements: environment
+                .xdg("XDG_STATE_HOME", ".local/state")
+                .map(|state| state.join("quarterdeck/instances")),
+            target: if typed.hub { Target::Hub } else { target(typed, &environment, file)? },
+            machine: typed.on.clone(),
             insecure: typed.insecure,
             output,
             prefix: typed.detach_key.or(file.detach_key).unwrap_or_default(),
             history: file.history.unwrap_or(DEFAULT_HISTORY_LINES),
             environment,
         })
+    }
+    /// The same, for the instance's own hub.
+    pub(crate) fn at_hub(&self) -> Self {
+        Self { target: Target::Hub, machine: None, ..self.clone() }
     }
     /// Whether the relay is this machine's own.
     pub(crate) const fn is_local(&self) -> bool {
@@ -130,7 +144,7 @@ fn instance_name(
     let exported = environment.text("QD_INSTANCE");
     let given = typed.instance.clone().or(exported).or_else(|| file.instance.clone());
     let Some(given) = given else { return Ok(InstanceName::default_instance()) };
-    given.parse().map_err(|error: quarterdeck_relay::instance::BadInstanceName| {
+    given.parse().map_err(|error: quarterdeck_access::instance::BadInstanceName| {
         let failure = CliError::usage(error.to_string());
         match error.canonical {
             Some(name) => failure.hint(format!("did you mean: --instance {name}")),
@@ -237,7 +251,7 @@ mod tests {
     fn remote(settings: Settings) -> Remote {
         match settings.target {
             Target::Remote(remote) => remote,
-            Target::Local => panic!("local"),
+            Target::Local | Target::Hub => panic!("local"),
         }
     }
 

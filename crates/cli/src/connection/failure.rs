@@ -20,10 +20,18 @@ pub(crate) fn no_relay(settings: &Settings) -> CliError {
         .hint("qd run starts one with the first session; qd relay --background starts it alone")
 }
 
+/// The instance has no running hub.
+pub(crate) fn no_hub(settings: &Settings) -> CliError {
+    let instance = settings.directory.name();
+    CliError::new(Kind::Unreachable, format!("no hub runs for instance {instance}"))
+        .hint("start it: qd up")
+}
+
 /// Why a dial failed.
 pub(crate) fn dial_failed(error: &ReconnectError, settings: &Settings) -> CliError {
     let place = match &settings.target {
         Target::Local => format!("the relay of instance {}", settings.directory.name()),
+        Target::Hub => format!("the hub of instance {}", settings.directory.name()),
         Target::Remote(remote) => plain(&remote.url),
     };
     match error {
@@ -63,6 +71,9 @@ const fn kind(error: &DialError) -> Kind {
         DialError::BadCredential
         | DialError::Forbidden
         | DialError::LockedOut { .. }
+        | DialError::Pairing(_)
+        | DialError::Unproved
+        | DialError::Unbound
         | DialError::Tls(TlsFailure::ClientCertificate) => Kind::Forbidden,
         DialError::PlainOffLoopback | DialError::Setup(_) | DialError::Name { .. } => Kind::Usage,
         DialError::Busy { .. } => Kind::Busy,
@@ -124,6 +135,9 @@ fn hint(error: &DialError) -> Option<String> {
             "the shell there must print nothing when it is not interactive".to_owned()
         }
         DialError::Forbidden
+        | DialError::Pairing(_)
+        | DialError::Unproved
+        | DialError::Unbound
         | DialError::Busy { .. }
         | DialError::NotARelay { .. }
         | DialError::Name { .. }

@@ -5,10 +5,10 @@ use quarterdeck_transport::reconnect::{
     self, Connected, Known, LinkEvent, LinkEvents, LinkHandle, ReconnectError, RelayDialer,
 };
 
-use super::{Missing, Telling, dial_failed, dialer, is_absent, no_relay, refused};
+use super::{Missing, Telling, dial_failed, dialer, is_absent, no_hub, no_relay, refused};
 use crate::{
     background,
-    config::Settings,
+    config::{Settings, Target},
     error::{CliError, Kind},
 };
 
@@ -42,6 +42,9 @@ impl<'s> Link<'s> {
                 Some(LinkEvent::Reconnecting { cause, .. }) => cause,
                 None => None,
             };
+            if settings.target == Target::Hub && cause.as_deref().is_some_and(is_absent) {
+                return Err(no_hub(settings));
+            }
             let absent = cause.as_deref().is_none_or(is_absent) && settings.is_local();
             match (cause, start) {
                 (_, Missing::Start) if absent => {

@@ -1,12 +1,13 @@
 //! The relay's answers as the command line's errors: which kind, and what to type next.
 
 use quarterdeck_protocol::{
+    agent::{Answered, PromptAnswer, PromptState},
     error::{ErrorCode, ErrorDetail, RpcError},
     record::Owner,
 };
 
 use super::{CliError, Kind};
-use crate::output::escape::plain;
+use crate::output::{escape::plain, time::utc};
 
 /// The error of a request about a session, or about nothing in particular.
 pub(crate) fn from_rpc(error: RpcError, session: Option<&str>) -> CliError {
@@ -24,6 +25,7 @@ const fn kind(code: ErrorCode) -> Kind {
         | ErrorCode::Internal
         | ErrorCode::HelloRequired
         | ErrorCode::StartFailed
+        | ErrorCode::PairingFailed
         | ErrorCode::Storage
         | ErrorCode::Unknown(_) => Kind::Failed,
         ErrorCode::InvalidParams
@@ -32,14 +34,16 @@ const fn kind(code: ErrorCode) -> Kind {
         | ErrorCode::WrongKind => Kind::Usage,
         ErrorCode::MethodNotFound => Kind::Unsupported,
         ErrorCode::Overloaded | ErrorCode::InputFull | ErrorCode::AgentNotReady => Kind::Busy,
-        ErrorCode::Forbidden | ErrorCode::Ceiling => Kind::Forbidden,
+        ErrorCode::Forbidden | ErrorCode::Unauthenticated | ErrorCode::Ceiling => Kind::Forbidden,
         ErrorCode::NotFound => Kind::NotFound,
         ErrorCode::Ambiguous => Kind::Ambiguous,
-        ErrorCode::LabelTaken | ErrorCode::StillRunning => Kind::AlreadyRunning,
+        ErrorCode::LabelTaken | ErrorCode::StillRunning | ErrorCode::MachineExists => {
+            Kind::AlreadyRunning
+        }
         ErrorCode::NotOwner | ErrorCode::LeaseHeld => Kind::NotOwner,
         ErrorCode::Ended | ErrorCode::PromptAnswered | ErrorCode::PromptSettled => Kind::Ended,
         ErrorCode::HolderSilent => Kind::Timeout,
-        ErrorCode::ShuttingDown => Kind::Unreachable,
+        ErrorCode::ShuttingDown | ErrorCode::Unreachable => Kind::Unreachable,
     }
 }
 
@@ -47,6 +51,10 @@ const fn kind(code: ErrorCode) -> Kind {
 fn hints(error: &RpcError, name: &str) -> Vec<String> {
     let mut hints = Vec::new();
     match error.detail() {
+        Some(ErrorDetail::Answered { answered }) => hints.push(answered_by(answered)),
+        Some(ErrorDetail::Prompt { state }) if matches!(**state, PromptState::Lost { .. }) => {
+            hints.push(format!("start it again and let it ask again: qd resume {name}"));
+        }
         Some(ErrorDetail::Owner { owner: Some(owner), .. }) => hints.push(owned_by(owner)),
         Some(ErrorDetail::Matches { matches }) => {
             let matches: Vec<String> = matches.iter().map(|text| plain(text)).collect();
@@ -57,18 +65,28 @@ fn hints(error: &RpcError, name: &str) -> Vec<String> {
              qd token create NAME --scope {needed}"
         )),
         Some(ErrorDetail::Hint { hint }) => hints.push(plain(hint)),
-        Some(
-            ErrorDetail::Answered { .. }
-            | ErrorDetail::Prompt { .. }
-            | ErrorDetail::Owner { owner: None, .. },
-        )
-        | None => {}
+        Some(ErrorDetail::Prompt { .. } | ErrorDetail::Owner { owner: None, .. }) | None => {}
     }
     // what the relay says to do about it is better than what can be said here
     if !matches!(error.detail(), Some(ErrorDetail::Hint { .. })) {
         hints.extend(next_step(error.code(), name));
     }
     hints
+}
+
+/// Who was first, from where, and what they said.
+fn answered_by(answered: &Answered) -> String {
+    let Answered { by, from, from_name, at_micros, answer_id: _, answer } = answered;
+    let from = from_name.clone().or_else(|| from.map(|client| client.to_string()));
+    let from = from.map_or_else(String::new, |from| format!(" from {}", plain(&from)));
+    let what = match answer {
+        PromptAnswer::Option { option_id } => plain(option_id),
+        PromptAnswer::EditedInput { .. } => "allowed with another input".to_owned(),
+        PromptAnswer::Deny { message } => format!("denied: {}", plain(message)),
+        PromptAnswer::Form { .. } => "the form".to_owned(),
+        PromptAnswer::Decline => "declined".to_owned(),
+    };
+    format!("{by} answered{from} at {}: {what}", utc(at_micros / 1_000_000))
 }
 
 fn owned_by(owner: &Owner) -> String {
@@ -105,12 +123,16 @@ fn next_step(code: ErrorCode, name: &str) -> Option<String> {
             "see what is open: qd prompts".to_owned()
         }
         ErrorCode::AgentNotReady => "see where it is: qd ls".to_owned(),
+        ErrorCode::Unreachable => "see the machines: qd machine ls".to_owned(),
         ErrorCode::ParseError
+        | ErrorCode::MachineExists
+        | ErrorCode::PairingFailed
         | ErrorCode::InvalidRequest
         | ErrorCode::InvalidParams
         | ErrorCode::WrongKind
         | ErrorCode::HelloRequired
         | ErrorCode::Forbidden
+        | ErrorCode::Unauthenticated
         | ErrorCode::StartFailed
         | ErrorCode::Unknown(_) => return None,
     })
@@ -139,6 +161,36 @@ mod tests {
         5 session build is owned
         qd on \u{1b}[31mlaptop owns it (r_00/ada)
         ask for it: qd lease request build; or take it: qd lease take build
+        ");
+    }
+
+    #[test]
+    fn who_answers_second_is_told_who_was_first_from_where_and_what() {
+        let answered = Answered {
+            by: Principal::new("r_00", "ada").expect("valid"),
+            from: Some(ClientId::from_bytes([1; 16])),
+            from_name: Some("qd on \u{1b}[31mphone".to_owned()),
+            at_micros: 1_700_000_000_000_000,
+            answer_id: "a".to_owned(),
+            answer: PromptAnswer::Deny { message: "use trash".to_owned() },
+        };
+        let detail = ErrorDetail::Answered { answered: Box::new(answered) };
+        let error = RpcError::new(ErrorCode::PromptAnswered, "ada has answered already");
+        insta::assert_snapshot!(lines(error.with(detail)), @r"
+        10 ada has answered already
+        r_00/ada answered from qd on \u{1b}[31mphone at 2023-11-14 22:13:20Z: denied: use trash
+        see what is open: qd prompts
+        ");
+    }
+
+    #[test]
+    fn a_lost_prompt_says_how_it_is_asked_again() {
+        let state = Box::new(PromptState::Lost { answered: None });
+        let error = RpcError::new(ErrorCode::PromptSettled, "the prompt was lost with its agent");
+        insta::assert_snapshot!(lines(error.with(ErrorDetail::Prompt { state })), @r"
+        10 the prompt was lost with its agent
+        start it again and let it ask again: qd resume build
+        see what is open: qd prompts
         ");
     }
 

@@ -38,6 +38,8 @@ pub enum Over {
     Ws,
     /// TLS on loopback.
     Wss,
+    /// Plain WebSocket on loopback to a hub, which has the relay by its Unix socket.
+    Hub,
 }
 
 /// What a connection runs over.
@@ -89,7 +91,11 @@ impl Connection {
             stream.set_read_timeout(Some(SILENCE))?;
             return Self::on(Box::new(stream), "ws://localhost/v1/ws", None);
         }
-        Self::open_at(relay.address(), relay, over)
+        let address = match over {
+            Over::Hub => relay.hub_address().ok_or(io::ErrorKind::AddrNotAvailable)?,
+            Over::Unix | Over::Ws | Over::Wss => relay.address(),
+        };
+        Self::open_at(address, relay, over)
     }
     /// The same over TCP through something at another address.
     ///
@@ -99,6 +105,9 @@ impl Connection {
         let stream = line::connect(address)?;
         let token = Some(relay.token());
         match over {
+            Over::Hub => {
+                Self::on(Box::new(stream), &format!("ws://{address}/v1/ws"), relay.hub_token())
+            }
             Over::Wss => {
                 let url = format!("wss://{address}/v1/ws");
                 Self::on(Box::new(trust::wrap(stream)?), &url, token)

@@ -30,6 +30,7 @@ impl System for Quarterdeck {
             Over::Unix => "quarterdeck, Unix socket",
             Over::Ws => "quarterdeck, ws",
             Over::Wss => "quarterdeck, wss",
+            Over::Hub => "quarterdeck, ws to a hub",
         }
     }
 
@@ -37,6 +38,9 @@ impl System for Quarterdeck {
         self.running = None;
         let security = if self.over == Over::Wss { Security::Tls } else { Security::Plain };
         let relay = self.running.insert(BenchRelay::start(security)?);
+        if self.over == Over::Hub {
+            relay.start_hub()?;
+        }
         let mut line = Connection::open(relay, self.over)?;
         let session = line.create(program)?;
         line.attach_all(&session)?;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quarterdeck_protocol::method::{RelayStatusResult, TokenSecret};
+use quarterdeck_protocol::method::{HubStatusResult, RelayStatusResult, TokenSecret};
 
 use crate::harness::instance::{Instance, qd_binary};
 
@@ -29,10 +29,23 @@ pub struct BenchRelay {
     security: Security,
     address: SocketAddr,
     token: String,
+    hub: Option<BenchHub>,
+}
+
+/// A hub beside the relay.
+#[derive(Debug)]
+struct BenchHub {
+    child: Child,
+    address: SocketAddr,
+    token: String,
 }
 
 impl Drop for BenchRelay {
     fn drop(&mut self) {
+        if let Some(hub) = &mut self.hub {
+            let _ = hub.child.kill();
+            let _ = hub.child.wait();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -50,7 +63,40 @@ impl BenchRelay {
             .args(["token", "create", "bench", "--scope", "read,create,drive", "--json"])
             .output()?;
         let secret: TokenSecret = serde_json::from_slice(&made.stdout)?;
-        Ok(Self { child, instance, security, address, token: secret.token })
+        Ok(Self { child, instance, security, address, token: secret.token, hub: None })
+    }
+    /// Starts a hub beside it, and waits until the two have a link.
+    ///
+    /// # Errors
+    /// When `qd` does not do what it should.
+    pub fn start_hub(&mut self) -> io::Result<()> {
+        let mut command = qd(&self.instance);
+        command.args(["hub", "--json", "--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut ready = String::new();
+        let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        BufReader::new(stdout).read_line(&mut ready)?;
+        let status: HubStatusResult = serde_json::from_str(&ready)?;
+        let address = status.listening.iter().find_map(|at| at.split_once("://")?.1.parse().ok());
+        let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        // connecting waits for the link
+        qd(&self.instance).args(["machine", "connect", &status.machine]).output()?;
+        let made = qd(&self.instance)
+            .args(["--hub", "token", "create", "bench", "--scope", "read,create,drive", "--json"])
+            .output()?;
+        let secret: TokenSecret = serde_json::from_slice(&made.stdout)?;
+        self.hub = Some(BenchHub { child, address, token: secret.token });
+        Ok(())
+    }
+    /// Where its hub listens.
+    #[must_use]
+    pub fn hub_address(&self) -> Option<SocketAddr> {
+        self.hub.as_ref().map(|hub| hub.address)
+    }
+    /// What opens the hub's doors.
+    #[must_use]
+    pub fn hub_token(&self) -> Option<&str> {
+        self.hub.as_ref().map(|hub| hub.token.as_str())
     }
     /// Kills it and starts another one over its sessions; gives how long the new one took to be ready.
     ///

@@ -151,6 +151,7 @@ fn systems(
         Box::new(Quarterdeck::new(Over::Ws)),
         Box::new(Quarterdeck::new(Over::Wss)),
         Box::new(Quarterdeck::new(Over::Unix)),
+        Box::new(Quarterdeck::new(Over::Hub)),
     ];
     let mut missing = Vec::new();
     for found in others::find_all()? {

@@ -19,8 +19,9 @@ use quarterdeck_transport::Incoming;
 
 use super::{
     client::{Peer, Way, watching},
+    conversation::AGENT_PATIENCE,
     instance::{Instance, qd_binary},
-    within,
+    within_time,
 };
 
 /// The scripted agent of [`crate::scripted`].
@@ -188,7 +189,7 @@ impl Watcher {
                 return found;
             }
             let coming = self.peer.events.next();
-            let Ok(incoming) = tokio::time::timeout(super::PATIENCE, coming).await else {
+            let Ok(incoming) = tokio::time::timeout(AGENT_PATIENCE, coming).await else {
                 let last: Vec<_> = self.events.iter().rev().take(8).collect();
                 panic!("nothing: {what}; the last events: {last:#?}");
             };
@@ -211,6 +212,12 @@ impl Watcher {
                 None => panic!("closed before {what}"),
             }
         }
+    }
+
+    /// Forgets all events but the last, so that what comes next is counted from nothing.
+    pub fn forget(&mut self) {
+        let all_but_last = self.events.len().saturating_sub(1);
+        self.events.drain(..all_but_last);
     }
 
     /// Waits for the next open prompt after `seen` ones.
@@ -237,16 +244,21 @@ impl Watcher {
     /// All text of the agent so far.
     #[must_use]
     pub fn text(&self) -> String {
-        let texts = self.events.iter().filter_map(|event| {
-            let Update::AgentMessageChunk { content: ContentBlock::Text { text }, .. } =
-                &event.update
-            else {
-                return None;
-            };
-            Some(text.as_str())
-        });
-        texts.collect()
+        text_of(&self.events)
     }
+}
+
+/// All text of the agent in these events.
+#[must_use]
+pub fn text_of(events: &[AgentEvent]) -> String {
+    let texts = events.iter().filter_map(|event| {
+        let Update::AgentMessageChunk { content: ContentBlock::Text { text }, .. } = &event.update
+        else {
+            return None;
+        };
+        Some(text.as_str())
+    });
+    texts.collect()
 }
 
 /// Waits until an agent is in a state, by looking at every change of the view.
@@ -260,5 +272,5 @@ pub async fn until_state(watcher: &mut Watcher, wanted: AgentState) {
             let _ = watcher.peer.events.next().await;
         }
     };
-    within("the agent's state", reached).await;
+    within_time(AGENT_PATIENCE, "the agent's state", reached).await;
 }

@@ -33,17 +33,31 @@ pub struct Way {
     options: DialOptions,
     /// How the connection is run.
     pub client: ClientOptions,
+    /// Which machine of a hub is meant.
+    machine: Option<String>,
 }
 
 impl Way {
     fn to(endpoint: &str) -> Self {
         let endpoint = endpoint.parse().expect("is an endpoint");
-        Self { endpoint, options: DialOptions::default(), client: ClientOptions::default() }
+        let (options, client) = (DialOptions::default(), ClientOptions::default());
+        Self { endpoint, options, client, machine: None }
     }
     /// The instance's own socket, as its user.
     #[must_use]
     pub fn unix(instance: &Instance) -> Self {
         Self::to(&format!("unix:{}", instance.directory().join("relay.sock").display()))
+    }
+    /// The instance's hub, as its user.
+    #[must_use]
+    pub fn hub(instance: &Instance) -> Self {
+        Self::to(&format!("unix:{}", instance.directory().join("hub.sock").display()))
+    }
+    /// The same, for one machine of a hub as if there were no other.
+    #[must_use]
+    pub fn on(mut self, machine: &str) -> Self {
+        self.machine = Some(machine.to_owned());
+        self
     }
     /// Plain TCP on loopback, with a token.
     #[must_use]
@@ -85,7 +99,8 @@ impl Way {
     pub async fn try_connect(&self, hello: &HelloParams) -> Result<Peer, ConnectError> {
         let stream = connect(&self.endpoint, &self.options, &DialLimits::default()).await?;
         let (client, events) = Client::start(stream, self.client);
-        let hello = client.call::<Hello>(hello).await?;
+        let hello = HelloParams { machine: self.machine.clone(), ..hello.clone() };
+        let hello = client.call::<Hello>(&hello).await?;
         Ok(Peer { client, events, hello })
     }
     /// The same for a new client, where it must work.
@@ -93,7 +108,7 @@ impl Way {
     /// # Panics
     /// When it does not.
     pub async fn connect(&self, name: &str) -> Peer {
-        let hello = HelloParams { name: name.to_owned(), ticket: None, watch: false };
+        let hello = HelloParams { name: name.to_owned(), ..HelloParams::default() };
         within("a connection", self.try_connect(&hello)).await.expect("connects")
     }
     /// The same for a client that was there before.
@@ -102,7 +117,7 @@ impl Way {
     /// When it does not work.
     pub async fn connect_again(&self, name: &str, ticket: &str) -> Peer {
         let ticket = Some(ticket.to_owned());
-        let hello = HelloParams { name: name.to_owned(), ticket, watch: false };
+        let hello = HelloParams { name: name.to_owned(), ticket, ..HelloParams::default() };
         within("a connection", self.try_connect(&hello)).await.expect("connects again")
     }
 }

@@ -401,6 +401,7 @@ impl Talk {
         let who = Answerer {
             by: principal(name),
             from: Some(ClientId::from_bytes([1; 16])),
+            from_name: None,
             answer_id: format!("answer to {prompt}"),
         };
         if let AnswerDecision::Write(operation) = self.fold.answer(prompt, answer, &who)? {

@@ -7,10 +7,13 @@ use std::{
 
 use quarterdeck_holder::log::{LogReader, Missing, Next};
 use quarterdeck_protocol::record::{Record, RecordKind};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::{
+    fs::inotify::{self, CreateFlags, WatchFlags},
+    process::Signal,
+};
 
 use super::within;
-use crate::watched::watch;
+use crate::{processes, watched::watch};
 
 /// Waits until a file is there and something holds of its bytes, which it then gives.
 ///
@@ -89,6 +92,27 @@ impl WholeLog {
     pub fn count(&self, kind: RecordKind) -> usize {
         self.records.iter().filter(|record| record.header.kind == kind).count()
     }
+}
+
+/// The process that holds a session: the only one beside the relay that has its lock open.
+///
+/// # Panics
+/// When there is none, or more than one.
+#[must_use]
+pub fn holder_of(session_directory: &Path) -> u32 {
+    let holders = processes::naming(&session_directory.join("lock"));
+    assert_eq!(holders.len(), 1, "a session has one holder: {holders:?}");
+    holders[0]
+}
+
+/// Kills a session's holder and waits until it is gone.
+///
+/// # Panics
+/// When it is gone already.
+pub async fn kill_holder(session_directory: &Path) {
+    let holder = holder_of(session_directory);
+    processes::signal(holder, Signal::KILL).expect("the holder lives");
+    processes::until_gone(holder).await.expect("can be waited for");
 }
 
 /// The files of a session's log, oldest first.

@@ -11,6 +11,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use quarterdeck_protocol::method::RelayStatusResult;
@@ -51,7 +52,7 @@ pub fn program_binary() -> PathBuf {
 fn binary_directory() -> PathBuf {
     let me = std::env::current_exe().expect("a process knows its file");
     let mut directory = me.parent().expect("a file is in a directory");
-    if directory.ends_with("deps") {
+    if directory.ends_with("deps") || directory.ends_with("examples") {
         directory = directory.parent().expect("deps is in a directory");
     }
     directory.to_owned()
@@ -183,22 +184,46 @@ impl Instance {
     /// # Panics
     /// When it does neither.
     pub async fn try_start_relay(&self, words: &[&str]) -> Result<Relay, Ran> {
+        let (child, status, log) = self.serve("relay", words).await?;
+        Ok(Relay { child, status, log })
+    }
+    /// Starts a daemon in the foreground, and waits until it says that it serves.
+    pub(super) async fn serve<S: DeserializeOwned>(
+        &self,
+        word: &str,
+        words: &[&str],
+    ) -> Result<(Child, S, PathBuf), Ran> {
         let number = self.relays.fetch_add(1, Ordering::Relaxed);
-        let log = self.path(&format!("relay-{number}.log"));
-        let mut command = self.command(["relay", "--json"]);
+        let log = self.path(&format!("{word}-{number}.log"));
+        let mut command = self.command([word, "--json"]);
         command.args(words).stdout(Stdio::piped());
-        command.stderr(fs::File::create(&log).expect("makes the relay's log"));
-        let mut child = command.spawn().expect("the relay starts");
+        command.stderr(fs::File::create(&log).expect("makes the daemon's log"));
+        let mut child = command.spawn().expect("the daemon starts");
         let stdout = child.stdout.take().expect("its output is piped");
         let mut lines = BufReader::new(stdout).lines();
-        let ready = within("the relay serves", lines.next_line()).await.expect("is readable");
+        let ready = within("the daemon serves", lines.next_line()).await.expect("is readable");
         let Some(ready) = ready else {
-            let status = within("the relay ends", child.wait()).await.expect("is a child");
+            let status = within("the daemon ends", child.wait()).await.expect("is a child");
             let stderr = fs::read_to_string(&log).unwrap_or_default();
             return Err(Ran { status, stdout: Vec::new(), stderr });
         };
         let status = serde_json::from_str(&ready);
-        Ok(Relay { child, status: status.expect("the ready line is the status"), log })
+        Ok((child, status.expect("the ready line is the status"), log))
+    }
+    /// Runs `qd` with these words to its end; this is its standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started or does not end.
+    pub async fn qd_reading<I, S>(&self, words: I, input: &str) -> Ran
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let file = self.path("standard-input");
+        fs::write(&file, input).expect("writes");
+        let mut command = self.command(words);
+        command.stdin(fs::File::open(&file).expect("opens"));
+        Ran::of(command).await
     }
 }
 
@@ -304,9 +329,17 @@ impl Ran {
     ///
     /// # Panics
     /// When it cannot be started or does not end.
-    pub async fn of(mut command: Command) -> Self {
-        let running = command.output();
-        let output = within("a command ends", running).await.expect("the command runs");
+    pub async fn of(command: Command) -> Self {
+        Self::within(command, super::PATIENCE).await
+    }
+    /// The same for a command that may take longer.
+    ///
+    /// # Panics
+    /// When it cannot be started or does not end.
+    pub async fn within(mut command: Command, limit: Duration) -> Self {
+        let what = format!("{:?} ends", command.as_std());
+        let ended = super::within_time(limit, &what, command.output()).await;
+        let output = ended.expect("the command runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         Self { status: output.status, stdout: output.stdout, stderr }
     }

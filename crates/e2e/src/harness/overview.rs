@@ -31,7 +31,8 @@ impl Overview {
     /// # Panics
     /// When there is no relay.
     pub async fn start(way: &Way) -> Self {
-        let hello = HelloParams { name: "overview".to_owned(), ticket: None, watch: true };
+        let name = "overview".to_owned();
+        let hello = HelloParams { name, watch: true, ..HelloParams::default() };
         let peer = within("a connection", way.try_connect(&hello)).await.expect("connects");
         Self { peer, sessions: BTreeMap::new() }
     }

@@ -143,7 +143,7 @@ impl Typist {
     /// When it is not the owner again, or the relay does not take up where it left off.
     pub async fn try_connect(&mut self) -> Result<(), ConnectError> {
         let (name, ticket) = (self.name.clone(), self.ticket.clone());
-        let hello = HelloParams { name, ticket, watch: false };
+        let hello = HelloParams { name, ticket, ..HelloParams::default() };
         let peer = self.way.try_connect(&hello).await?;
         self.ticket = Some(peer.hello.ticket.clone());
         let answer =

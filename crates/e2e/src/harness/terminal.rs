@@ -1,6 +1,6 @@
 //! A program, mostly `qd`, on a pseudo-terminal: its screen as a person sees it, and keys.
 
-use std::{io, process::ExitStatus};
+use std::{io, process::ExitStatus, time::Duration};
 
 use pty_process::blocking;
 use quarterdeck_screen::{Cursor, Screen, ScrolledCapture, Size};
@@ -93,17 +93,35 @@ impl Terminal {
     ///
     /// # Panics
     /// When it does not come to hold, or the program ends before.
-    pub async fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+    pub async fn until(&mut self, what: &str, holds: impl FnMut(&Self) -> bool) {
+        self.until_within(super::PATIENCE, what, holds).await;
+    }
+    /// The same for what may take longer.
+    ///
+    /// # Panics
+    /// When it does not come to hold, or the program ends before.
+    pub async fn until_within(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        mut holds: impl FnMut(&Self) -> bool,
+    ) {
         let coming = async {
             while !holds(self) {
                 let more = self.step().await.expect("the terminal can be read");
                 assert!(more, "the program ended before {what}; its screen:\n{}", self.text());
             }
         };
-        if tokio::time::timeout(super::PATIENCE, coming).await.is_err() {
+        if tokio::time::timeout(limit, coming).await.is_err() {
             let last = self.raw[self.raw.len().saturating_sub(LAST_BYTES)..].escape_ascii();
             panic!("nothing: {what}; the screen:\n{}\nits last bytes: {last}", self.text());
         }
+    }
+    /// Everything the program wrote, without its colours: for one that writes line by line.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let written = String::from_utf8_lossy(&self.raw);
+        written.lines().map(|line| plain(line.as_bytes()) + "\n").collect()
     }
     /// Waits until a text stands on the screen.
     ///

@@ -108,6 +108,17 @@ impl Reply {
         self.and(Act::Wait(gate.clone()))
     }
 
+    /// What another answer does, in the same one.
+    #[must_use]
+    pub fn followed_by(mut self, next: Self) -> Self {
+        if let (Outcome::Answer { acts, .. }, Outcome::Answer { acts: more, .. }) =
+            (&mut self.outcome, next.outcome)
+        {
+            acts.extend(more);
+        }
+        self
+    }
+
     /// The connection breaks here.
     #[must_use]
     pub fn then_cut(self) -> Self {

@@ -22,5 +22,7 @@ macro_rules! for_every_agent {
 mod basics;
 mod course;
 mod failures;
+mod guide;
+mod house;
 mod prompts;
 mod scene;

@@ -2,10 +2,12 @@
 
 mod basics;
 mod commands;
+mod git;
 mod inside;
 mod killing;
 mod mail;
 mod prompts;
+mod storage;
 mod trouble;
 
 use quarterdeck_e2e::harness::{
@@ -25,7 +27,10 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
-        let instance = Instance::new();
+        Self::on(Instance::new()).await
+    }
+
+    async fn on(instance: Instance) -> Self {
         instance.configure(&agent::configuration(&instance));
         let relay = instance.start_relay(&["--listen", "127.0.0.1:0", "--insecure"]).await;
         let way = Way::unix(&instance);

@@ -1,6 +1,7 @@
 //! Controllers of BTerminal and agor: what they say and hear, word for word, and native clients beside
 //! them on the same sessions.
 
+mod agents;
 mod beside;
 mod replies;
 mod talk;

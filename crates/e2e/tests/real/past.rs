@@ -82,6 +82,8 @@ async fn an_attach_reads_and_sends_the_same_whatever_came_before() {
         }
         owner.until_text("the-end").await;
         let end = owner.out.0;
+        // the first one waits for the model, which may still read the last few hundred kilobytes
+        check_attach(&look(&way, &session).await, end);
         let before = bytes_read(relay.pid());
         let again = look(&way, &session).await;
         let read = bytes_read(relay.pid()) - before;

@@ -156,7 +156,7 @@ impl Stage {
         attachment
     }
     async fn is_refused(&self, secret: &str) {
-        let hello = HelloParams { name: "late".to_owned(), ticket: None, watch: false };
+        let hello = HelloParams { name: "late".to_owned(), ..HelloParams::default() };
         let outcome = within("an answer", self.way(secret).try_connect(&hello)).await;
         let expected = matches!(outcome, Err(ConnectError::Dial(DialError::BadCredential)));
         assert!(expected, "{outcome:?}");

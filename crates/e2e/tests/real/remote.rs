@@ -127,7 +127,7 @@ async fn plain_text_is_not_served_off_loopback_by_accident() {
 }
 
 /// A directory with a program called `ssh`, before everything else in `PATH`.
-fn with_ssh(instance: &Instance, script: &str) -> String {
+pub(crate) fn with_ssh(instance: &Instance, script: &str) -> String {
     let directory = instance.path("bin");
     fs::create_dir_all(&directory).expect("makes the directory");
     let ssh = directory.join("ssh");
@@ -138,7 +138,7 @@ fn with_ssh(instance: &Instance, script: &str) -> String {
 }
 
 /// The environment in which a command of the other machine runs.
-fn remote_environment(there: &Instance) -> String {
+pub(crate) fn remote_environment(there: &Instance) -> String {
     let binaries = qd_binary().parent().expect("is in a directory").display();
     let set = |(name, value): (&str, String)| match name {
         "PATH" => format!("PATH={binaries}:/usr/bin:/bin"),
@@ -148,7 +148,7 @@ fn remote_environment(there: &Instance) -> String {
 }
 
 /// `qd` with another `PATH`.
-async fn qd_with(instance: &Instance, path: &str, words: &[&str]) -> Ran {
+pub(crate) async fn qd_with(instance: &Instance, path: &str, words: &[&str]) -> Ran {
     let mut command = instance.command(words);
     command.env("PATH", path);
     Ran::of(command).await

@@ -1,7 +1,7 @@
 //! What a credential may do: the total table of methods and scopes, and what guessing one costs.
 
 use std::{
-    net::{IpAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     time::Duration,
 };
 
@@ -79,6 +79,7 @@ mod raw {
         RelayShutdown,
         RelayGc,
         InstanceList,
+        SessionGit,
         AgentView,
         AgentPrompt,
         AgentInterrupt,
@@ -96,7 +97,20 @@ mod raw {
         MailContactDecide,
         MailIdentities,
         MailIdentityAdd,
-        MailIdentityUse
+        MailIdentityUse,
+        PairingInvite,
+        PairingJoin,
+        PairingList,
+        PairingRevoke,
+        MachineList,
+        MachineAdd,
+        MachineRemove,
+        MachineRename,
+        MachineConnect,
+        MachineDisconnect,
+        MachineInvite,
+        HubStatus,
+        HubShutdown
     );
     pub(super) async fn ask(peer: &Peer, method: MethodName) -> Result<Value, RpcError> {
         call(peer, method, params(method)).await
@@ -104,6 +118,7 @@ mod raw {
 }
 
 /// Parameters that fit the method and do no harm: the session is not there.
+#[expect(clippy::too_many_lines, reason = "a flat table: one arm per method")]
 fn params(method: MethodName) -> Value {
     let session = "nowhere";
     match method {
@@ -122,7 +137,21 @@ fn params(method: MethodName) -> Value {
         MethodName::TokenCreate => json!({ "name": "", "scopes": [] }),
         MethodName::TokenRotate | MethodName::TokenRevoke => json!({ "name": "nobody" }),
         MethodName::RelayGc => json!({ "dry_run": true }),
-        MethodName::SessionList
+        MethodName::PairingInvite => json!({ "scopes": ["admin"] }),
+        MethodName::PairingJoin => json!({ "line": "none", "scopes": ["admin"] }),
+        MethodName::PairingRevoke => json!({ "hub": "nobody" }),
+        MethodName::MachineAdd => json!({ "by": "line", "line": "none" }),
+        MethodName::MachineRename => json!({ "machine": "mars", "label": "moon" }),
+        MethodName::MachineRemove | MethodName::MachineConnect | MethodName::MachineDisconnect => {
+            json!({ "machine": "mars" })
+        }
+        MethodName::PairingList
+        | MethodName::PromptList
+        | MethodName::MachineList
+        | MethodName::MachineInvite
+        | MethodName::HubStatus
+        | MethodName::HubShutdown
+        | MethodName::SessionList
         | MethodName::TokenList
         | MethodName::RelayStatus
         | MethodName::RelayShutdown
@@ -135,18 +164,18 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
-        MethodName::MailSend => json!({ "to": "nobody", "body": "x" }),
-        MethodName::MailContactDecide => json!({ "contact": "nobody", "decision": "block" }),
-        MethodName::MailIdentityAdd => json!({ "name": "" }),
-        MethodName::MailIdentityUse => json!({ "name": "nobody" }),
-        MethodName::PromptList
+        MethodName::MailSend
+        | MethodName::MailContactDecide
+        | MethodName::MailIdentityAdd
+        | MethodName::MailIdentityUse
         | MethodName::MailWhoami
         | MethodName::MailInbox
         | MethodName::MailWait
         | MethodName::MailStatus
         | MethodName::MailContacts
-        | MethodName::MailIdentities => json!({}),
+        | MethodName::MailIdentities => mail_params(method),
         MethodName::AgentView
+        | MethodName::SessionGit
         | MethodName::AgentInterrupt
         | MethodName::SessionAttach
         | MethodName::SessionStop
@@ -160,17 +189,41 @@ fn params(method: MethodName) -> Value {
     }
 }
 
+fn mail_params(method: MethodName) -> Value {
+    match method.word() {
+        "mail.send" => json!({ "to": "nobody", "body": "x" }),
+        "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
+        "mail.identity_add" => json!({ "name": "" }),
+        "mail.identity_use" => json!({ "name": "nobody" }),
+        _ => json!({}),
+    }
+}
+
 #[tokio::test]
 async fn every_method_needs_exactly_its_scope() {
     let instance = Instance::new();
     let relay = instance.start_relay(&["--listen", "127.0.0.1:0", "--insecure"]).await;
-    let admin = Way::unix(&instance).connect("admin").await;
+    check_every_scope(&Way::unix(&instance), relay.address()).await;
+}
+
+#[tokio::test]
+async fn every_method_needs_exactly_its_scope_at_a_hub_too() {
+    let instance = Instance::new();
+    let _relay = instance.start_relay(&[]).await;
+    let hub = instance.start_hub(&[]).await;
+    let address = hub.address().parse().expect("an address");
+    check_every_scope(&Way::hub(&instance), address).await;
+}
+
+async fn check_every_scope(local: &Way, address: SocketAddr) {
+    let admin = local.connect("admin").await;
     for scope in Scope::ALL {
         let token = admin.token(scope.word(), [scope].into_iter().collect()).await;
-        let peer = Way::ws(relay.address(), &token).connect(scope.word()).await;
+        let peer = Way::ws(address, &token).connect(scope.word()).await;
         for method in MethodName::ALL.iter().copied() {
-            // the one that would end the test is only tried by who may not
-            if method == MethodName::RelayShutdown && scope == Scope::Admin {
+            // what would end the test is only tried by who may not
+            let ends = matches!(method, MethodName::RelayShutdown | MethodName::HubShutdown);
+            if ends && scope == Scope::Admin {
                 continue;
             }
             let answer = raw::ask(&peer, method).await;

@@ -176,6 +176,9 @@ pub struct AnswerRecord {
     /// From which client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ClientId>,
+    /// What that client calls itself, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_name: Option<String>,
     /// The client's own id of its answer.
     pub answer_id: String,
     /// The answer.

@@ -337,6 +337,9 @@ pub struct Answered {
     /// From which client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ClientId>,
+    /// What that client calls itself, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_name: Option<String>,
     /// When, microseconds since 1970.
     pub at_micros: u64,
     /// The answering client's own id of its answer: a retry carries the same.

@@ -16,6 +16,7 @@ use crate::{
         Resume,
     },
     ids::{Label, Seq, SessionId},
+    session::OnMachine,
 };
 
 /// [`SessionCreate`] of an agent.
@@ -141,6 +142,9 @@ pub struct PromptInfo {
     pub session: SessionId,
     /// Its label.
     pub label: Label,
+    /// On which machine, as a hub sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<OnMachine>,
     /// The prompt.
     #[serde(flatten)]
     pub prompt: Prompt,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[expect(unused_imports, reason = "the docs lead to them")]
 use super::Hello;
 use crate::{
-    ids::{ClientId, Generation, Principal, RelayId, SessionId},
+    ids::{ClientId, Generation, HubId, Principal, RelayId, SessionId},
     scope::Scopes,
 };
 
@@ -23,6 +23,13 @@ pub struct HelloParams {
     /// Send `sync` and the notifications after it.
     #[serde(default)]
     pub watch: bool,
+    /// Through a hub: act on this machine as if connected to its relay. The connection ends with the hub's
+    /// link to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// A hub says which it is where the connection does not prove it: over ssh or a Unix socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubId>,
 }
 
 /// [`Hello`].
@@ -47,7 +54,30 @@ pub struct HelloResult {
     pub principal: Principal,
     /// What the caller may do here.
     pub scopes: Scopes,
+    /// Set by a hub: what answers is one, and `relay_id` is its id as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubId>,
+    /// The caller is a hub and may make requests for its own clients ([`Acting`]). A relay that does not
+    /// say so would not understand them, and would do all of it in the hub's own name.
+    #[serde(default)]
+    pub delegate: bool,
     /// Set when the caller runs inside this session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inside: Option<SessionId>,
+}
+
+/// For whom a hub makes a request: member `as` beside `params`. The relay grants what the hub's
+/// credential, `scopes` and its own ceiling have in common, and records the principal, whose issuer is
+/// the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Acting {
+    /// Who; one that the hub itself vouches for.
+    pub principal: Principal,
+    /// As which client; one that the hub itself issued.
+    pub client_id: ClientId,
+    /// What people see as the client's name.
+    pub name: String,
+    /// What the client may do.
+    pub scopes: Scopes,
 }

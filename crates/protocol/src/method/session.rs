@@ -4,7 +4,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentParams, SessionName};
+use super::{AgentParams, SessionName, WorktreeParams};
 #[expect(unused_imports, reason = "the docs lead to them")]
 use super::{
     SessionCreate, SessionInput, SessionList, SessionRename, SessionResize, SessionResume,
@@ -72,6 +72,9 @@ pub struct CreateParams {
     /// An agent instead of a terminal; `argv` must be empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentParams>,
+    /// In a git working tree of its own, of the repository that `cwd` is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<WorktreeParams>,
 }
 
 /// [`SessionInput`].

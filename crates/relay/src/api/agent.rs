@@ -15,8 +15,10 @@ use quarterdeck_protocol::{
 use super::{find, identity, lease_caller};
 use crate::{
     agent::random_uuid,
-    ceiling::Refusal,
+    caller::Caller,
+    ceiling::{CheckedCeiling, Refusal},
     connection::Connection,
+    context::Context,
     session::{Command, agent::AgentAsk},
 };
 
@@ -32,13 +34,13 @@ enum Author {
     Script,
 }
 
-pub(super) async fn view(c: &Connection, p: &SessionParams) -> Result<AgentViewResult, RpcError> {
+pub(crate) async fn view(c: &Connection, p: &SessionParams) -> Result<AgentViewResult, RpcError> {
     let session = find(c, &p.session)?;
     let conversation = session.ask(|reply| Command::Conversation { reply }).await?;
     Ok(AgentViewResult { view: conversation.view() })
 }
 
-pub(super) async fn prompt(
+pub(crate) async fn prompt(
     c: &Connection,
     p: AgentPromptParams,
 ) -> Result<AgentCommandResult, RpcError> {
@@ -48,7 +50,7 @@ pub(super) async fn prompt(
     tell(c, &session, message_id, command, author).await
 }
 
-pub(super) async fn interrupt(
+pub(crate) async fn interrupt(
     c: &Connection,
     p: AgentInterruptParams,
 ) -> Result<AgentCommandResult, RpcError> {
@@ -59,7 +61,7 @@ pub(super) async fn set_mode(
     c: &Connection,
     p: AgentSetModeParams,
 ) -> Result<AgentCommandResult, RpcError> {
-    allow(c, |ceiling| ceiling.check_mode(&p.mode))?;
+    allow(&c.context, &c.caller, |ceiling| ceiling.check_mode(&p.mode))?;
     let command = AgentCommand::SetMode { mode: p.mode };
     tell(c, &p.session, p.command_id, command, Author::Person).await
 }
@@ -68,7 +70,7 @@ pub(super) async fn set_model(
     c: &Connection,
     p: AgentSetModelParams,
 ) -> Result<AgentCommandResult, RpcError> {
-    allow(c, |ceiling| ceiling.check_model(&p.model))?;
+    allow(&c.context, &c.caller, |ceiling| ceiling.check_model(&p.model))?;
     let command = AgentCommand::SetModel { model: p.model };
     tell(c, &p.session, p.command_id, command, Author::Person).await
 }
@@ -82,12 +84,13 @@ pub(super) async fn withdraw(
 }
 
 /// Asks the relay's ceiling, and that of the caller's dialect.
-fn allow(
-    c: &Connection,
-    check: impl Fn(&crate::ceiling::CheckedCeiling) -> Result<(), Refusal>,
+pub(crate) fn allow(
+    context: &Context,
+    caller: &Caller,
+    check: impl Fn(&CheckedCeiling) -> Result<(), Refusal>,
 ) -> Result<(), RpcError> {
-    let own = c.caller.grant.dialect.and_then(|dialect| c.context.dialect_ceilings.get(&dialect));
-    let checked = check(&c.context.ceiling).and_then(|()| own.map_or(Ok(()), &check));
+    let own = caller.grant.dialect.and_then(|dialect| context.dialect_ceilings.get(&dialect));
+    let checked = check(&context.ceiling).and_then(|()| own.map_or(Ok(()), &check));
     checked.map_err(|refusal| refusal.to_rpc())
 }
 
@@ -135,8 +138,12 @@ pub(super) async fn prompts(
         let conversation = session.ask(|reply| Command::Conversation { reply }).await?;
         let label = session.published().label.clone();
         for prompt in conversation.prompts() {
-            let info =
-                PromptInfo { session: session.id, label: label.clone(), prompt: prompt.clone() };
+            let info = PromptInfo {
+                session: session.id,
+                label: label.clone(),
+                on: None,
+                prompt: prompt.clone(),
+            };
             bytes += serde_json::to_vec(&info).map_or(0, |text| text.len());
             if bytes > MAX_LIST_BYTES && !found.prompts.is_empty() {
                 found.more = true;
@@ -161,7 +168,8 @@ pub(super) async fn answer(
         let message = format!("an answer's id has 1 to {MAX_ANSWER_ID_CHARS} characters");
         return Err(RpcError::new(ErrorCode::InvalidParams, message));
     }
-    let who = Answerer { by: owner.principal, from: Some(owner.client), answer_id };
+    let (by, from, from_name) = (owner.principal, Some(owner.client), Some(owner.name));
+    let who = Answerer { by, from, from_name, answer_id };
     let scopes = c.caller.grant.scopes;
     let ask =
         |reply| Command::Agent(Box::new(AgentAsk::Answer { prompt, answer, who, scopes, reply }));

@@ -5,13 +5,13 @@ use quarterdeck_protocol::{
     ids::{ClientId, SessionId},
     limits::MAX_TEXT_FIELD_BYTES,
     method::{
-        Empty, GcParams, GcResult, HelloParams, HelloResult, InstanceInfo, InstanceListResult,
-        RelayStatusResult,
+        Empty, GcParams, GcResult, HelloParams, HelloResult, InstanceListResult, RelayStatusResult,
     },
     record::Owner,
+    scope::Scope,
 };
 
-use crate::{collector, connection::Connection, context::Context};
+use crate::{catalogue, collector, connection::Connection, context::Context};
 
 pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcError> {
     if c.identity().is_some() {
@@ -25,9 +25,10 @@ pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcE
     let principal = c.caller.principal().clone();
     let (client_id, ticket) = client_id(context, &principal.to_string(), p.ticket.as_deref())?;
     let name = p.name.chars().filter(|c| !c.is_control()).collect();
+    c.handle_hub_claim(p.hub);
     c.introduce(Owner { client: client_id, principal: principal.clone(), name });
     // what an agent may know of others is nothing
-    if p.watch && !c.may_be_an_agents() {
+    if p.watch && c.caller.grant.scopes.has(Scope::Read) && !c.may_be_an_agents() {
         c.watch_after_answer();
     }
     Ok(HelloResult {
@@ -40,6 +41,8 @@ pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcE
         ticket,
         principal,
         scopes: c.caller.grant.scopes,
+        hub: None,
+        delegate: c.may_delegate(),
         inside: c.caller.inside(),
     })
 }
@@ -110,12 +113,13 @@ pub(super) async fn gc(c: &Connection, p: GcParams) -> Result<GcResult, RpcError
     Ok(collector::collect(&c.context, &p, Some(c.caller.principal())).await)
 }
 
-pub(super) fn instances(c: &Connection) -> InstanceListResult {
-    let directory = &c.context.directory;
-    let instance = InstanceInfo {
-        name: directory.name().to_string(),
-        directory: directory.path().display().to_string(),
-        pid: Some(std::process::id()),
-    };
-    InstanceListResult { instances: vec![instance] }
+pub(super) async fn instances(c: &Connection) -> Result<InstanceListResult, RpcError> {
+    let base = c.context.directory.base().to_owned();
+    let announcements = c.context.announcements.clone();
+    let listed =
+        tokio::task::spawn_blocking(move || catalogue::list(&base, announcements.as_deref()));
+    let instances = listed
+        .await
+        .map_err(|_| RpcError::new(ErrorCode::Internal, "looking for the instances failed"))?;
+    Ok(InstanceListResult { instances })
 }

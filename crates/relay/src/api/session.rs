@@ -8,12 +8,12 @@ use quarterdeck_protocol::{
     agent::ConversationView,
     error::{ErrorCode, RpcError},
     ids::{Channel, Out},
-    limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES},
+    limits::{MAX_INPUT_BYTES, MAX_SCROLLBACK_PAGE_LINES},
     method::{
         AttachFrom, AttachParams, AttachResult, AttachStart, ChannelParams, CreateParams, Empty,
-        InputParams, InputResult, RenameParams, ResizeParams, ResumeParams, ScrollbackParams,
-        ScrollbackResult, SessionAttach, SessionListResult, SessionParams, SessionResult,
-        SignalParams, StopParams,
+        GitParams, GitResult, InputParams, InputResult, RenameParams, ResizeParams, ResumeParams,
+        ScrollbackParams, ScrollbackResult, SessionAttach, SessionListResult, SessionParams,
+        SessionResult, SignalParams, StopParams,
     },
     record::{Position, SessionKind},
     rpc::{self, RequestId},
@@ -29,6 +29,8 @@ use crate::{
         channel::{ChannelStream, Start, agent::AgentFold},
         requests::{Answer, response},
     },
+    git::{self, status::Wanted},
+    program,
     registry::LabelWish,
     screens::history,
     session::{
@@ -46,7 +48,7 @@ const DEFAULT_STOP_RUNG_MS: u32 = 3000;
 /// Longest time between two rungs that a caller may ask for.
 const MAX_STOP_RUNG_MS: u32 = 10 * 60 * 1000;
 
-pub(super) fn list(c: &Connection) -> SessionListResult {
+pub(crate) fn list(c: &Connection) -> SessionListResult {
     let sessions = c.context.registry.all().into_iter().filter(|s| c.caller.sees(s.id));
     let mut sessions: Vec<SessionInfo> = sessions.map(|session| session.view()).collect();
     sessions.sort_by_key(|session| std::cmp::Reverse(session.created_at));
@@ -82,7 +84,7 @@ pub(super) async fn attach(
     let p: AttachParams = rpc::parse_params(params)?;
     let session = find(c, &p.session)?;
     c.caller.require_outside(session.id)?;
-    if c.open_channels() >= MAX_CHANNELS_PER_CONNECTION {
+    if !c.has_room() {
         return Err(RpcError::new(ErrorCode::Overloaded, "too many attachments on one connection"));
     }
     let channel = c.allocate_channel();
@@ -311,6 +313,20 @@ pub(super) async fn rename(c: &Connection, p: RenameParams) -> Result<SessionRes
     let label = reserved.label.clone();
     let session = handle.ask(|reply| Command::Rename { label, reply }).await?;
     Ok(SessionResult { session })
+}
+
+/// What changed where a session works.
+pub(super) async fn git(c: &Connection, p: &GitParams) -> Result<GitResult, RpcError> {
+    let session = find(c, &p.session)?;
+    let directory = PathBuf::from(session.published().cwd.clone());
+    let wanted = if p.diff { Wanted::Diff } else { Wanted::Files };
+    let search = program::search_path(&c.context).await;
+    let place = c.context.directory.git();
+    let looked = git::status::status(&search, &directory, &place, wanted).await;
+    looked.map_err(|error| {
+        tracing::debug!(session = %session.id, %error, "git");
+        error.to_rpc()
+    })
 }
 
 pub(super) async fn scrollback(

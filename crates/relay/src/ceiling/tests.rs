@@ -232,7 +232,7 @@ fn words_and_variables_are_bounded_and_well_formed() {
         CreateParams { argv: words, ..CreateParams::default() },
         CreateParams { env: many.iter().cloned().collect(), ..run(&["true"]) },
         CreateParams { client_env: many.into_iter().collect(), ..run(&["true"]) },
-        CreateParams { request_id: Some("x".repeat(65)), ..run(&["true"]) },
+        CreateParams { request_id: Some("x".repeat(129)), ..run(&["true"]) },
     ] {
         assert!(matches!(check(&too_long), Err(Refusal::TooLong { .. })));
     }

@@ -6,7 +6,11 @@ use std::{
 };
 
 use super::outbox::{Control, Outbox};
-use crate::{caller::Caller, clock, context::Context};
+use crate::{
+    caller::{Caller, Delegation, Via},
+    clock,
+    context::Context,
+};
 
 /// A server pings so often.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -33,7 +37,18 @@ pub(crate) async fn keep_alive(moved: &AtomicU64, outbox: &Outbox) {
 /// Returns when the caller's credential was revoked, replaced or has expired.
 pub(crate) async fn credential_ended(context: &Context, caller: &Caller) {
     let mut changed = context.credentials.subscribe();
-    let remaining = || context.tokens.remaining_s(&caller.grant, clock::wall_seconds());
+    let remaining = || match caller.via {
+        Via::Hub { hub, delegate } => {
+            let paired = context.pairings.find(hub)?;
+            // other terms are for another link
+            let same = paired.scopes == caller.grant.scopes
+                && paired.delegate == (delegate == Delegation::Granted);
+            same.then_some(u64::MAX)
+        }
+        Via::Local { .. } | Via::Network | Via::Delegated { .. } => {
+            context.tokens.remaining_s(&caller.grant, clock::wall_seconds())
+        }
+    };
     while let Some(left) = remaining() {
         // not all at once: the clock may be set meanwhile
         let pause = PING_INTERVAL.min(Duration::from_secs(left));

@@ -12,7 +12,7 @@ use quarterdeck_core::viewer::{Pace, Viewer};
 use quarterdeck_holder::log::{LogReader, Next, ReadError, Sought};
 use quarterdeck_protocol::{
     frame::{Body, Flags, Frame, MAX_HEADER_BYTES},
-    ids::{Channel, Out, Seq},
+    ids::{Channel, ClientId, Out, Seq},
     record::{Gap, Record, RecordKind},
     rpc,
     session::{SessionEvent, notify},
@@ -28,6 +28,8 @@ use crate::{
 pub(crate) struct ChannelStream {
     pub(crate) channel: Channel,
     pub(crate) session: Arc<SessionHandle>,
+    /// Whose attachment it is; on a hub's link there are many clients.
+    pub(crate) client: Option<ClientId>,
     viewer: Viewer,
     /// The next record to look at.
     next: Seq,
@@ -96,6 +98,7 @@ impl ChannelStream {
         let mut stream = Self {
             channel,
             session,
+            client: None,
             viewer: Viewer::new(out, window, behind),
             next: seq,
             current: None,

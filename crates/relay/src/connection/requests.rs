@@ -34,18 +34,27 @@ impl Connection {
     /// Answers one text frame. A notification or a response gets no answer: there is none that a
     /// relay expects from its clients.
     pub(super) async fn answer(self: Arc<Self>, text: Utf8Bytes) {
-        let (id, method, params) = match Message::parse(&text) {
-            Ok(Message::Request { id, method, params }) => (id, method, params),
+        let (id, method, params, acting) = match Message::parse(&text) {
+            Ok(Message::Request { id, method, params, acting }) => (id, method, params, acting),
             Ok(Message::Notification { .. } | Message::Response { .. }) => return,
             Err(error) => return self.refuse(None, &error),
         };
-        match self.dispatch(&id, &method, params.as_deref()).await {
+        let asker = match acting {
+            None => Ok(Arc::clone(&self)),
+            Some(acting) => self.acting_as(&acting),
+        };
+        let asker = match asker {
+            Ok(asker) => asker,
+            Err(error) => return self.refuse(Some(&id), &error),
+        };
+        match asker.dispatch(&id, &method, params.as_deref()).await {
             Ok(Answer::Text(text)) => {
                 self.outbox.push(Control::Text(text));
                 self.run_afterwards();
             }
-            Ok(Answer::Attached(text, stream)) => {
+            Ok(Answer::Attached(text, mut stream)) => {
                 let channel = stream.channel;
+                stream.client = asker.identity().map(|owner| owner.client);
                 self.outbox.push(Control::Text(text));
                 self.channels().insert(channel, *stream);
                 self.outbox.wake_channel(channel);
@@ -68,9 +77,18 @@ impl Connection {
             let message = "the first request of a connection must be hello";
             return Err(RpcError::new(ErrorCode::HelloRequired, message));
         }
+        self.guard(method, api::call(self, method, id, params)).await
+    }
+
+    /// Does what a method is for, if the caller may.
+    pub(crate) async fn guard<T>(
+        &self,
+        method: MethodName,
+        run: impl Future<Output = Result<T, RpcError>>,
+    ) -> Result<T, RpcError> {
         let allowed = self.caller.require(method).and_then(|()| self.require_no_agent(method));
         let outcome = match allowed {
-            Ok(()) => api::call(self, method, id, params).await,
+            Ok(()) => run.await,
             Err(error) => Err(error),
         };
         if let Err(error) = &outcome {
@@ -124,7 +142,10 @@ impl Connection {
             published.kind == SessionKind::Agent
         };
         match self.caller.via {
-            Via::Network | Via::Local { origin: Origin::Outside } => false,
+            Via::Network
+            | Via::Hub { .. }
+            | Via::Delegated { .. }
+            | Via::Local { origin: Origin::Outside } => false,
             Via::Local { origin: Origin::Inside(session) } => {
                 self.context.registry.session(session).is_some_and(|session| is_agent(&session))
             }

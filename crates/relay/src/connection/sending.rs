@@ -5,14 +5,17 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message};
 use futures_util::{
     SinkExt as _, StreamExt as _,
     future::BoxFuture,
     stream::{FuturesUnordered, SplitSink},
 };
 
-use super::outbox::{Control, Outbox, Turn};
+use super::{
+    Socket,
+    outbox::{Control, Outbox, Turn},
+};
 
 /// How long a peer may take to accept the close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,7 +29,7 @@ pub(crate) type Work = BoxFuture<'static, ()>;
 pub(crate) async fn send_turns(
     outbox: &Outbox,
     moved: &AtomicU64,
-    sink: &mut SplitSink<WebSocket, Message>,
+    sink: &mut SplitSink<impl Socket, Message>,
     mut messages_of: impl FnMut(Turn, &mut FuturesUnordered<Work>) -> Vec<Message>,
 ) {
     let mut work = FuturesUnordered::new();
@@ -64,7 +67,7 @@ pub(crate) async fn send_turns(
 /// Sends the answers that are waiting, then the close; the peer may be gone already.
 pub(crate) async fn close(
     outbox: &Outbox,
-    sink: &mut SplitSink<WebSocket, Message>,
+    sink: &mut SplitSink<impl Socket, Message>,
     frame: CloseFrame,
 ) {
     let sent = async {

@@ -4,7 +4,9 @@ use quarterdeck_protocol::{
     ids::Rev,
     limits::MAX_SESSIONS_PER_SYNC_PART,
     rpc,
-    session::{LeaseChanged, SessionChanged, SessionRemoved, Sync, notify},
+    session::{
+        LeaseChanged, PromptOpened, PromptSettled, SessionChanged, SessionRemoved, Sync, notify,
+    },
 };
 use serde::Serialize;
 
@@ -57,6 +59,15 @@ impl Connection {
                     .collect()
             }
             Change::Removed { .. } => Vec::new(),
+            Change::PromptOpened { rev, prompt } if self.caller.sees(prompt.session) => {
+                let opened = PromptOpened { rev, prompt: *prompt };
+                text(notify::PROMPT_OPENED, &opened).into_iter().collect()
+            }
+            Change::PromptSettled { rev, prompt, state } if self.caller.sees(prompt.session) => {
+                let settled = PromptSettled { rev, prompt, state };
+                text(notify::PROMPT_SETTLED, &settled).into_iter().collect()
+            }
+            Change::PromptOpened { .. } | Change::PromptSettled { .. } => Vec::new(),
         }
     }
 
@@ -77,10 +88,14 @@ impl Connection {
                 part: u32::try_from(part).unwrap_or(u32::MAX),
                 last: part + 1 == count,
                 sessions: sessions.to_vec(),
+                machines: Vec::new(),
             };
             text(notify::SYNC, &sync)
         };
-        parts.into_iter().enumerate().filter_map(sync).collect()
+        let mut texts: Vec<String> = parts.into_iter().enumerate().filter_map(sync).collect();
+        let open = context.registry.open_prompts();
+        texts.extend(open.into_iter().flat_map(|change| self.texts_of(change)));
+        texts
     }
 
     fn view(&self) -> std::sync::MutexGuard<'_, View> {

@@ -3,19 +3,25 @@
 //!
 //! - [`commands`]: what is asked, one reply for each; [`ledger`]: so that none is carried out twice;
 //! - [`typing`]: input, in order and bounded;
-//! - [`following`]: which terminals are shown; [`terminal`]: how a stream becomes events.
+//! - [`following`]: which terminals are shown; [`terminal`]: how a stream becomes events;
+//! - [`agents`]: conversations with agents; [`showing`]: which are shown, and from where; [`runner`],
+//!   [`frames`]: how their logs become a runner's messages.
 //!
 //! A controller has no way to come back as who it was, so all connections with one token are one
 //! client: its lease survives a lost link, and its terminals are shown again after it returns.
 
+mod agents;
 mod commands;
 mod following;
+mod frames;
 mod ledger;
+mod runner;
+mod showing;
 mod terminal;
 mod typing;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -48,6 +54,7 @@ use crate::{
 };
 use following::Followed;
 use ledger::Ledger;
+use showing::{Agent, Pulled};
 use terminal::{Terminal, Told};
 use typing::Typing;
 
@@ -62,6 +69,9 @@ struct Controller {
     me: Owner,
     outbox: Arc<Outbox>,
     terminals: Mutex<BTreeMap<Channel, Terminal>>,
+    agents: Mutex<BTreeMap<SessionId, Agent>>,
+    /// Agents that were ended here and whose end was not told yet.
+    expected_ends: Mutex<BTreeSet<SessionId>>,
     followed: Mutex<BTreeMap<SessionId, Followed>>,
     typing: Mutex<BTreeMap<SessionId, Typing>>,
     ledger: Mutex<Ledger>,
@@ -99,6 +109,7 @@ pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
         }
     };
     tracing::debug!(?end, "controller's connection ended");
+    controller.keep_places();
     controller.unfollow_all().await;
     if let End::Closed(code, reason) = end {
         let frame = CloseFrame { code, reason: reason.into() };
@@ -118,6 +129,8 @@ impl Controller {
             me,
             outbox: Arc::default(),
             terminals: Mutex::default(),
+            agents: Mutex::default(),
+            expected_ends: Mutex::default(),
             followed: Mutex::default(),
             typing: Mutex::default(),
             ledger: Mutex::default(),
@@ -131,6 +144,7 @@ impl Controller {
         self.say(&Event::StateSync { sync: self.state(), command_id: None });
         let mut under_way = FuturesUnordered::new();
         under_way.push(Arc::clone(self).follow_own().boxed());
+        under_way.push(Arc::clone(self).follow_own_agents().boxed());
         loop {
             tokio::select! {
                 biased;
@@ -154,7 +168,8 @@ impl Controller {
                             let text = "a command is a text message";
                             self.refuse("", None, RpcError::new(ErrorCode::ParseError, text));
                         }
-                        Message::Ping(_) | Message::Pong(_) => {}
+                        Message::Pong(_) => self.handle_confirmation(),
+                        Message::Ping(_) => {}
                         Message::Close(_) => return End::Peer,
                     }
                     if self.outbox.waiting() > MAX_WAITING_REPLIES {
@@ -173,10 +188,14 @@ impl Controller {
     ) -> Vec<Message> {
         match turn {
             Turn::Control(Control::Text(text)) => vec![Message::Text(text.into())],
-            Turn::Control(Control::Ping) => vec![Message::Ping(Bytes::new())],
+            Turn::Control(Control::Ping) => {
+                self.ask_for_confirmation();
+                vec![Message::Ping(Bytes::new())]
+            }
             Turn::Control(Control::Detached { channel, why }) => {
                 let gone = self.terminals().remove(&channel);
-                texts(&gone.map(|terminal| terminal.end_without_exit(why)).unwrap_or_default())
+                let last = gone.map(|terminal| terminal.end_without_exit(why));
+                texts(&last.or_else(|| self.drop_agent(channel)).unwrap_or_default())
             }
             // input is typed without a channel, so none is acknowledged on one
             Turn::Control(Control::Ack { .. }) | Turn::View => Vec::new(),
@@ -196,9 +215,34 @@ impl Controller {
                         snapshots.push(Arc::clone(self).redraw(channel).boxed());
                         Vec::new()
                     }
-                    Some(Told::Nothing) | None => Vec::new(),
+                    Some(Told::Nothing) => Vec::new(),
+                    None => self.agent_messages(channel, snapshots),
                 }
             }
+        }
+    }
+
+    fn agent_messages(&self, channel: Channel, work: &mut FuturesUnordered<Work>) -> Vec<Message> {
+        match self.pull_agent(channel) {
+            Some(Pulled::Events(events)) => {
+                self.outbox.wake_channel(channel);
+                texts(&events)
+            }
+            Some(Pulled::Later) => {
+                let outbox = Arc::clone(&self.outbox);
+                let later = async move {
+                    tokio::task::yield_now().await;
+                    outbox.wake_channel(channel);
+                };
+                work.push(later.boxed());
+                Vec::new()
+            }
+            Some(Pulled::Ended(events)) => {
+                self.drop_agent(channel);
+                self.unfollow(channel);
+                texts(&events)
+            }
+            Some(Pulled::Nothing) | None => Vec::new(),
         }
     }
 

@@ -5,13 +5,13 @@
 //! recorded must not look like one without lines. So what a relay computes does not depend on when
 //! it was started.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use quarterdeck_agents::{
     AnswerDecision, AnswerRefusal, Answerer, CommandRefusal, Conversation, Operation,
 };
 use quarterdeck_protocol::{
-    agent::{AgentCommand, AgentState, Origin, PromptAnswer, PromptId, Update},
+    agent::{AgentCommand, AgentState, Origin, PromptAnswer, PromptId, PromptState, Update},
     error::{ErrorCode, ErrorDetail, RpcError},
     holder::{self, ExtraRequest, op},
     ids::Seq,
@@ -24,9 +24,11 @@ use tokio::time::{Duration, Instant};
 
 use super::{
     LeaseCaller, Reply,
-    actor::{HolderState, Session, Then, answer, ended, holder_silent},
+    actor::Session,
+    driving::{HolderState, Then, answer, ended, holder_silent},
     ownership::IntoRpc as _,
 };
+use crate::registry::PromptNews;
 
 /// Requests that may wait for one agent; one more is refused.
 const MAX_WAITING: usize = 256;
@@ -91,10 +93,24 @@ pub(super) struct Agent {
     paused_until: Option<Instant>,
     /// Bytes of records since the fold was last kept.
     since_extra: usize,
+    input: Input,
+    /// What became of prompts, for those who watch all sessions.
+    pub(super) prompt_news: Vec<PromptNews>,
+}
+
+/// Whether the program can be told anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// As far as is known.
+    Open,
+    /// Its input was closed, by it or by a stop: it will end, and takes nothing more until it is started again.
+    Closed,
 }
 
 impl Agent {
     pub(super) fn new(name: String, conversation: Box<Conversation>) -> Self {
+        let open = conversation.prompts().filter(|prompt| prompt.state == PromptState::Open);
+        let prompt_news = open.map(|prompt| PromptNews::Opened(Arc::new(prompt.clone()))).collect();
         Self {
             name,
             conversation,
@@ -103,6 +119,8 @@ impl Agent {
             waiting: VecDeque::new(),
             paused_until: None,
             since_extra: 0,
+            input: Input::Open,
+            prompt_news,
         }
     }
 
@@ -114,6 +132,7 @@ impl Agent {
         let mut changed = before != self.conversation.state();
         while let Some(event) = self.conversation.poll_event() {
             changed |= is_listed(&event.update);
+            self.prompt_news.extend(PromptNews::of(&event.update));
         }
         changed
     }
@@ -171,7 +190,7 @@ impl Session {
 
     pub(super) fn handle_agent_ask(&mut self, ask: AgentAsk) {
         let Some(agent) = &mut self.agent else { return fail(ask, &no_agent()) };
-        if matches!(self.holder, HolderState::Ended) {
+        if matches!(self.holder, HolderState::Ended) || agent.input == Input::Closed {
             return self.refuse_after_end(ask);
         }
         if agent.waiting.len() >= MAX_WAITING {
@@ -197,7 +216,10 @@ impl Session {
                     Err(CommandRefusal::Repeated) => {
                         answer(reply, Ok(AgentCommandResult { id: key, repeated: true, next }));
                     }
-                    Ok(_) | Err(_) => answer(reply, Err(ended())),
+                    Ok(_) | Err(_) if matches!(self.holder, HolderState::Ended) => {
+                        answer(reply, Err(ended()));
+                    }
+                    Ok(_) | Err(_) => answer(reply, Err(input_closed())),
                 }
             }
         }
@@ -208,7 +230,9 @@ impl Session {
         loop {
             let Some(agent) = &mut self.agent else { return };
             let busy = agent.in_flight.is_some() || agent.paused_until.is_some();
-            if busy || !agent.is_level() || !matches!(self.holder, HolderState::Linked(_)) {
+            let closed = agent.input == Input::Closed;
+            if busy || closed || !agent.is_level() || !matches!(self.holder, HolderState::Linked(_))
+            {
                 return;
             }
             let next = match agent.waiting.pop_front() {
@@ -324,9 +348,13 @@ impl Session {
     ) -> bool {
         let Some(agent) = &mut self.agent else { return false };
         let Some(done) = agent.in_flight.take_if(|it| it.request == request) else { return false };
-        if outcome.is_err() {
-            agent.paused_until = Some(Instant::now() + RETRY_PAUSE);
+        match outcome {
+            // what waits will not be done either, and is not tried again each second
+            Err(error) if error.code() == ErrorCode::Ended => agent.input = Input::Closed,
+            Err(_) => agent.paused_until = Some(Instant::now() + RETRY_PAUSE),
+            Ok(()) => {}
         }
+        let closed = agent.input == Input::Closed;
         // the records are in the log: the fold learns of them before the caller does
         self.read_log(None);
         if let Some(ask) = done.ask {
@@ -334,6 +362,9 @@ impl Session {
                 Ok(()) => self.answer_ask(ask),
                 Err(error) => fail(ask, error),
             }
+        }
+        if closed {
+            self.handle_agent_ended();
         }
         self.drive_agent();
         true
@@ -371,12 +402,13 @@ impl Session {
         let Some(agent) = &mut self.agent else { return };
         agent.told = None;
         agent.paused_until = None;
+        agent.input = Input::Open;
         if let Some(ask) = agent.in_flight.take().and_then(|it| it.ask) {
             agent.waiting.push_front(ask);
         }
     }
 
-    /// The agent's program has ended: nothing that waits will be done.
+    /// The agent's program has ended, or takes no more input: nothing that waits will be done.
     pub(super) fn handle_agent_ended(&mut self) {
         let waiting = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.waiting));
         for ask in waiting.unwrap_or_default() {
@@ -449,6 +481,11 @@ fn fail(ask: AgentAsk, error: &RpcError) {
         AgentAsk::Command { reply, .. } => answer(reply, Err(error.clone())),
         AgentAsk::Answer { reply, .. } => answer(reply, Err(error.clone())),
     }
+}
+
+fn input_closed() -> RpcError {
+    RpcError::new(ErrorCode::Ended, "the agent takes no more input, and will end")
+        .hint("start it again with `qd resume` then")
 }
 
 pub(crate) fn no_agent() -> RpcError {

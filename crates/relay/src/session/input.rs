@@ -15,7 +15,8 @@ use quarterdeck_protocol::{
 
 use super::{
     InputCommand, LeaseCaller, Reply,
-    actor::{HolderState, Session, Then, answer, ended, holder_silent},
+    actor::Session,
+    driving::{HolderState, Then, answer, ended, holder_silent},
     ownership::IntoRpc as _,
 };
 use crate::connection::outbox::{Control, Outbox};

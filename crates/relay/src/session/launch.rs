@@ -23,11 +23,13 @@ use super::{
     meta::{AgentMeta, META_SCHEMA, MetaError, SessionMeta},
 };
 use crate::{
+    agent::History,
     api,
     caller::Caller,
     ceiling::Launch,
     clock,
     context::Context,
+    environment::Variables,
     files,
     journal::Event,
     program::{self, Program},
@@ -63,7 +65,8 @@ pub(crate) async fn create(
         Some(Request::New(slot)) => Some(slot),
     };
     let session = api::random_session_id()?;
-    let program = program::prepare(context, caller, &p, session).await?;
+    let history = History::Written;
+    let program = program::prepare(context, caller, &p, session, history).await?;
     let prior = prior_label(context, &p, &program);
     let wish = match (&p.label, &prior) {
         (Some(label), _) => LabelWish::Exactly(label),
@@ -129,21 +132,37 @@ pub(crate) async fn resume(
     handle: &Arc<SessionHandle>,
     p: ResumeParams,
 ) -> Result<SessionInfo, RpcError> {
+    resume_with(context, caller, handle, p, Variables::new()).await
+}
+
+/// The same with variables of the request: what a session was first started with is not kept.
+///
+/// # Errors
+/// As [`resume`].
+pub(crate) async fn resume_with(
+    context: &Arc<Context>,
+    caller: &Caller,
+    handle: &Arc<SessionHandle>,
+    p: ResumeParams,
+    env: Variables,
+) -> Result<SessionInfo, RpcError> {
     let view = handle.view();
     if view.state.is_live() {
         return Err(RpcError::new(ErrorCode::StillRunning, "the session is still running"));
     }
     let meta = SessionMeta::read(&handle.directory).map_err(|error| storage(&error))?;
     let reserved = context.registry.reserve_label(LabelWish::Again(&meta.label))?;
+    let (agent, history) = resumed_agent(handle, &meta).await?;
     let create = CreateParams {
-        agent: resumed_agent(handle, &meta).await?,
+        agent,
         argv: meta.argv.clone(),
         cwd: Some(meta.cwd.clone()),
+        env,
         client_env: p.client_env,
         size: Some(p.size.unwrap_or(view.size)),
         ..CreateParams::default()
     };
-    let program = program::prepare(context, caller, &create, meta.session).await?;
+    let program = program::prepare(context, caller, &create, meta.session, history).await?;
     until_free(&handle.directory).await;
     start(context, &meta, program, view.incarnation.next()).await?;
     if reserved.label != meta.label {
@@ -151,6 +170,22 @@ pub(crate) async fn resume(
         handle.ask(|reply| Command::Rename { label, reply }).await?;
     }
     handle.ask(|reply| Command::Resumed { reply }).await
+}
+
+/// Starts an agent's program again for a client that knows nothing of labels: where another session has
+/// the label by now, it gets another one.
+///
+/// # Errors
+/// As [`resume`].
+pub(crate) async fn start_again(
+    context: &Arc<Context>,
+    caller: &Caller,
+    session: &Arc<SessionHandle>,
+    env: Variables,
+) -> Result<(), RpcError> {
+    let p =
+        ResumeParams { session: session.id.to_string(), client_env: Variables::new(), size: None };
+    resume_with(context, caller, session, p, env).await.map(|_| ())
 }
 
 /// The end is told a moment before the holder is gone; a launch in between would find the log locked.
@@ -168,14 +203,16 @@ async fn until_free(directory: &Path) {
 async fn resumed_agent(
     handle: &SessionHandle,
     meta: &SessionMeta,
-) -> Result<Option<AgentParams>, RpcError> {
+) -> Result<(Option<AgentParams>, History), RpcError> {
     let Some(AgentMeta { name, vendor: _, model, mode }) = meta.agent.clone() else {
-        return Ok(None);
+        return Ok((None, History::Written));
     };
     let conversation = handle.ask(|reply| Command::Conversation { reply }).await?;
-    let known = conversation.vendor_session().map(str::to_owned);
+    let finished = conversation.has_finished_turn();
+    let history = if finished { History::Written } else { History::Doubtful };
+    let known = conversation.vendor_session_to_resume().map(str::to_owned);
     let resume = known.map_or(Resume::New, |vendor_session| Resume::Resume { vendor_session });
-    Ok(Some(AgentParams { name, model, mode, resume }))
+    Ok((Some(AgentParams { name, model, mode, resume }), history))
 }
 
 /// Deletes an ended session with its log.

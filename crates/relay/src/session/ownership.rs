@@ -14,7 +14,8 @@ use quarterdeck_protocol::{
 
 use super::{
     AttachCommand, Attached, LeaseCaller, LeaseChange, Reply,
-    actor::{Attachment, HolderState, Session, Then, answer, ended},
+    actor::{Attachment, Session},
+    driving::{HolderState, Then, answer, ended},
 };
 use crate::{clock, connection::outbox::Outbox, journal::Event};
 

@@ -7,7 +7,7 @@ use quarterdeck_protocol::{
     ids::{ClientId, Out},
 };
 
-use super::actor::{HolderState, Session};
+use super::{actor::Session, driving::HolderState};
 
 impl Session {
     /// Follows who owns the session and whether the owner's client shows it.

@@ -10,7 +10,8 @@ use quarterdeck_protocol::{
 };
 
 use super::{
-    actor::{HolderState, Lives, Session},
+    actor::{Lives, Session},
+    driving::HolderState,
     meta::SessionMeta,
 };
 use crate::clock;
@@ -64,10 +65,18 @@ impl Session {
         if changed {
             self.publish();
         }
+        self.tell_prompts();
         self.tail.publish(records.into_iter());
         if self.agent.is_none() {
             self.context.screens.advance(&self.handle);
         }
+    }
+
+    /// Tells watchers of all sessions what became of prompts.
+    pub(super) fn tell_prompts(&mut self) {
+        let news = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.prompt_news));
+        let news = news.filter(|news| !news.is_empty());
+        news.into_iter().for_each(|news| self.context.registry.prompts_changed(news));
     }
 
     /// The next records of the log.
@@ -280,5 +289,6 @@ pub(super) fn first_view(
         out: log.next().out,
         base,
         agent: None,
+        on: None,
     }
 }

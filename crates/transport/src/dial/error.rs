@@ -4,6 +4,8 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use quarterdeck_core::link::{DialFailure, Refusal};
 
+use quarterdeck_crypto::PairingRefusal;
+
 use super::ProxyError;
 use crate::tls::{TlsFailure, TlsSetupError};
 
@@ -72,6 +74,15 @@ pub enum DialError {
     /// 401: no credential, or a wrong, expired or revoked one.
     #[error("the relay does not accept the credential")]
     BadCredential,
+    /// The key or the pairing code.
+    #[error("{0}")]
+    Pairing(PairingRefusal),
+    /// What answered did not prove a key of its own.
+    #[error("what answers there does not prove its key; it is no hub or relay, or not itself")]
+    Unproved,
+    /// Keys are proved over TLS 1.3 only.
+    #[error("keys are proved over TLS 1.3 only, which this connection does not have")]
+    Unbound,
     /// 403: it knows the credential, and does not let it in from here.
     #[error("the relay does not allow this caller to connect")]
     Forbidden,
@@ -148,7 +159,7 @@ impl DialError {
     pub fn failure(&self) -> DialFailure {
         let refused = DialFailure::Refused;
         match self {
-            Self::BadCredential => refused(Refusal::BadCredential),
+            Self::BadCredential | Self::Pairing(_) => refused(Refusal::BadCredential),
             Self::Forbidden => refused(Refusal::Forbidden),
             Self::Version => refused(Refusal::Version),
             Self::PlainOffLoopback | Self::Name { .. } => refused(Refusal::Address),
@@ -159,7 +170,9 @@ impl DialError {
                 TlsFailure::Untrusted { .. }
                 | TlsFailure::WrongName { .. }
                 | TlsFailure::NotValidNow { .. },
-            ) => refused(Refusal::Untrusted),
+            )
+            | Self::Unproved
+            | Self::Unbound => refused(Refusal::Untrusted),
             Self::Tls(TlsFailure::ClientCertificate) => refused(Refusal::ClientCertificate),
             Self::LockedOut { retry_after } | Self::Busy { retry_after: Some(retry_after) } => {
                 DialFailure::RetryNotBefore(*retry_after)

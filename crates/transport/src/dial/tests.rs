@@ -1,4 +1,7 @@
-//! Dials over real sockets of this machine: TLS, certificates, pins, HTTP answers, ssh, proxies.
+//! Dials over real sockets of this machine: HTTP answers, Unix sockets, proxies.
+
+mod ssh;
+mod tls;
 
 use super::*;
 use crate::{
@@ -82,8 +85,11 @@ fn files((certificate, key): (PathBuf, PathBuf)) -> ServerIdentity {
 #[test]
 fn the_upgrade_request_has_its_golden_bytes() {
     let token = Token::from_bytes([0; 32]);
-    let wanted =
-        Upgrade { authority: "[::1]:7717".to_owned(), path: "/team/v1/ws", token: Some(&token) };
+    let wanted = Upgrade {
+        authority: "[::1]:7717".to_owned(),
+        path: "/team/v1/ws",
+        credential: Credential::Token(&token),
+    };
     let golden = "GET /team/v1/ws HTTP/1.1\r\n\
         Host: [::1]:7717\r\n\
         Connection: Upgrade\r\n\
@@ -94,7 +100,7 @@ fn the_upgrade_request_has_its_golden_bytes() {
         user-agent: quarterdeck/0.1.0\r\n\
         Sec-WebSocket-Protocol: quarterdeck.v1\r\n\r\n";
     assert_eq!(sorted(&upgrade::golden(&wanted)), sorted(golden));
-    let anonymous = Upgrade { token: None, ..wanted };
+    let anonymous = Upgrade { credential: Credential::None, ..wanted };
     assert!(!upgrade::golden(&anonymous).contains("authorization"));
 }
 
@@ -112,165 +118,6 @@ fn options_show_no_token_when_they_are_printed() {
     let options = DialOptions { token: Some(token), ..DialOptions::default() };
     let shown = format!("{options:?}");
     assert!(shown.contains("[redacted]") && !shown.contains(&*text));
-}
-
-// ---- TLS ----
-
-#[tokio::test]
-async fn the_right_pin_opens_the_connection_without_an_authority() {
-    let directory = private_directory();
-    let tls = own_certificate(&directory);
-    let mut relay = relay(ListenSecurity::Tls(tls.clone())).await;
-    let other = Pin::of_spki(b"an old key");
-    let both = PinSet::new([other, tls.pin()]).expect("two");
-    let trust = ServerTrust::Pins(both);
-    dial(&wss(relay.address), &with_tls(ClientTls { trust, identity: None })).await.expect("opens");
-    assert!(matches!(relay.peers.recv().await, Some(Peer::Tcp { pin: None, .. })));
-    // after a restart the certificate is the same
-    assert_eq!(own_certificate(&directory).pin(), tls.pin());
-}
-
-#[tokio::test]
-async fn a_wrong_pin_is_refused_in_the_handshake_and_the_seen_one_is_named() {
-    let tls = own_certificate(&private_directory());
-    let relay = relay(ListenSecurity::Tls(tls.clone())).await;
-    for trust in [pinned(Pin::of_spki(b"another")).trust, ServerTrust::Pins(PinSet::default())] {
-        let options = with_tls(ClientTls { trust, identity: None });
-        let dialled = dial(&wss(relay.address), &options).await;
-        let failure = tls_failure(dialled);
-        assert_eq!(failure, TlsFailure::PinMismatch { seen: tls.pin() });
-        assert!(failure.to_string().contains(&tls.pin().to_string()));
-    }
-}
-
-#[tokio::test]
-async fn a_copied_certificate_without_its_key_is_worth_nothing() {
-    use rustls::{
-        ServerConfig,
-        crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-        server::{ClientHello, ResolvesServerCert},
-        sign::CertifiedKey,
-    };
-    #[derive(Debug)]
-    struct Impostor(Arc<CertifiedKey>);
-    impl ResolvesServerCert for Impostor {
-        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-            Some(Arc::clone(&self.0))
-        }
-    }
-    let (honest, impostor) = (private_directory(), private_directory());
-    let pin = own_certificate(&honest).pin();
-    own_certificate(&impostor);
-    let chain = vec![CertificateDer::from_pem_file(honest.path().join("tls.pem")).expect("one")];
-    let key = PrivateKeyDer::from_pem_file(impostor.path().join("tls.pem")).expect("a key");
-    let key = ring::sign::any_supported_type(&key).expect("signs");
-    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
-        let resolver = Impostor(Arc::new(CertifiedKey::new(chain.clone(), Arc::clone(&key))));
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[version])
-            .expect("a version")
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(resolver));
-        let tls = own_certificate(&honest).with_config(config);
-        let relay = relay(ListenSecurity::Tls(tls)).await;
-        let failure = tls_failure(dial(&wss(relay.address), &with_tls(pinned(pin))).await);
-        assert!(
-            matches!(
-                failure,
-                TlsFailure::Other(rustls::Error::InvalidCertificate(
-                    rustls::CertificateError::BadSignature
-                ))
-            ),
-            "{version:?}: {failure:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn tls_1_2_is_spoken_with_a_peer_that_knows_no_better() {
-    let directory = private_directory();
-    let tls = own_certificate(&directory);
-    let pin = tls.pin();
-    let mut config = (*tls.config).clone();
-    config.alpn_protocols = Vec::new();
-    let old = rustls::ServerConfig::builder_with_provider(config.crypto_provider().clone())
-        .with_protocol_versions(&[&rustls::version::TLS12])
-        .expect("a version")
-        .with_no_client_auth()
-        .with_cert_resolver(config.cert_resolver.clone());
-    let relay = relay(ListenSecurity::Tls(tls.with_config(old))).await;
-    dial(&wss(relay.address), &with_tls(pinned(pin))).await.expect("opens");
-}
-
-#[tokio::test]
-async fn a_named_authority_is_believed_for_its_names_and_others_are_not() {
-    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
-    let signed = files(ours.sign("localhost", Usage::ServerAuth, |_| {}));
-    let tls = ServerTls::load(&signed, &ClientAuth::None).expect("loads");
-    let seen = tls.pin();
-    let relay = relay(ListenSecurity::Tls(tls)).await;
-    let trust = |authority: &Authority| {
-        let trust = ServerTrust::File(authority.file());
-        with_tls(ClientTls { trust, identity: None })
-    };
-    let by_name = endpoint(&format!("wss://localhost:{}", relay.address.port()));
-    dial(&by_name, &trust(&ours)).await.expect("opens");
-    let failure = tls_failure(dial(&by_name, &trust(&theirs)).await);
-    assert_eq!(failure, TlsFailure::Untrusted { seen });
-    let failure = tls_failure(dial(&wss(relay.address), &trust(&ours)).await);
-    assert_eq!(failure, TlsFailure::WrongName { seen });
-    // the pin decides alone: the address is not in the certificate
-    dial(&wss(relay.address), &with_tls(pinned(seen))).await.expect("opens");
-}
-
-#[tokio::test]
-async fn an_expired_certificate_is_refused_unless_it_is_pinned() {
-    let authority = Authority::new("ours");
-    let signed = files(authority.sign("localhost", Usage::ServerAuth, |params| {
-        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
-    }));
-    let tls = ServerTls::load(&signed, &ClientAuth::None).expect("loads");
-    let seen = tls.pin();
-    let relay = relay(ListenSecurity::Tls(tls)).await;
-    let at = endpoint(&format!("wss://localhost:{}", relay.address.port()));
-    let trust = ServerTrust::File(authority.file());
-    let failure = tls_failure(dial(&at, &with_tls(ClientTls { trust, identity: None })).await);
-    assert_eq!(failure, TlsFailure::NotValidNow { seen });
-    dial(&at, &with_tls(pinned(seen))).await.expect("opens");
-}
-
-#[tokio::test]
-async fn a_client_certificate_lets_in_and_a_missing_or_foreign_one_does_not() {
-    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
-    let namesake = Authority::new("ours");
-    let identity = |(certificate, key): (PathBuf, PathBuf)| ClientIdentity { certificate, key };
-    let good = identity(ours.sign("good", Usage::ClientAuth, |_| {}));
-    let foreign = identity(theirs.sign("foreign", Usage::ClientAuth, |_| {}));
-    let namesakes = identity(namesake.sign("good", Usage::ClientAuth, |_| {}));
-    let directory = private_directory();
-    let own = ServerIdentity::Own { path: directory.path().join("tls.pem") };
-    let required = ClientAuth::Required { authorities: ours.file() };
-    let tls = ServerTls::load(&own, &required).expect("loads");
-    let options = |identity: Option<&ClientIdentity>| {
-        with_tls(ClientTls { identity: identity.cloned(), ..pinned(tls.pin()) })
-    };
-    let mut strict = relay(ListenSecurity::Tls(tls.clone())).await;
-    dial(&wss(strict.address), &options(Some(&good))).await.expect("opens");
-    let pin = crate::tls::pin_of_file(&good.certificate).expect("a pin");
-    let seen = strict.peers.recv().await;
-    assert!(matches!(seen, Some(Peer::Tcp { pin: Some(shown), .. }) if shown == pin), "{seen:?}");
-    for refused in [None, Some(&foreign), Some(&namesakes)] {
-        let failure = tls_failure(dial(&wss(strict.address), &options(refused)).await);
-        assert_eq!(failure, TlsFailure::ClientCertificate);
-    }
-
-    let optional = ClientAuth::Optional { authorities: ours.file() };
-    let lenient = ServerTls::load(&own, &optional).expect("loads");
-    let mut lenient = relay(ListenSecurity::Tls(lenient)).await;
-    dial(&wss(lenient.address), &options(None)).await.expect("opens");
-    assert!(matches!(lenient.peers.recv().await, Some(Peer::Tcp { pin: None, .. })));
 }
 
 // ---- plain ----
@@ -452,117 +299,6 @@ async fn a_socket_that_closes_at_once_is_a_lost_connection() {
     assert!(matches!(dialled, Err(DialError::Io(_))), "{dialled:?}");
 }
 
-// ---- ssh ----
-
-/// A directory with a program that stands in for ssh.
-fn fake_ssh(script: &str) -> (tempfile::TempDir, SshOptions) {
-    let directory = private_directory();
-    let program = directory.path().join("ssh");
-    let script = script.replace("DIR", &directory.path().to_string_lossy());
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("writes");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("chmod");
-    (directory, SshOptions { program, prompts: SshPrompts::Never })
-}
-
-fn with_ssh(ssh: SshOptions) -> DialOptions {
-    DialOptions { ssh, ..DialOptions::default() }
-}
-
-fn make_pipes(directory: &tempfile::TempDir) -> (PathBuf, PathBuf) {
-    let pipes = (directory.path().join("to-relay"), directory.path().join("from-relay"));
-    for pipe in [&pipes.0, &pipes.1] {
-        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        let kind = rustix::fs::FileType::Fifo;
-        rustix::fs::mknodat(rustix::fs::CWD, pipe, kind, mode, 0).expect("makes a pipe");
-    }
-    pipes
-}
-
-#[tokio::test]
-async fn ssh_is_a_pipe_to_the_relay_and_dies_with_the_connection() {
-    use tokio::net::unix::pipe;
-    // like ssh it carries bytes both ways between its streams and the far side
-    let script = r#"printf '%s|' "$@" > DIR/words
-        cat DIR/from-relay & exec cat > DIR/to-relay"#;
-    let (directory, ssh) = fake_ssh(script);
-    let (to_relay, from_relay) = make_pipes(&directory);
-    // opened for reading and writing, a pipe waits for nobody; then the far ends are ours
-    let input = pipe::OpenOptions::new().open_receiver(&to_relay).expect("opens");
-    let keep = pipe::OpenOptions::new().read_write(true).open_sender(&from_relay).expect("opens");
-    let stream: ByteStream = Box::new(tokio::io::join(input, keep));
-    let options = with_ssh(ssh);
-    let at = endpoint("ssh://me@dev:2222");
-    let (dialled, mut relay) = tokio::join!(dial(&at, &options), RelaySide::accept(stream));
-    let words = fs::read_to_string(directory.path().join("words")).expect("reads");
-    assert!(words.ends_with("-p|2222|--|me@dev|qd|relay|--stdio|"), "{words}");
-    drop(dialled.expect("opens"));
-    // the end of the pipe is the end of the process
-    assert!(futures_util::StreamExt::next(&mut relay.0).await.is_none_or(|last| last.is_err()));
-}
-
-#[tokio::test]
-async fn what_ssh_says_when_it_fails_is_the_error() {
-    let script = r#"printf 'noise\033[31m\n' >&2; echo 'me@dev: Permission denied (publickey).' >&2; exit 255"#;
-    let (_directory, ssh) = fake_ssh(script);
-    match dial(&endpoint("ssh://dev"), &with_ssh(ssh)).await {
-        Err(DialError::Ssh { status: Some(255), said }) => {
-            assert_eq!(said, "noise [31m\nme@dev: Permission denied (publickey).");
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn an_ssh_failure_that_no_retry_mends_is_final() {
-    use quarterdeck_core::link::{DialFailure as F, Refusal as R};
-    for (said, failure) in [
-        ("me@dev: Permission denied (publickey).", F::Refused(R::BadCredential)),
-        ("Host key verification failed.", F::Refused(R::Untrusted)),
-        ("ssh: connect to host dev port 22: Connection refused", F::Retry),
-    ] {
-        let error = DialError::Ssh { status: Some(255), said: said.to_owned() };
-        assert_eq!(error.failure(), failure, "{said}");
-    }
-    // the same words from the command on the other side are its own affair
-    let said = "sh: 1: qd: Permission denied".to_owned();
-    assert_eq!(DialError::Ssh { status: Some(126), said }.failure(), F::Retry);
-}
-
-#[tokio::test]
-async fn a_remote_shell_that_prints_a_greeting_is_named_as_the_cause() {
-    let (_directory, ssh) = fake_ssh("echo 'Welcome to dev!'; exec tail -f /dev/null");
-    let dialled = dial(&endpoint("ssh://dev"), &with_ssh(ssh)).await;
-    assert!(matches!(dialled, Err(DialError::SshNoise)), "{dialled:?}");
-}
-
-#[tokio::test]
-async fn only_the_last_words_of_a_talkative_ssh_are_kept() {
-    let script = "i=0; while [ $i -lt 2000 ]; do echo 'blah blah blah' >&2; i=$((i+1)); done; \
-                  echo 'qd: not found' >&2; exit 127";
-    let (_directory, ssh) = fake_ssh(script);
-    match dial(&endpoint("ssh://dev"), &with_ssh(ssh)).await {
-        Err(DialError::Ssh { status: Some(127), said }) => {
-            assert!(said.len() <= crate::limits::MAX_SSH_STDERR_BYTES);
-            assert!(said.ends_with("qd: not found"), "{said}");
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn an_ssh_that_hangs_is_given_up_and_one_that_is_missing_is_named() {
-    let (_directory, ssh) = fake_ssh("exec tail -f /dev/null");
-    let limits = DialLimits { ssh: Duration::from_millis(50), ..DialLimits::default() };
-    let hangs = connect(&endpoint("ssh://dev"), &with_ssh(ssh), &limits).await;
-    assert!(matches!(hangs, Err(DialError::Timeout { step: DialStep::Ssh })), "{hangs:?}");
-    let program = PathBuf::from("/nonexistent/ssh");
-    let missing = SshOptions { program: program.clone(), prompts: SshPrompts::Never };
-    match dial(&endpoint("ssh://dev"), &with_ssh(missing)).await {
-        Err(DialError::SshStart { program: named, .. }) => assert_eq!(named, program),
-        other => panic!("{other:?}"),
-    }
-}
-
 // ---- proxy ----
 
 #[tokio::test]
@@ -604,7 +340,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let outcome = runtime.block_on(async {
             let (ours, mut theirs) = tokio::io::duplex(16);
-            let wanted = Upgrade { authority: "x".to_owned(), path: "/v1/ws", token: None };
+            let wanted = Upgrade { authority: "x".to_owned(), path: "/v1/ws", credential: Credential::None };
             let head = if as_http { format!("HTTP/1.1 {status} X\r\n") } else { String::new() };
             let talk = async {
                 let (mut read, mut write) = tokio::io::split(&mut theirs);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use quarterdeck_crypto::Token;
+use quarterdeck_crypto::{
+    ChannelBinding, KeyCredential, KeyProof, PairingRefusal, PublicKey, Token,
+    pairing::{PROOF_HEADER, REFUSAL_HEADER, SCHEME},
+};
 use quarterdeck_protocol::limits::{MAX_BINARY_FRAME_BYTES, MAX_TEXT_FRAME_BYTES};
 use tokio_tungstenite::{
     client_async_with_config,
@@ -15,7 +18,9 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{DialError, WsStream};
+use zeroize::Zeroizing;
+
+use super::{DialError, Dialled, LinkKey};
 use crate::{
     limits::{MAX_RETRY_AFTER, READ_BUFFER_BYTES, WRITE_BATCH_BYTES},
     stream::{ByteStream, Counted},
@@ -43,18 +48,62 @@ pub(super) struct Upgrade<'a> {
     /// `Host` header.
     pub(super) authority: String,
     pub(super) path: &'a str,
-    pub(super) token: Option<&'a Token>,
+    pub(super) credential: Credential<'a>,
+}
+
+/// What the caller shows.
+#[derive(Clone)]
+pub(super) enum Credential<'a> {
+    /// Nothing: the system says who it is.
+    None,
+    /// A bearer token.
+    Token(&'a Token),
+    /// Its key, proved for this channel.
+    Key { key: &'a LinkKey, binding: ChannelBinding },
+}
+
+impl Credential<'_> {
+    fn to_header(&self) -> Option<Zeroizing<String>> {
+        let with_scheme = |scheme: &str, text: &str| {
+            let mut header = Zeroizing::new(String::with_capacity(scheme.len() + 1 + text.len()));
+            header.push_str(scheme);
+            header.push(' ');
+            header.push_str(text);
+            header
+        };
+        match self {
+            Self::None => None,
+            Self::Token(token) => Some(with_scheme("Bearer", &token.to_text())),
+            Self::Key { key, binding } => {
+                let proof = KeyProof::make(&key.key, key.purpose, binding);
+                let shown = KeyCredential { proof, code: key.code.clone() };
+                Some(with_scheme(SCHEME, &shown.to_text()))
+            }
+        }
+    }
+
+    /// The key of the other side, which it must prove if we proved ours.
+    fn check_answer(&self, headers: &HeaderMap) -> Result<Option<PublicKey>, DialError> {
+        let Self::Key { key, binding } = self else { return Ok(None) };
+        let shown = headers.get(PROOF_HEADER).and_then(|value| value.to_str().ok());
+        let proof = shown.and_then(|text| text.parse::<KeyProof>().ok());
+        let holds = proof.filter(|proof| proof.holds(key.other, binding));
+        holds.map(|proof| Some(proof.key)).ok_or(DialError::Unproved)
+    }
 }
 
 pub(super) async fn upgrade(
     stream: ByteStream,
     wanted: &Upgrade<'_>,
-) -> Result<WsStream, DialError> {
+) -> Result<Dialled, DialError> {
     let request = request(wanted)?;
     let upgraded =
         client_async_with_config(request, Counted::new(stream), Some(websocket_config())).await;
     match upgraded {
-        Ok((stream, _)) => Ok(stream),
+        Ok((stream, response)) => {
+            let peer = wanted.credential.check_answer(response.headers())?;
+            Ok(Dialled { stream, peer })
+        }
         Err(error) => Err(why(error)),
     }
 }
@@ -70,10 +119,8 @@ fn request(wanted: &Upgrade<'_>) -> Result<Request, DialError> {
         .header(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
         .header(header::USER_AGENT, concat!("quarterdeck/", env!("CARGO_PKG_VERSION")));
     let unusable = || DialError::Name { host: wanted.authority.clone() };
-    if let Some(token) = wanted.token {
-        let text = token.to_text();
-        let mut value =
-            HeaderValue::from_str(&format!("Bearer {}", &*text)).map_err(|_| unusable())?;
+    if let Some(text) = wanted.credential.to_header() {
+        let mut value = HeaderValue::from_str(&text).map_err(|_| unusable())?;
         value.set_sensitive(true);
         builder = builder.header(header::AUTHORIZATION, value);
     }
@@ -98,6 +145,10 @@ fn why(error: Error) -> DialError {
 
 fn why_status(response: &Response) -> DialError {
     let retry_after = retry_after(response.headers());
+    let refusal = response.headers().get(REFUSAL_HEADER).and_then(|word| word.to_str().ok());
+    if let Some(refusal) = refusal.and_then(PairingRefusal::parse) {
+        return DialError::Pairing(refusal);
+    }
     match response.status() {
         StatusCode::UNAUTHORIZED => DialError::BadCredential,
         StatusCode::FORBIDDEN => DialError::Forbidden,

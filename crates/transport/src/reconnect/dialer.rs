@@ -3,16 +3,17 @@
 use std::{future::Future, time::Duration};
 
 use quarterdeck_core::link::{DialFailure, Probe, Refusal};
+use quarterdeck_crypto::PublicKey;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::RelayId,
-    method::{Hello, HelloParams},
+    method::{Hello, HelloParams, HelloResult},
 };
 
 use super::Connected;
 use crate::{
     client::{CallError, Client, ClientOptions},
-    dial::{self, DialError, DialLimits, DialOptions, DialStep},
+    dial::{self, DialError, DialLimits, DialOptions, DialStep, WsStream},
     endpoint::Endpoint,
     limits::HELLO_LIMIT,
 };
@@ -112,17 +113,42 @@ impl Dialer for RelayDialer {
     }
 
     async fn dial(&self, ticket: Option<String>) -> Result<Connected, ReconnectError> {
-        let stream = dial::connect(&self.endpoint, &self.options, &self.limits).await?;
-        let (client, events) = Client::start(stream, self.client);
+        let dialled = dial::dial(&self.endpoint, &self.options, &self.limits).await?;
         let mut params = self.hello.clone();
         params.ticket = ticket.or(params.ticket);
-        match client.call_within::<Hello>(&params, HELLO_LIMIT).await {
-            Ok(hello) => Ok((client, events, hello)),
-            Err(CallError::Rpc(error)) => Err(HelloError::Refused(error).into()),
-            Err(CallError::Timeout { .. }) => {
-                Err(DialError::Timeout { step: DialStep::Hello }.into())
-            }
-            Err(error) => Err(HelloError::Failed(error).into()),
+        let connected = greet(dialled.stream, self.client, &params).await?;
+        check_peer(dialled.peer, &connected.2)?;
+        Ok(connected)
+    }
+}
+
+/// Says hello on an open WebSocket, whoever dialled it.
+///
+/// # Errors
+/// When it is not answered well.
+pub async fn greet(
+    stream: WsStream,
+    options: ClientOptions,
+    params: &HelloParams,
+) -> Result<Connected, ReconnectError> {
+    let (client, events) = Client::start(stream, options);
+    match client.call_within::<Hello>(params, HELLO_LIMIT).await {
+        Ok(hello) => Ok((client, events, hello)),
+        Err(CallError::Rpc(error)) => Err(HelloError::Refused(error).into()),
+        Err(CallError::Timeout { .. }) => Err(DialError::Timeout { step: DialStep::Hello }.into()),
+        Err(error) => Err(HelloError::Failed(error).into()),
+    }
+}
+
+/// A relay that proved one key and says that it is another relay is lying.
+///
+/// # Errors
+/// When it does.
+pub fn check_peer(proved: Option<PublicKey>, hello: &HelloResult) -> Result<(), ReconnectError> {
+    match proved.map(|key| RelayId::from_bytes(key.relay_id())) {
+        Some(expected) if expected != hello.relay_id => {
+            Err(ReconnectError::RelayChanged { expected, seen: hello.relay_id })
         }
+        Some(_) | None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use quarterdeck_core::input;
 use quarterdeck_protocol::{
     ids::{Incarnation, InputNumber},
-    method::HelloResult,
+    method::{HelloResult, RelayStatusResult},
 };
 use quarterdeck_transport::{
     Client, ClosedWhy, Events,
@@ -41,7 +41,7 @@ pub(super) struct Down<'s> {
     /// When the next attempt begins.
     retry_at: Option<Instant>,
     next_tick: Option<Instant>,
-    starting: Option<BoxFuture<'s, Result<Started, CliError>>>,
+    starting: Option<BoxFuture<'s, Result<Started<RelayStatusResult>, CliError>>>,
     last_start: Option<Instant>,
     farewell: Farewell,
 }

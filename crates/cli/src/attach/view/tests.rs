@@ -48,6 +48,7 @@ fn session(state: LeaseState) -> SessionInfo {
         out: Out(0),
         agent: None,
         base: Out(0),
+        on: None,
     }
 }
 

@@ -12,9 +12,10 @@ use quarterdeck_relay::environment::{Account, BaseEnvironment, own_environment};
 use rustix::process::{Resource, getrlimit};
 use tokio::time::Instant;
 
+use quarterdeck_relay::catalogue::is_running;
+
 use super::Check;
 use crate::{
-    commands::down::is_locked,
     config::{Settings, relay_config},
     connection::{Connection, Missing},
     error::Kind,
@@ -48,7 +49,7 @@ pub(super) fn directory(settings: &Settings) -> Check {
         return Check::fail(NAME, format!("{} has no parent", path.display()), "--base-dir DIR");
     };
     if existing == path
-        && let Err(error) = quarterdeck_relay::files::private_directory(path)
+        && let Err(error) = quarterdeck_access::files::private_directory(path)
     {
         let advice = "the text says how, or choose another one: --base-dir DIR";
         return Check::fail(NAME, error.to_string(), advice);
@@ -117,7 +118,7 @@ pub(super) async fn relay(settings: &Settings) -> Check {
             Check::ok(NAME, format!("pid {}, {} sessions running", status.pid, status.live))
         }
         Err(error) if error.kind == Kind::Unreachable && settings.is_local() => {
-            match is_locked(&settings.directory.lock()) {
+            match is_running(&settings.directory).unwrap_or(false) {
                 true => Check::fail(
                     NAME,
                     "one holds the lock and does not answer",

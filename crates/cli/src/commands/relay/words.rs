@@ -22,7 +22,8 @@ pub(super) fn serving(status: &RelayStatusResult, styles: Styles) -> String {
         if status.listening.iter().any(|address| address.starts_with(&word)) {
             text += &format!(
                 "the token of a controller that speaks {dialect}:\n  \
-                 qd token create NAME --dialect {dialect} --scope read,create,drive\n"
+                 qd token create NAME --dialect {dialect} --scope {}\n",
+                scopes(dialect),
             );
         }
     }
@@ -38,6 +39,14 @@ pub(super) fn serving(status: &RelayStatusResult, styles: Styles) -> String {
         None => format!("qd --url {address} --insecure --token-file FILE ls\n"),
     };
     text
+}
+
+/// What a dialect's clients can use.
+const fn scopes(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Agor => "read,create,drive",
+        Dialect::Myagent => "read,answer,create,drive",
+    }
 }
 
 /// An address that listens everywhere is reached by the machine's name.

@@ -60,9 +60,33 @@ async fn a_prompt_is_waited_for_listed_and_answered_from_elsewhere() {
     stage.instance.qd(&["prompts", "answer", session, "yes"]).await.ok();
     watcher.turns(1).await;
     let late = stage.instance.qd(&["prompts", "allow", &id]).await;
-    assert_eq!(late.code(), Some(3), "{late:?}");
+    assert_eq!(late.code(), Some(10), "{late:?}");
+    assert!(late.stderr.contains("allowed with another input"), "{late:?}");
     assert_eq!((stage.times("ran uno"), stage.times("denied two: not now")), (1, 1));
     assert_eq!(stage.times(r#"answers {"Really":"yes"}"#), 1);
+}
+
+#[tokio::test]
+async fn a_turn_that_is_waited_for_asks_on_the_terminal() {
+    let stage = Stage::new().await;
+    let words = ["send", &stage.session, "ask one; ask two; say done", "--wait"];
+    let mut terminal = Terminal::qd(&stage.instance, &words);
+    terminal.until_text("? one").await;
+    terminal.type_keys(b"perhaps\ry\r").await;
+    terminal.until_text("type a number from 1").await;
+    terminal.until_text("? two").await;
+    // meanwhile somebody else answers
+    stage.instance.qd(&["prompts", "deny", &stage.session, "no"]).await.ok();
+    terminal.until_text("done").await;
+    assert!(terminal.until_ended().await.success());
+    assert_eq!((stage.times("ran one"), stage.times("denied two: no")), (1, 1));
+    let words = ["run", "--agent", "claude", "--wait", "ask three; say over"];
+    let mut terminal = Terminal::qd(&stage.instance, &words);
+    terminal.until_text("? three").await;
+    terminal.type_keys(b"n not now\r").await;
+    terminal.until_text("over").await;
+    assert!(terminal.until_ended().await.success());
+    assert_eq!(stage.times("denied three: not now"), 1);
 }
 
 #[tokio::test]

@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 
 use quarterdeck_e2e::harness::{
     agent::{self, Watcher, option_of},
-    client::Way,
-    ordinary_or_long,
+    client::{Peer, Way},
+    within,
 };
 use quarterdeck_protocol::{
-    agent::{Ask, FormValue, OptionKind, PromptAnswer, PromptState, Update},
+    agent::{AgentEvent, Ask, FormValue, OptionKind, PromptAnswer, PromptState, Update},
     error::{ErrorCode, ErrorDetail},
-    method::{AgentPrompt, PromptAnswerMethod, PromptAnswerParams, PromptList, PromptListParams},
+    method::{
+        AgentPrompt, HelloParams, PromptAnswerMethod, PromptAnswerParams, PromptList,
+        PromptListParams,
+    },
     scope::Scope,
+    session::{PromptOpened, PromptSettled, notify},
 };
+use quarterdeck_transport::Incoming;
 use serde_json::json;
 
 use super::Stage;
@@ -27,10 +32,10 @@ async fn of_two_answers_at_the_same_time_one_is_applied_and_the_other_is_told_by
     let address = stage.relay.address();
     let ada = Way::ws(address, &ada).connect("ada").await;
     let bob = Way::ws(address, &bob).connect("bob").await;
-    let rounds = ordinary_or_long(100, 1000);
-    for round in 0..rounds {
+    let mut expected = Vec::new();
+    for round in 0..1000 {
         stage.say(&format!("ask {round}")).await;
-        let prompt = watcher.prompt(round).await;
+        let prompt = watcher.prompt(0).await;
         let allow = option_of(&prompt, OptionKind::AllowOnce);
         let reject = option_of(&prompt, OptionKind::RejectOnce);
         let (of_ada, of_bob) = tokio::join!(
@@ -47,15 +52,29 @@ async fn of_two_answers_at_the_same_time_one_is_applied_and_the_other_is_told_by
             panic!("{loser:?}");
         };
         assert_eq!(answered.by, winner.hello.principal);
-        watcher.turns(round + 1).await;
-        let ran = stage.times(&format!("ran {round}"));
-        let denied = agent::journal(&stage.instance)
-            .iter()
-            .filter(|line| line.starts_with(&format!("denied {round}:")))
-            .count();
-        assert_eq!((ran, denied), if of_ada.is_ok() { (1, 0) } else { (0, 1) }, "round {round}");
+        // the end of the turn is not kept: the next one is counted from nothing
+        watcher.until("the end of the turn", ended).await;
+        watcher.forget();
+        expected.push(if of_ada.is_ok() {
+            format!("ran {round}")
+        } else {
+            format!("denied {round}:")
+        });
     }
+    let done = agent::journal(&stage.instance);
+    let done = done.iter().filter(|line| line.starts_with("ran ") || line.starts_with("denied "));
+    let done: Vec<&String> = done.collect();
+    assert_eq!(done.len(), expected.len(), "each was answered once");
+    let all = done.iter().zip(&expected);
+    all.for_each(|(done, expected)| assert!(done.starts_with(expected), "{done}, not {expected}"));
     assert_eq!(stage.times("an answer that nobody waits for"), 0);
+}
+
+/// Whether the last event is the end of a turn that began among the others.
+fn ended(events: &[AgentEvent]) -> Option<()> {
+    let (last, others) = events.split_last()?;
+    let began = others.iter().any(|event| matches!(event.update, Update::TurnStarted { .. }));
+    (began && matches!(last.update, Update::TurnEnded { .. })).then_some(())
 }
 
 #[tokio::test]
@@ -171,4 +190,51 @@ async fn an_interrupted_turn_withdraws_its_prompt() {
     let once = option_of(&prompt, OptionKind::AllowOnce);
     let late = agent::answer(&stage.peer, prompt.id, &once, None).await;
     assert_eq!(late.map_err(|error| error.code()), Err(ErrorCode::PromptSettled));
+}
+
+/// What someone who watches all sessions is told next under a name.
+async fn told<T: serde::de::DeserializeOwned>(peer: &mut Peer, name: &str) -> T {
+    let coming = async {
+        loop {
+            match peer.events.next().await {
+                Some(Incoming::Notification { method, params }) if method == name => {
+                    let text = params.as_deref().map_or("null", |params| params.get());
+                    return serde_json::from_str(text).expect("is what its name says");
+                }
+                Some(
+                    Incoming::Notification { .. } | Incoming::Answer { .. } | Incoming::Frame(_),
+                ) => {}
+                Some(Incoming::Closed { .. }) | None => panic!("closed before {name}"),
+            }
+        }
+    };
+    within(name, coming).await
+}
+
+#[tokio::test]
+async fn who_watches_all_sessions_is_told_of_each_prompt_and_what_became_of_it() {
+    let mut stage = Stage::new().await;
+    let watch = || HelloParams { name: "board".to_owned(), watch: true, ..HelloParams::default() };
+    let mut board = stage.way.try_connect(&watch()).await.expect("connects");
+    stage.say("ask a; ask b").await;
+    let opened: PromptOpened = told(&mut board, notify::PROMPT_OPENED).await;
+    assert_eq!(opened.prompt.session.to_string(), stage.session);
+    assert!(opened.prompt.label.as_str().starts_with("claude:"), "{:?}", opened.prompt.label);
+
+    // it is open for whoever comes late, and behind another relay
+    stage = stage.restart().await;
+    let mut board = stage.way.try_connect(&watch()).await.expect("connects");
+    let again: PromptOpened = told(&mut board, notify::PROMPT_OPENED).await;
+    assert_eq!(again.prompt, opened.prompt);
+    let prompt = &opened.prompt.prompt;
+    let once = option_of(prompt, OptionKind::AllowOnce);
+    agent::answer(&stage.peer, prompt.id, &once, None).await.expect("answers");
+    let settled: PromptSettled = told(&mut board, notify::PROMPT_SETTLED).await;
+    assert_eq!(settled.prompt, prompt.id);
+    assert!(settled.rev > again.rev);
+    let answered = settled.state.answered().expect("by somebody");
+    assert_eq!(answered.by, stage.peer.hello.principal);
+    assert_eq!(answered.from_name.as_deref(), Some("person"));
+    let next: PromptOpened = told(&mut board, notify::PROMPT_OPENED).await;
+    assert!(next.rev > settled.rev && next.prompt.prompt.id != prompt.id, "{next:?}");
 }

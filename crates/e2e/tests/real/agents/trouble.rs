@@ -5,12 +5,13 @@ use quarterdeck_e2e::harness::{
     agent::{self, Watcher},
     canary::Canary,
     client::Way,
+    files::until_file,
     instance::Instance,
 };
 use quarterdeck_protocol::{
-    agent::{AgentState, StopReason, Update},
+    agent::{AgentEvent, AgentState, Delivery, StopReason, Update},
     error::ErrorCode,
-    method::AgentPrompt,
+    method::{AgentPrompt, SessionStop, StopParams},
 };
 
 use super::Stage;
@@ -93,4 +94,36 @@ async fn an_agent_that_never_says_a_word_is_starting_until_it_ends() {
         })
         .await;
     assert_eq!(agent::view(&peer, &session).await.turns, 0);
+}
+
+#[tokio::test]
+async fn an_agent_whose_input_is_closed_takes_nothing_more_and_that_is_said_at_once() {
+    let stage = Stage::new().await;
+    let mut watcher = Watcher::start(&stage.way, &stage.session).await;
+    let started = stage.instance.path("started");
+    stage.say(&format!("sh touch {}; sleep 600", started.display())).await;
+    until_file(&started, |_| true).await;
+    let queued = stage.say("say later").await;
+    // the first rung closes its input; the next one is far away
+    let stop = |now| StopParams {
+        session: stage.session.clone(),
+        rung_ms: Some(600_000),
+        now,
+        reason: None,
+    };
+    stage.peer.call::<SessionStop>(&stop(false)).await;
+    for _ in 0..3 {
+        let message = quarterdeck_protocol::method::AgentPromptParams {
+            delivery: Delivery::Steer,
+            ..agent::message(&stage.session, "say anything")
+        };
+        let refused = stage.peer.try_call::<AgentPrompt>(&message).await;
+        assert_eq!(refused.map_err(|error| error.code()), Err(ErrorCode::Ended));
+    }
+    stage.peer.call::<SessionStop>(&stop(true)).await;
+    let ended = |event: &AgentEvent| matches!(event.update, Update::AgentExited { .. });
+    watcher.until("its end", |events| events.iter().any(ended).then_some(())).await;
+    // what waited for the end of the turn waits for the next start
+    let queue = agent::view(&stage.peer, &stage.session).await.queue;
+    assert_eq!(queue.iter().map(|it| it.message_id.as_str()).collect::<Vec<_>>(), [queued]);
 }

@@ -108,23 +108,6 @@ async fn without_a_program_a_terminal_runs_the_login_shell() {
 }
 
 #[tokio::test]
-async fn commands_for_agents_say_that_there_are_none_yet() {
-    let stage = Stage::set().await;
-    let mut peer = stage.controller().await;
-    let query = json!({ "session_id": "s", "prompt": "p", "provider_config": {}, "extra_env": {} });
-    let stop = json!({ "sessionId": "s" });
-    for (kind, payload) in
-        [("agent_query", query), ("agent_stop", stop), ("sidecar_restart", json!({}))]
-    {
-        let error = peer.ask(kind, payload).await;
-        assert_eq!(error["type"], "error", "{error}");
-        assert_eq!(error["payload"]["code"], "unsupported", "{error}");
-        let message = error["payload"]["message"].as_str().expect("is text");
-        assert!(message.starts_with(kind), "{message}");
-    }
-}
-
-#[tokio::test]
 async fn a_character_that_is_cut_arrives_whole_and_what_is_no_text_is_replaced() {
     let stage = Stage::set().await;
     let mut peer = stage.controller().await;
@@ -183,7 +166,7 @@ async fn only_the_dialects_own_tokens_open_it_and_they_open_nothing_else() {
         assert_eq!((refused.status.as_u16(), refused.body.as_str()), (401, "Invalid token"));
     }
     drop(stage.controller().await);
-    let hello = HelloParams { name: "x".into(), ticket: None, watch: false };
+    let hello = HelloParams { name: "x".into(), ..HelloParams::default() };
     let way = Way::ws(stage.relay.address(), &stage.token);
     let refused = way.try_connect(&hello).await.expect_err("is for agor alone");
     assert!(matches!(refused, ConnectError::Dial(_)), "{refused}");

@@ -6,7 +6,7 @@ use quarterdeck_e2e::{
     harness::{
         canary::Canary,
         client::{Way, recording, watching},
-        files::{WholeLog, segments},
+        files::{WholeLog, kill_holder, segments},
         instance::Instance,
         overview::Overview,
         within,
@@ -21,7 +21,7 @@ use quarterdeck_protocol::{
     session::SessionState,
 };
 
-use super::{kill_holder, listed, start};
+use super::{listed, start};
 
 const EMITTED: KnownStream = KnownStream::new(StreamKind::Lines, 21);
 

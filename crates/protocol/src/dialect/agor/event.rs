@@ -1,6 +1,10 @@
 //! What controllers are told.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString as _},
+    vec::Vec,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -55,9 +59,11 @@ pub enum Event {
         /// The message.
         message: Box<RawValue>,
     },
-    /// `sidecar_exited`: the runner of a vendor's agents has ended.
+    /// `sidecar_exited`: the program of an agent has ended, and nobody here had asked for it.
     SidecarExited {
-        /// Whose.
+        /// The conversation that it held: each has a program of its own.
+        session: String,
+        /// Whose agent it was.
         provider: String,
     },
     /// `state_sync`: all that runs.
@@ -69,15 +75,15 @@ pub enum Event {
     },
     /// `ack`: the command was carried out, and there is nothing else to say. An addition.
     Ack {
-        /// The terminal that it was about.
-        session: Option<SessionId>,
+        /// The terminal or conversation that it was about.
+        session: Option<String>,
         /// The command.
         command_id: String,
     },
     /// `error`: the command was not carried out.
     Error {
-        /// The terminal that it was about.
-        session: Option<SessionId>,
+        /// The terminal or conversation that it was about.
+        session: Option<String>,
         /// The command; empty where the message had no id that could be read.
         command_id: String,
         /// Why.
@@ -111,11 +117,11 @@ pub struct StateSync {
 
 /// A message as it is written.
 #[derive(Serialize)]
-struct Line<P: Serialize> {
+struct Line<'a, P: Serialize> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
-    session: Option<SessionId>,
+    session: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<P>,
 }
@@ -160,25 +166,32 @@ impl Event {
             Self::Ready => line::<()>("ready", None, None),
             Self::Pong { command_id } => line("pong", None, command_id.as_deref().map(about)),
             Self::PtyCreated { session, command_id } => {
-                line("pty_created", Some(*session), Some(about(command_id)))
+                line("pty_created", Some(&session.to_string()), Some(about(command_id)))
             }
-            Self::PtyData { session, text } => line("pty_data", Some(*session), Some(text)),
+            Self::PtyData { session, text } => {
+                line("pty_data", Some(&session.to_string()), Some(text))
+            }
             Self::PtyGap { session, from, to } => {
-                line("pty_gap", Some(*session), Some(Missing { from: *from, to: *to }))
+                let missing = Missing { from: *from, to: *to };
+                line("pty_gap", Some(&session.to_string()), Some(missing))
             }
-            Self::PtyExit { session, end } => line("pty_exit", Some(*session), Some(end)),
+            Self::PtyExit { session, end } => {
+                line("pty_exit", Some(&session.to_string()), Some(end))
+            }
             Self::SidecarMessage { message } => line("sidecar_message", None, Some(message)),
-            Self::SidecarExited { provider } => {
-                line("sidecar_exited", None, Some(Provider { provider }))
+            Self::SidecarExited { session, provider } => {
+                line("sidecar_exited", Some(session), Some(Provider { provider }))
             }
             Self::StateSync { sync, command_id } => {
                 let command_id = command_id.as_deref();
                 line("state_sync", None, Some(Synced { sync, command_id }))
             }
-            Self::Ack { session, command_id } => line("ack", *session, Some(about(command_id))),
+            Self::Ack { session, command_id } => {
+                line("ack", session.as_deref(), Some(about(command_id)))
+            }
             Self::Error { session, command_id, error } => {
                 let (message, code) = (Some(error.message.as_str()), Some(error.code().word()));
-                line("error", *session, Some(About { command_id, message, code }))
+                line("error", session.as_deref(), Some(About { command_id, message, code }))
             }
         }
     }
@@ -190,7 +203,7 @@ const fn about(command_id: &str) -> About<'_> {
 
 fn line<P: Serialize>(
     kind: &'static str,
-    session: Option<SessionId>,
+    session: Option<&str>,
     payload: Option<P>,
 ) -> Result<String, serde_json::Error> {
     serde_json::to_string(&Line { kind, session, payload })

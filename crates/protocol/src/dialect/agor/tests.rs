@@ -172,8 +172,8 @@ fn events_are_spelt_as_controllers_read_them() {
         r#"{"type":"sidecar_message","payload":{"type":"agent_log"}}"#,
     );
     check(
-        Event::SidecarExited { provider: "claude".into() },
-        r#"{"type":"sidecar_exited","payload":{"provider":"claude"}}"#,
+        Event::SidecarExited { session: "s".into(), provider: "claude".into() },
+        r#"{"type":"sidecar_exited","sessionId":"s","payload":{"provider":"claude"}}"#,
     );
     let sync = StateSync { active_sessions: vec![], active_ptys: vec!["p".into()] };
     check(
@@ -185,7 +185,7 @@ fn events_are_spelt_as_controllers_read_them() {
         r#"{"type":"state_sync","payload":{"activeSessions":[],"activePtys":["p"],"commandId":"c-1"}}"#,
     );
     check(
-        Event::Ack { session: Some(session), command_id: command_id.clone() },
+        Event::Ack { session: Some(session.to_string()), command_id: command_id.clone() },
         r#"{"type":"ack","sessionId":"S!","payload":{"commandId":"c-1"}}"#,
     );
     let error = RpcError::new(ErrorCode::NotFound, "no such terminal");

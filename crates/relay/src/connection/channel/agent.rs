@@ -4,9 +4,11 @@
 //! that begins anywhere sees the same events with the same ids.
 
 use quarterdeck_agents::Conversation;
+use quarterdeck_holder::log::ReadError;
 use quarterdeck_protocol::{
     agent::{AgentEvent, EventId},
-    record::RecordKind,
+    ids::Seq,
+    record::{Record, RecordKind},
     rpc,
     session::{AgentEvents, notify},
 };
@@ -47,7 +49,57 @@ impl AgentFold {
     }
 }
 
+/// What stands next in an agent's log.
+#[derive(Debug)]
+pub(crate) enum Stepped {
+    /// A record, and the events that it made.
+    Record(Record, Vec<AgentEvent>),
+    /// Records that are not there any more.
+    Gap {
+        /// The first one that is missing.
+        from: Seq,
+        /// The first one that is there.
+        to: Seq,
+    },
+    /// Nothing yet.
+    AtHead,
+}
+
 impl ChannelStream {
+    /// Goes on by one record: for those who tell of an agent in a form of their own.
+    pub(crate) fn step_agent(&mut self) -> Result<Stepped, ReadError> {
+        let from = self.next;
+        match self.peek()? {
+            Peeked::Record(record) if record.header.at.seq > from => {
+                let to = record.header.at.seq;
+                self.next = to;
+                self.current = Some(Peeked::Record(record));
+                Ok(Stepped::Gap { from, to })
+            }
+            Peeked::Record(record) => {
+                self.fold_record(&record);
+                let fold = self.fold.as_mut();
+                let events = fold.map(|fold| std::iter::from_fn(|| fold.next_event()).collect());
+                Ok(Stepped::Record(record, events.unwrap_or_default()))
+            }
+            Peeked::Gap(_, to) => {
+                self.next = to.max(from);
+                Ok(Stepped::Gap { from, to })
+            }
+            Peeked::AtHead => Ok(Stepped::AtHead),
+        }
+    }
+
+    /// The agent's conversation up to the cursor.
+    pub(crate) fn conversation(&self) -> Option<&Conversation> {
+        self.fold.as_ref().map(|fold| &*fold.conversation)
+    }
+
+    /// The record that comes next.
+    pub(crate) const fn next(&self) -> Seq {
+        self.next
+    }
+
     /// The next events, in one notification of about `max` bytes.
     pub(super) fn pull_agent(&mut self, max: usize) -> Pulled {
         let mut events = Vec::new();
@@ -91,7 +143,7 @@ impl ChannelStream {
         }
     }
 
-    fn fold_record(&mut self, record: &quarterdeck_protocol::record::Record) {
+    fn fold_record(&mut self, record: &Record) {
         self.next = record.header.at.seq.next();
         if let Some(fold) = &mut self.fold {
             fold.conversation.apply_record(record);

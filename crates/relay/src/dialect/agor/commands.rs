@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Milliseconds between hang-up, SIGTERM and SIGKILL of a terminal that is closed.
-const STOP_RUNG_MS: u32 = 3000;
+pub(super) const STOP_RUNG_MS: u32 = 3000;
 
 impl Controller {
     /// Takes one message; what it begins and does not end at once is given back.
@@ -66,11 +66,9 @@ impl Controller {
                 self.say(&Event::StateSync { sync: self.state(), command_id: Some(id) });
                 return None;
             }
-            Command::AgentQuery(_) | Command::AgentStop(_) | Command::SidecarRestart => {
-                let text = format!("{}: this relay runs no agents yet", command.word());
-                self.refuse(&id, None, RpcError::new(ErrorCode::MethodNotFound, text));
-                return None;
-            }
+            Command::AgentQuery(query) => this.query(id.clone(), *query).boxed(),
+            Command::AgentStop(stop) => this.stop_agent(id.clone(), stop).boxed(),
+            Command::SidecarRestart => this.restart_agents(id.clone()).boxed(),
             // they are bounded by their queue
             Command::PtyWrite(write) => return self.begin_write(id, write),
             Command::PtyCreate(create) => this.create(id.clone(), create).boxed(),
@@ -90,11 +88,18 @@ impl Controller {
             return StateSync::default();
         }
         let sessions = self.context.registry.all().into_iter().filter(|s| self.caller.sees(s.id));
-        let live = |view: &Arc<_>| is_live_terminal(view);
-        let mut views: Vec<_> = sessions.map(|s| s.published()).filter(live).collect();
-        views.sort_by_key(|view| view.created_at);
-        let active_ptys = views.iter().map(|view| view.session.to_string()).collect();
-        StateSync { active_sessions: Vec::new(), active_ptys }
+        let live = sessions.map(|s| (s.published(), s)).filter(|(view, _)| view.state.is_live());
+        let mut live: Vec<_> = live.collect();
+        live.sort_by_key(|(view, _)| view.created_at);
+        let mut sync = StateSync::default();
+        for (view, session) in live {
+            match view.kind {
+                SessionKind::Terminal => sync.active_ptys.push(session.id.to_string()),
+                SessionKind::Agent => sync.active_sessions.push(self.name_of(&session)),
+                SessionKind::Unknown => {}
+            }
+        }
+        sync
     }
 
     async fn create(self: Arc<Self>, id: String, p: PtyCreate) {
@@ -114,7 +119,7 @@ impl Controller {
             Err(error) => {
                 tracing::debug!(session = %session.id, error = %error.message, "not followed");
                 self.say(&Event::Error {
-                    session: Some(session.id),
+                    session: Some(session.id.to_string()),
                     command_id: String::new(),
                     error,
                 });
@@ -212,7 +217,18 @@ impl Controller {
 
     /// The reply to a command about a terminal.
     pub(super) fn settle(&self, id: &str, terminal: &str, outcome: Result<(), RpcError>) {
-        let session = terminal.parse().ok();
+        // what is no id of a terminal is not repeated
+        let session = terminal.parse().ok().map(|id: SessionId| id.to_string());
+        self.settle_about(id, session, outcome);
+    }
+
+    /// The reply to a command about a terminal or a conversation.
+    pub(super) fn settle_about(
+        &self,
+        id: &str,
+        session: Option<String>,
+        outcome: Result<(), RpcError>,
+    ) {
         match outcome {
             Ok(()) => self.reply(id, &Event::Ack { session, command_id: id.to_owned() }),
             Err(error) => self.refuse(id, session, error),
@@ -220,7 +236,7 @@ impl Controller {
     }
 
     /// The reply to a command that is not carried out.
-    pub(super) fn refuse(&self, id: &str, session: Option<SessionId>, mut error: RpcError) {
+    pub(super) fn refuse(&self, id: &str, session: Option<String>, mut error: RpcError) {
         self.context.metrics.count_rpc_error(error.code());
         // it is remembered with its command, and read by a person
         let end = error.message.floor_char_boundary(MAX_TEXT_FIELD_BYTES);

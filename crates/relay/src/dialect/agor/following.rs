@@ -83,7 +83,7 @@ impl Controller {
     }
 
     /// Before it is attached, so that it is detached however the connection ends.
-    fn remember(&self, session: &Arc<SessionHandle>, channel: Channel) -> bool {
+    pub(super) fn remember(&self, session: &Arc<SessionHandle>, channel: Channel) -> bool {
         let mut followed = self.followed();
         let fits = followed.len() < MAX_CHANNELS_PER_CONNECTION;
         if fits {

@@ -215,7 +215,7 @@ fn lost(why: &str) -> PtyEnd {
     PtyEnd { why: Some(why.to_owned()), ..PtyEnd::default() }
 }
 
-fn end_of(status: &ExitStatus) -> PtyEnd {
+pub(super) fn end_of(status: &ExitStatus) -> PtyEnd {
     match status {
         ExitStatus::Code { code } => PtyEnd { exit_code: Some(*code), ..PtyEnd::default() },
         ExitStatus::Signal { signal, .. } => {

@@ -1,0 +1,9 @@
+//! The hub: several relays behind one wire, whatever dies on the way.
+
+mod database;
+mod links;
+mod operations;
+mod pairing;
+mod people;
+mod ssh;
+mod views;

@@ -1,0 +1,159 @@
+//! The methods: what the hub answers itself, and what it passes on.
+
+mod hub;
+mod machine;
+mod prompts;
+mod token;
+
+use std::sync::Arc;
+
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    method::{self as m, Method, MethodName},
+    rpc::{self, RequestId},
+};
+use serde_json::value::RawValue;
+
+pub(crate) use machine::storage;
+
+use crate::{client::Asker, json::Members, machine::Command, request};
+
+/// Runs a method. The caller has said hello (or says it now) and has the method's scope.
+#[expect(clippy::too_many_lines, reason = "a flat dispatch: one arm per method")]
+pub(crate) async fn call(
+    asker: &Arc<Asker>,
+    method: MethodName,
+    id: &RequestId,
+    params: Option<&RawValue>,
+) -> Result<(), RpcError> {
+    use MethodName as N;
+    let members = Members::parse(params)?;
+    let named = members.text("machine");
+    let own = named.is_none() && asker.bound().is_none();
+    match method {
+        N::Hello => hub::hello(asker, id, params),
+        N::SessionList => {
+            let run = async |_| hub::sessions(asker, named.as_deref());
+            answer::<m::SessionList>(asker, id, params, run).await
+        }
+        N::SessionDetach => {
+            answer::<m::SessionDetach>(asker, id, params, async |p| hub::detach(asker, p)).await
+        }
+        N::PromptList if own && members.raw("session").is_none() => {
+            answer::<m::PromptList>(asker, id, params, async |_| Ok(prompts::list(asker).await))
+                .await
+        }
+        N::TokenCreate if own => {
+            answer::<m::TokenCreate>(asker, id, params, async |p| token::create(asker, &p)).await
+        }
+        N::TokenList if own => {
+            answer::<m::TokenList>(asker, id, params, async |_| Ok(token::list(asker))).await
+        }
+        N::TokenRotate if own => {
+            answer::<m::TokenRotate>(asker, id, params, async |p| token::rotate(asker, &p)).await
+        }
+        N::TokenRevoke if own => {
+            answer::<m::TokenRevoke>(asker, id, params, async |p| token::revoke(asker, &p)).await
+        }
+        N::MachineList => {
+            answer::<m::MachineList>(asker, id, params, async |_| Ok(machine::list(asker))).await
+        }
+        N::MachineAdd => {
+            answer::<m::MachineAdd>(asker, id, params, async |p| machine::add(asker, p).await).await
+        }
+        N::MachineRemove => {
+            answer::<m::MachineRemove>(asker, id, params, async |p| {
+                machine::remove(asker, &p).await
+            })
+            .await
+        }
+        N::MachineRename => {
+            answer::<m::MachineRename>(asker, id, params, async |p| machine::rename(asker, p).await)
+                .await
+        }
+        N::MachineConnect => {
+            answer::<m::MachineConnect>(asker, id, params, async |p| {
+                machine::steer(asker, &p, Command::Connect).await
+            })
+            .await
+        }
+        N::MachineDisconnect => {
+            answer::<m::MachineDisconnect>(asker, id, params, async |p| {
+                machine::steer(asker, &p, Command::Disconnect).await
+            })
+            .await
+        }
+        N::MachineInvite => {
+            answer::<m::MachineInvite>(asker, id, params, async |p| machine::invite(asker, p)).await
+        }
+        N::HubStatus => {
+            let status = asker.context.status();
+            answer::<m::HubStatus>(asker, id, params, async |_| Ok(status)).await
+        }
+        N::HubShutdown => {
+            answer::<m::HubShutdown>(asker, id, params, async |_| Ok(hub::shutdown(asker))).await
+        }
+        N::SessionCreate
+        | N::SessionAttach
+        | N::SessionInput
+        | N::SessionResize
+        | N::SessionSignal
+        | N::SessionStop
+        | N::SessionRemove
+        | N::SessionRename
+        | N::SessionResume
+        | N::SessionScrollback
+        | N::SessionLog
+        | N::SessionGit
+        | N::AgentView
+        | N::AgentPrompt
+        | N::AgentInterrupt
+        | N::AgentSetMode
+        | N::AgentSetModel
+        | N::AgentWithdraw
+        | N::PromptList
+        | N::PromptAnswerMethod
+        | N::LeaseRequest
+        | N::LeaseOffer
+        | N::LeaseRelease
+        | N::LeaseTake
+        | N::MailWhoami
+        | N::MailSend
+        | N::MailInbox
+        | N::MailWait
+        | N::MailStatus
+        | N::MailContacts
+        | N::MailContactDecide
+        | N::MailIdentities
+        | N::MailIdentityAdd
+        | N::MailIdentityUse
+        | N::TokenCreate
+        | N::TokenList
+        | N::TokenRotate
+        | N::TokenRevoke
+        | N::RelayStatus
+        | N::RelayShutdown
+        | N::RelayGc
+        | N::InstanceList
+        | N::PairingInvite
+        | N::PairingJoin
+        | N::PairingList
+        | N::PairingRevoke => request::forward(asker, method, id, members).await,
+    }
+}
+
+/// Parses a method's parameters, runs it, and gives the answer.
+async fn answer<M: Method>(
+    asker: &Asker,
+    id: &RequestId,
+    params: Option<&RawValue>,
+    run: impl AsyncFnOnce(M::Params) -> Result<M::Result, RpcError>,
+) -> Result<(), RpcError> {
+    let result = run(rpc::parse_params(params)?).await?;
+    let raw = serde_json::value::to_raw_value(&result).map_err(|error| {
+        tracing::error!(%error, method = M::NAME, "result does not serialise");
+        RpcError::new(ErrorCode::Internal, "the result could not be sent")
+    })?;
+    asker.answer(id, &raw);
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! What every task of a hub shares.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quarterdeck_access::{
+    clock,
+    instance::InstanceDir,
+    journal::{Event, Journal},
+    tokens::TokenStore,
+};
+use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
+use quarterdeck_crypto::{RelayKey, TicketKey};
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    ids::{Generation, HubId, MachineId, MachineLabel},
+    method::HubStatusResult,
+};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{fleet::Fleet, machine::Machines, metrics::Metrics, options::HubOptions, store::Store};
+
+/// Shared by all tasks; what changes in it guards itself.
+pub(crate) struct Context {
+    /// What the hub was given.
+    pub(crate) options: HubOptions,
+    /// Who this hub is.
+    pub(crate) hub: HubId,
+    /// Its key: what it is to relays.
+    pub(crate) key: RelayKey,
+    /// What its clients' tickets are made with.
+    pub(crate) ticket_key: TicketKey,
+    /// Host name.
+    pub(crate) machine: String,
+    /// Name of the user it runs as: the principal of local callers.
+    pub(crate) user: String,
+    /// When it started, in microseconds since 1970.
+    pub(crate) started_at: u64,
+    /// Addresses it listens on.
+    pub(crate) listening: Vec<String>,
+    /// Pin of its certificate, if it has one.
+    pub(crate) pin: Option<String>,
+    /// Machines and sessions.
+    pub(crate) fleet: Fleet,
+    /// The tasks of the machines.
+    pub(crate) machines: Machines,
+    /// What is remembered.
+    pub(crate) store: Store,
+    /// Bearer tokens of this hub.
+    pub(crate) tokens: TokenStore,
+    /// Raised when a token was revoked or rotated: connections look whether theirs still holds.
+    pub(crate) credentials: watch::Sender<u64>,
+    /// Who presented wrong ones.
+    pub(crate) lockout: Mutex<Lockout>,
+    /// Codes by which relays may join, each with the label that the machine gets.
+    pub(crate) invitations: Mutex<Invitations<Option<MachineLabel>>>,
+    /// Logins, tokens, machines.
+    pub(crate) journal: Journal,
+    /// Counters.
+    pub(crate) metrics: Metrics,
+    /// Everything that runs beside the listeners.
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when the hub stops.
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Context {
+    /// The instance.
+    pub(crate) const fn directory(&self) -> &InstanceDir {
+        &self.options.directory
+    }
+
+    /// Writes to the journal.
+    pub(crate) fn record(&self, event: &Event) {
+        self.journal.record(event, std::time::Duration::from_micros(clock::wall_micros()));
+    }
+
+    /// Writes about a machine.
+    pub(crate) fn record_machine(
+        &self,
+        machine: MachineId,
+        what: &str,
+        by: Option<&quarterdeck_protocol::ids::Principal>,
+        why: Option<&str>,
+    ) {
+        let label = self.fleet.machine(machine).map(|it| it.label.to_string());
+        self.record(&Event::Machine {
+            label: label.unwrap_or_else(|| machine.to_string()).into(),
+            what: what.into(),
+            by: by.cloned(),
+            why: why.map(Into::into),
+        });
+    }
+
+    /// A token was revoked or rotated.
+    pub(crate) fn credentials_changed(&self) {
+        self.credentials.send_modify(|count| *count += 1);
+    }
+
+    /// The life of a hub means nothing to anybody: its view is always sent whole after a connect.
+    pub(crate) const fn generation(&self) -> Generation {
+        Generation(self.started_at)
+    }
+
+    /// What the hub says of itself.
+    pub(crate) fn status(&self) -> HubStatusResult {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        HubStatusResult {
+            hub: self.hub,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.directory().name().to_string(),
+            machine: self.machine.clone(),
+            pid: std::process::id(),
+            started_at: self.started_at,
+            listening: self.listening.clone(),
+            pin: self.pin.clone(),
+            machines: count(self.fleet.machines().len()),
+            connected: count(self.fleet.links().len()),
+            clients: u32::try_from(self.metrics.connections.value()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Opens invitations, used by whoever holds the code.
+    pub(crate) fn invitations(
+        self: &Arc<Self>,
+    ) -> std::sync::MutexGuard<'_, Invitations<Option<MachineLabel>>> {
+        self.invitations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Random bytes of the system.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], RpcError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!(%error, "no random bytes");
+        RpcError::new(ErrorCode::Internal, "the system gives no random bytes")
+    })?;
+    Ok(bytes)
+}

@@ -1,0 +1,253 @@
+//! A hub's life.
+//!
+//! Start: lock, key, tokens, database, listeners, machines, record, ready.
+//! Stop: no new connections, tell the peers, wait for the tasks, keep the sessions, release the lock.
+
+use std::{
+    fs::File,
+    io,
+    sync::{Arc, Mutex},
+};
+
+use quarterdeck_access::{
+    clock, files,
+    journal::{Event, Journal},
+    keys,
+    lock::{self, DaemonRecord},
+    tokens::TokenStore,
+};
+use quarterdeck_core::lockout::Lockout;
+use quarterdeck_protocol::{
+    ids::{HubId, MachineId, MachineLabel},
+    method::HubStatusResult,
+};
+use quarterdeck_transport::{
+    server::{BindError, ListenSecurity as Bound, Listener},
+    tls::{ClientAuth, ServerIdentity, ServerTls},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    HubError, HubOptions,
+    context::Context,
+    fleet::Fleet,
+    limits::{DRAIN_LIMIT, KEEP_INTERVAL},
+    machine::{self, Machines},
+    metrics::Metrics,
+    options::{Listen, ListenSecurity},
+    store::{Access, Loaded, MachineRow, Store},
+    web,
+};
+
+/// Serves an instance's hub until `shutdown` is cancelled. `ready` is called once, when clients are
+/// accepted.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(
+    options: HubOptions,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(&HubStatusResult) + Send,
+) -> Result<(), HubError> {
+    // what is started from inside a session is not ended with it; the holders know it by this name
+    let _ = rustix::thread::set_name(c"qd-hub");
+    let directory = options.directory.clone();
+    let lock: File = lock::acquire(&directory.hub_lock(), &directory.hub_record()).await?;
+    let listeners = bind(&options).await?;
+    let (context, loaded) = build_context(options, &listeners, shutdown.clone())?;
+    for machine in adopt(&context, loaded).await? {
+        machine::start(&context, machine);
+    }
+    let record = DaemonRecord { pid: std::process::id(), listening: context.listening.clone() };
+    if let Err(error) = lock::write_record(&directory.hub_record(), &record) {
+        tracing::warn!(%error, "hub.json not written");
+    }
+    for listener in listeners.all {
+        context.tasks.spawn(web::accept(Arc::clone(&context), listener));
+    }
+    context.tasks.spawn(keep_sessions(Arc::clone(&context)));
+    context.record(&Event::Started {
+        generation: context.generation(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    });
+    ready(&context.status());
+    shutdown.cancelled().await;
+    stop(&context).await;
+    drop(lock);
+    Ok(())
+}
+
+async fn stop(context: &Context) {
+    context.tasks.close();
+    if tokio::time::timeout(DRAIN_LIMIT, context.tasks.wait()).await.is_err() {
+        tracing::warn!("some tasks did not end in time");
+    }
+    flush(context).await;
+    for machine in context.fleet.machines() {
+        let Some(row) = context.fleet.row(machine.machine) else { continue };
+        if let Err(error) = context.store.put_machine(row).await {
+            tracing::debug!(%error, "when it was last seen is not kept");
+        }
+    }
+    if let Err(error) = context.store.settle().await {
+        tracing::debug!(%error, "the database stays in two files");
+    }
+    if let Err(error) = context.tokens.save_last_used(clock::wall_seconds()) {
+        tracing::debug!(%error, "last uses of tokens not saved");
+    }
+    context.record(&Event::Stopped { why: "asked to".into() });
+    // a leftover record is recognised by the free lock
+    let _ = std::fs::remove_file(context.directory().hub_record());
+    let _ = std::fs::remove_file(context.directory().hub_socket());
+}
+
+/// Writes last known sessions now and then, for the time when their machine cannot be reached.
+async fn keep_sessions(context: Arc<Context>) {
+    loop {
+        tokio::select! {
+            () = context.shutdown.cancelled() => return,
+            () = tokio::time::sleep(KEEP_INTERVAL) => flush(&context).await,
+        }
+    }
+}
+
+async fn flush(context: &Context) {
+    for (machine, changed, removed) in context.fleet.take_dirty() {
+        if let Err(error) = context.store.put_sessions(machine, changed, removed).await {
+            context.metrics.store_failures.increment();
+            tracing::warn!(%machine, %error, "last known sessions not kept");
+        }
+    }
+}
+
+struct Listeners {
+    all: Vec<Listener>,
+    names: Vec<String>,
+    pin: Option<String>,
+}
+
+async fn bind(options: &HubOptions) -> Result<Listeners, HubError> {
+    let path = options.directory.hub_socket();
+    let unix = Listener::bind_unix(&path).map_err(|error| HubError::Socket {
+        path: path.clone(),
+        source: io::Error::other(error),
+    })?;
+    let names = vec![format!("unix:{}", path.display())];
+    let mut listeners = Listeners { all: vec![unix], names, pin: None };
+    if let Some(listen) = &options.listen {
+        listeners.bind_tcp(options, listen).await?;
+    }
+    Ok(listeners)
+}
+
+impl Listeners {
+    async fn bind_tcp(
+        &mut self,
+        options: &HubOptions,
+        Listen { address, security }: &Listen,
+    ) -> Result<(), HubError> {
+        let (scheme, bound) = match security {
+            ListenSecurity::PlainLoopback => ("ws", Bound::PlainLoopback),
+            ListenSecurity::Insecure => ("ws", Bound::PlainInsecure),
+            ListenSecurity::OwnCertificate => {
+                let directory = options.directory.hub_tls();
+                files::private_directory(&directory)?;
+                let identity = ServerIdentity::Own { path: directory.join("own.pem") };
+                ("wss", self.tls(&identity)?)
+            }
+            ListenSecurity::Certificate { cert, key } => {
+                let (certificate, key) = (cert.clone(), key.clone());
+                ("wss", self.tls(&ServerIdentity::Files { certificate, key })?)
+            }
+        };
+        let listener = Listener::bind_tcp(*address, &bound).await.map_err(|error| match error {
+            BindError::Io(source) => HubError::Listen { address: *address, source },
+            BindError::PlainOffLoopback(_) => HubError::PlainOffLoopback(*address),
+            other @ (BindError::InTheWay(_) | BindError::OpenDirectory(_)) => {
+                HubError::Listen { address: *address, source: io::Error::other(other) }
+            }
+        })?;
+        let address = listener.local_address().unwrap_or(*address);
+        self.names.push(format!("{scheme}://{address}"));
+        self.all.push(listener);
+        Ok(())
+    }
+
+    fn tls(&mut self, identity: &ServerIdentity) -> Result<Bound, HubError> {
+        let tls = ServerTls::load(identity, &ClientAuth::None);
+        let tls = tls.map_err(|error| HubError::Tls(error.to_string()))?;
+        self.pin = Some(tls.pin().to_string());
+        Ok(Bound::Tls(tls))
+    }
+}
+
+fn build_context(
+    options: HubOptions,
+    listeners: &Listeners,
+    shutdown: CancellationToken,
+) -> Result<(Arc<Context>, Loaded), HubError> {
+    let directory = options.directory.clone();
+    let key = keys::load_or_make(&directory.hub_key())?;
+    let hub = HubId::from_bytes(key.public().relay_id());
+    let tokens = TokenStore::open(&directory.hub_tokens(), hub)?;
+    let (store, loaded) = Store::open(&directory.hub_database())?;
+    let context = Context {
+        options,
+        hub,
+        ticket_key: key.ticket_key(),
+        key,
+        machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        user: quarterdeck_access::user_name(),
+        started_at: clock::wall_micros(),
+        listening: listeners.names.clone(),
+        pin: listeners.pin.clone(),
+        fleet: Fleet::default(),
+        machines: Machines::default(),
+        store,
+        tokens,
+        credentials: tokio::sync::watch::Sender::new(0),
+        lockout: Mutex::new(Lockout::new(std::iter::empty())),
+        invitations: Mutex::default(),
+        journal: Journal::new(&directory.hub_journal()),
+        metrics: Metrics::default(),
+        tasks: TaskTracker::new(),
+        shutdown,
+    };
+    Ok((Arc::new(context), loaded))
+}
+
+/// Takes over the machines that are known, and adds the hub's own if it is not.
+async fn adopt(context: &Context, loaded: Loaded) -> Result<Vec<MachineId>, HubError> {
+    let mut machines = Vec::new();
+    for (row, sessions) in loaded.machines {
+        let machine = row.machine;
+        match context.fleet.add(row, sessions) {
+            Ok(()) => machines.push(machine),
+            Err(error) => tracing::warn!(%machine, %error, "machine left out"),
+        }
+    }
+    if !context.fleet.machines().iter().any(|machine| machine.local) {
+        let wanted = MachineLabel::near(&context.machine);
+        let mut id = [0; 8];
+        // a second hub of the same key cannot be; a fixed number is as good as a drawn one
+        let _ = getrandom::fill(&mut id);
+        let row = MachineRow {
+            machine: MachineId::from_bytes(id),
+            label: context.fleet.free_label(&wanted),
+            access: Access::Local,
+            relay_id: None,
+            auto_connect: true,
+            relay: None,
+            ticket: None,
+            last_seen_at: None,
+            created_at: clock::wall_micros(),
+        };
+        context.store.put_machine(row.clone()).await?;
+        machines.push(row.machine);
+        if let Err(error) = context.fleet.add(row, Vec::new()) {
+            tracing::warn!(%error, "the hub's own machine is left out");
+        }
+    }
+    Ok(machines)
+}

@@ -1,0 +1,108 @@
+//! What changed of the view since a number of it.
+
+use std::sync::{Arc, Weak};
+
+use quarterdeck_protocol::{
+    ids::{MachineId, Rev, SessionId},
+    method::MachineInfo,
+    session::SessionInfo,
+};
+
+use super::{Fleet, Inner};
+use crate::{client::outbox::Outbox, limits::MAX_TOMBSTONES};
+
+/// What changed since a rev.
+#[derive(Debug)]
+pub(crate) enum Changes {
+    /// These, oldest first, and the rev they lead to.
+    Since(Rev, Vec<Change>),
+    /// Too much: send everything.
+    Everything,
+}
+
+/// One change of the view.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// A session is new or changed; `lease` when its lease did.
+    Session {
+        /// The session.
+        info: Box<SessionInfo>,
+        /// Whether the lease changed.
+        lease: bool,
+    },
+    /// A machine is new or changed.
+    Machine(Box<MachineInfo>),
+    /// One of them is gone.
+    Gone(Gone),
+}
+
+/// What is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// A session.
+    Session(SessionId),
+    /// A machine.
+    Machine(MachineId),
+}
+
+impl Inner {
+    pub(super) fn raise(&mut self) -> Rev {
+        self.rev = self.rev.next();
+        self.rev
+    }
+
+    pub(super) fn bury(&mut self, gone: Gone) {
+        let rev = self.raise();
+        if self.tombstones.len() >= MAX_TOMBSTONES {
+            self.tombstones.pop_front();
+        }
+        self.tombstones.push_back((rev, gone));
+    }
+
+    pub(super) fn wake(&mut self) {
+        self.watchers.retain(|watcher| match watcher.upgrade() {
+            Some(outbox) => {
+                outbox.wake_view();
+                true
+            }
+            None => false,
+        });
+    }
+}
+
+impl Fleet {
+    /// The view's number.
+    pub(crate) fn rev(&self) -> Rev {
+        self.lock().rev
+    }
+
+    /// Wakes this outbox at every change from now on.
+    pub(crate) fn watch(&self, outbox: &Arc<Outbox>) {
+        self.lock().watchers.push(Arc::downgrade(outbox) as Weak<Outbox>);
+    }
+
+    /// What changed since `told`, of one machine or of all. What is gone is told of all.
+    pub(crate) fn changes_since(&self, told: Rev, of: Option<MachineId>) -> Changes {
+        let inner = self.lock();
+        let oldest = inner.tombstones.front().map(|(rev, _)| *rev);
+        let forgotten = inner.tombstones.len() >= MAX_TOMBSTONES;
+        if forgotten && oldest.is_some_and(|oldest| oldest > told.next()) {
+            return Changes::Everything;
+        }
+        let mut all: Vec<(Rev, Change)> = Vec::new();
+        for it in inner.machines.values().filter(|it| of.is_none_or(|id| id == it.row.machine)) {
+            if it.changed > told {
+                all.push((it.changed, Change::Machine(Box::new(it.info()))));
+            }
+            for entry in it.sessions.values().filter(|entry| entry.changed > told) {
+                let info = Box::new(it.view(&entry.info));
+                let lease = entry.lease_changed > told;
+                all.push((entry.changed, Change::Session { info, lease }));
+            }
+        }
+        let gone = inner.tombstones.iter().filter(|(rev, _)| *rev > told);
+        all.extend(gone.map(|(rev, gone)| (*rev, Change::Gone(*gone))));
+        all.sort_by_key(|(rev, _)| *rev);
+        Changes::Since(inner.rev, all.into_iter().map(|(_, change)| change).collect())
+    }
+}

@@ -1,0 +1,40 @@
+//! Every bound of the hub, each with its reason. What both ends of a link agree on stands in
+//! `quarterdeck_protocol::limits`.
+
+use std::time::Duration;
+
+/// Machines of one hub: four times what it is measured with.
+pub(crate) const MAX_MACHINES: usize = 1024;
+/// Sessions that are kept of one machine: as many as a relay may have alive, and as many ended.
+pub(crate) const MAX_SESSIONS_PER_MACHINE: usize = 8192;
+/// Removed sessions and machines that are remembered for watchers; who is further behind gets a `sync`.
+pub(crate) const MAX_TOMBSTONES: usize = 256;
+/// Bytes that wait for a client on one channel beyond its window: events and a screen have no credit.
+/// A viewer that has more waiting is detached; it comes back from where it was.
+pub(crate) const CHANNEL_SLACK_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of answers and notices that wait for a client; one that does not read them is disconnected.
+pub(crate) const MAX_CONTROL_BYTES: usize = 16 * 1024 * 1024;
+/// How long a request waits for its turn on a busy link, or for a relay's list of prompts.
+pub(crate) const FORWARD_LIMIT: Duration = Duration::from_secs(10);
+/// How long `machine.add` and the like wait for the link that they ask for, before they answer with what
+/// there is.
+pub(crate) const LINK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the hub's own machine is looked for while its relay does not run: asking costs nothing there,
+/// and whoever starts a session here wants to see it at once.
+pub(crate) const LOCAL_RETRY: Duration = Duration::from_secs(2);
+/// How long a frame of a client waits for a link that takes nothing.
+pub(crate) const FRAME_LIMIT: Duration = Duration::from_secs(30);
+/// How long tasks may take to end before the hub ends without them.
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// Last known sessions are written this often at most; a hub that is killed is told again by the relays.
+pub(crate) const KEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Writes that wait for the disk; whoever adds one more waits.
+pub(crate) const STORE_QUEUE: usize = 64;
+/// How long SQLite waits for a lock of another program that looks into the database.
+pub(crate) const STORE_BUSY_LIMIT: Duration = Duration::from_secs(5);
+/// Commands that wait for a machine's task.
+pub(crate) const MACHINE_QUEUE: usize = 16;
+/// A server pings so often; two that bring no sign of life end the connection.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a peer may take to accept the close.
+pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);

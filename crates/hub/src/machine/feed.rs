@@ -1,0 +1,113 @@
+//! What a relay tells of its sessions, into the fleet.
+
+use quarterdeck_protocol::{
+    ids::MachineId,
+    session::{LeaseChanged, SessionChanged, SessionInfo, SessionRemoved, Sync, notify},
+};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::{fleet::Fleet, limits::MAX_SESSIONS_PER_MACHINE};
+
+/// A view whose last part has not come.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    parts: Vec<SessionInfo>,
+}
+
+impl Feed {
+    /// Takes a notification about the view; false for any other.
+    pub(super) fn handle(
+        &mut self,
+        fleet: &Fleet,
+        machine: MachineId,
+        method: &str,
+        params: &RawValue,
+    ) -> bool {
+        match method {
+            notify::SYNC => {
+                if let Some(sync) = read::<Sync>(params) {
+                    self.handle_sync(fleet, machine, sync);
+                }
+            }
+            notify::SESSION_CHANGED => {
+                if let Some(changed) = read::<SessionChanged>(params) {
+                    fleet.put_session(machine, plain(changed.session));
+                }
+            }
+            notify::SESSION_REMOVED => {
+                if let Some(removed) = read::<SessionRemoved>(params) {
+                    fleet.remove_session(machine, removed.session);
+                }
+            }
+            notify::LEASE_CHANGED => {
+                if let Some(changed) = read::<LeaseChanged>(params) {
+                    fleet.put_lease(machine, changed.session, changed.lease);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn handle_sync(&mut self, fleet: &Fleet, machine: MachineId, sync: Sync) {
+        if sync.part == 0 {
+            self.parts.clear();
+        }
+        let room = MAX_SESSIONS_PER_MACHINE.saturating_sub(self.parts.len());
+        self.parts.extend(sync.sessions.into_iter().take(room).map(plain));
+        if sync.last {
+            fleet.replace_sessions(machine, std::mem::take(&mut self.parts));
+        }
+    }
+}
+
+/// A relay does not say on which machine a session is; what it says all the same is not believed.
+fn plain(info: SessionInfo) -> SessionInfo {
+    SessionInfo { on: None, ..info }
+}
+
+/// A notification that a newer relay writes otherwise is none.
+fn read<T: DeserializeOwned>(params: &RawValue) -> Option<T> {
+    serde_json::from_str(params.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::testing::{machine_row, session};
+    use serde_json::{Value, json};
+
+    fn tell(feed: &mut Feed, fleet: &Fleet, method: &str, params: &Value) -> bool {
+        let machine = machine_row(1, "dev").machine;
+        let raw = serde_json::value::to_raw_value(params).expect("is JSON");
+        feed.handle(fleet, machine, method, &raw)
+    }
+
+    #[test]
+    fn a_view_counts_when_its_last_part_is_there_and_replaces_the_one_before() {
+        let fleet = Fleet::default();
+        fleet.add(machine_row(1, "dev"), vec![session(9, "old")]).expect("adds");
+        let part = |part: u32, last: bool, n: u8| {
+            json!({"relay_id": format!("r_{}", "01".repeat(16)), "generation": 1, "rev": 1,
+                "part": part, "last": last, "sessions": [session(n, "x")]})
+        };
+        let mut feed = Feed::default();
+        assert!(tell(&mut feed, &fleet, "sync", &part(0, false, 1)));
+        assert_eq!(fleet.sessions(None).len(), 1, "not yet");
+        assert!(tell(&mut feed, &fleet, "sync", &part(1, true, 2)));
+        assert_eq!(fleet.sessions(None).len(), 2);
+        // one that broke off is forgotten
+        tell(&mut feed, &fleet, "sync", &part(0, false, 3));
+        tell(&mut feed, &fleet, "sync", &part(0, true, 4));
+        assert_eq!(fleet.sessions(None).len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_about_the_view_is_somebody_elses() {
+        let fleet = Fleet::default();
+        let mut feed = Feed::default();
+        assert!(!tell(&mut feed, &fleet, "session.event", &json!({"channel": 1})));
+        assert!(tell(&mut feed, &fleet, "session.changed", &json!({"session": 7})), "unreadable");
+    }
+}

@@ -1,0 +1,121 @@
+//! Which machine a request means, and what the request looks like there.
+
+use std::sync::Arc;
+
+use quarterdeck_protocol::{
+    agent::PromptId,
+    error::{ErrorCode, RpcError},
+    ids::MachineId,
+    method::MethodName,
+    rpc::RequestId,
+};
+
+use crate::{
+    client::Asker,
+    fleet::{Fleet, Place},
+    json::Members,
+    switch::{Call, Then},
+};
+
+/// Passes a request on to the machine that it means. Its answer finds its way by itself.
+///
+/// # Errors
+/// When no machine is meant, or the one that is cannot be reached.
+pub(crate) async fn forward(
+    asker: &Arc<Asker>,
+    method: MethodName,
+    id: &RequestId,
+    mut params: Members,
+) -> Result<(), RpcError> {
+    let machine = place(&asker.context.fleet, method, &mut params, asker.bound())?;
+    let gives_session = matches!(
+        method,
+        MethodName::SessionCreate | MethodName::SessionRename | MethodName::SessionResume
+    );
+    let then = if method == MethodName::SessionAttach {
+        asker.require_place()?;
+        Then::Attach { window: params.read("window") }
+    } else if gives_session {
+        Then::NameMachine
+    } else {
+        Then::PassOn
+    };
+    let link = asker.context.fleet.link(machine)?;
+    asker.context.metrics.forwarded.increment();
+    let call = Call { asker: Arc::clone(asker), id: id.clone(), then };
+    link.forward(method, &params.to_raw(), call).await
+}
+
+/// The machine that a request means; its parameters afterwards are as its relay wants them.
+fn place(
+    fleet: &Fleet,
+    method: MethodName,
+    params: &mut Members,
+    bound: Option<MachineId>,
+) -> Result<MachineId, RpcError> {
+    let named = params.text("machine").or_else(|| bound.map(|machine| machine.to_string()));
+    params.remove("machine");
+    if let Some(word) = params.text("session") {
+        let Place { machine, session } = fleet.resolve(named.as_deref(), &word)?;
+        params.set("session", &session);
+        return Ok(machine);
+    }
+    if let Some(named) = named {
+        return fleet.resolve_machine(&named);
+    }
+    // one's own mail is on one's own machine
+    if method == MethodName::SessionCreate || method.word().starts_with("mail.") {
+        return fleet.default_machine();
+    }
+    if let Some(prompt) = params.read::<PromptId>("prompt") {
+        return fleet.machine_of(prompt.session);
+    }
+    let message = format!("{} needs \"session\" or \"machine\"", method.word());
+    Err(RpcError::new(ErrorCode::InvalidParams, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::testing::{machine_row, session};
+    use serde_json::value::RawValue;
+
+    fn check(method: MethodName, params: &str) -> Result<(MachineId, String), ErrorCode> {
+        let fleet = Fleet::default();
+        fleet.add(machine_row(1, "desk"), vec![session(1, "sh:1")]).expect("adds");
+        fleet.add(machine_row(2, "dev"), vec![session(2, "build")]).expect("adds");
+        let raw: Box<RawValue> = serde_json::from_str(params).expect("is JSON");
+        let mut members = Members::parse(Some(&raw)).expect("is an object");
+        let machine = place(&fleet, method, &mut members, None).map_err(|error| error.code())?;
+        Ok((machine, members.to_raw().get().to_owned()))
+    }
+
+    #[test]
+    fn the_relay_gets_its_own_names_and_nothing_of_machines() {
+        let dev = machine_row(2, "dev").machine;
+        let text = r#"{"session":"dev/x","text":"hi"}"#;
+        let expected = r#"{"session":"x","text":"hi"}"#.to_owned();
+        assert_eq!(check(MethodName::SessionInput, text), Ok((dev, expected.clone())));
+        let text = r#"{"machine":"dev","session":"x","text":"hi"}"#;
+        assert_eq!(check(MethodName::SessionInput, text), Ok((dev, expected)));
+        let text = r#"{"machine":"dev","argv":["sh"]}"#;
+        let expected = r#"{"argv":["sh"]}"#.to_owned();
+        assert_eq!(check(MethodName::SessionCreate, text), Ok((dev, expected)));
+    }
+
+    #[test]
+    fn a_prompt_leads_to_the_machine_of_its_session() {
+        let prompt = format!("{}.7", session(2, "x").session);
+        let text = format!(r#"{{"prompt":"{prompt}"}}"#);
+        let found = check(MethodName::PromptAnswerMethod, &text).map(|(machine, _)| machine);
+        assert_eq!(found, Ok(machine_row(2, "dev").machine));
+    }
+
+    #[test]
+    fn a_request_that_means_no_machine_is_refused() {
+        assert_eq!(check(MethodName::RelayGc, "{}"), Err(ErrorCode::InvalidParams));
+        assert_eq!(check(MethodName::SessionCreate, "{}"), Err(ErrorCode::InvalidParams));
+        let mars = r#"{"machine":"mars"}"#;
+        assert_eq!(check(MethodName::RelayGc, mars), Err(ErrorCode::NotFound));
+    }
+}

@@ -1,0 +1,54 @@
+// Where the page begins: find a credential, or ask for one; then start.
+import { mount, unmount } from 'svelte';
+import { App } from './app/app.svelte';
+import { forgetCredential, keepCredential, loadCredential, tabTickets } from './app/storage';
+import Main from './ui/Main.svelte';
+import Login from './ui/Login.svelte';
+import './ui/theme.css';
+import { type Credential, enrol, tokenCredential, WebDoor } from './wire/door';
+
+const target = document.getElementById('app') ?? document.body;
+
+void begin();
+
+async function begin(): Promise<void> {
+  const { credential, why } = await credentialFromLink();
+  const known = credential ?? (await loadCredential());
+  if (known) await show(known);
+  else askFor(why);
+}
+
+/** A one-time link carries its code in the fragment, which no server sees; it is gone from the bar at once. */
+async function credentialFromLink(): Promise<{ credential?: Credential; why?: string }> {
+  const code = new URLSearchParams(location.hash.slice(1)).get('login');
+  if (!code) return {};
+  history.replaceState(null, '', location.pathname);
+  try {
+    const { device, key } = await enrol(code, navigator.userAgent.slice(0, 120));
+    await keepCredential({ kind: 'device', device, key });
+    return { credential: (await loadCredential()) ?? undefined };
+  } catch (error) {
+    return { why: `The link did not work: ${error instanceof Error ? error.message : String(error)}.` };
+  }
+}
+
+async function show(credential: Credential): Promise<void> {
+  const app = new App(new WebDoor(credential), await tabTickets());
+  const logOut = async (why?: string): Promise<void> => {
+    app.link.stop();
+    await forgetCredential();
+    await unmount(page);
+    askFor(why);
+  };
+  const page = mount(Main, { target, props: { app, logOut } });
+  app.start();
+}
+
+function askFor(why?: string): void {
+  const enter = async (token: string, keep: boolean): Promise<void> => {
+    if (keep) await keepCredential({ kind: 'token', token });
+    await unmount(page);
+    await show(tokenCredential(token));
+  };
+  const page = mount(Login, { target, props: { why, onenter: (token: string, keep: boolean) => void enter(token, keep) } });
+}

@@ -1,0 +1,58 @@
+// Changes of files as lines to show.
+import { structuredPatch } from 'diff';
+
+export type DiffLine =
+  | { kind: 'same' | 'add' | 'remove'; text: string; old?: number; new?: number }
+  | { kind: 'skip'; text: string };
+
+/** Lines around a change that are shown with it. */
+const CONTEXT = 3;
+/** Lines of one file that the page shows; the rest is in the log. */
+export const MAX_DIFF_LINES = 2_000;
+
+/** The lines of a change from one text to another. */
+export function diffTexts(before: string | null | undefined, after: string): DiffLine[] {
+  const { hunks } = structuredPatch('', '', before ?? '', after, '', '', { context: CONTEXT });
+  return hunks.flatMap(({ oldStart, newStart, lines }, index) =>
+    number(oldStart, newStart, lines, index > 0 || oldStart > 1),
+  );
+}
+
+/** The lines of a unified diff, with a heading per file where it has several. */
+export function parseUnified(unified: string): DiffLine[] {
+  const found: DiffLine[] = [];
+  let hunk: { old: number; new: number } | undefined;
+  for (const line of unified.split('\n')) {
+    const head = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/.exec(line);
+    if (head) {
+      hunk = { old: Number(head[1]), new: Number(head[2]) };
+      found.push({ kind: 'skip', text: '' });
+    } else if (line.startsWith('diff --git ')) {
+      hunk = undefined;
+      found.push({ kind: 'skip', text: line.replace(/^diff --git a\/(.*) b\/.*$/, '$1') });
+    } else if (hunk && /^[ +-]/.test(line)) {
+      found.push(...number(hunk.old, hunk.new, [line], false));
+      if (!line.startsWith('+')) hunk.old++;
+      if (!line.startsWith('-')) hunk.new++;
+    }
+  }
+  return found;
+}
+
+/** How many lines were added and removed. */
+export function diffCount(lines: readonly DiffLine[]): { added: number; removed: number } {
+  const count = (kind: DiffLine['kind']): number => lines.filter((line) => line.kind === kind).length;
+  return { added: count('add'), removed: count('remove') };
+}
+
+function number(oldStart: number, newStart: number, lines: string[], skipsBefore: boolean): DiffLine[] {
+  let [before, after] = [oldStart, newStart];
+  const found: DiffLine[] = skipsBefore ? [{ kind: 'skip', text: '' }] : [];
+  for (const line of lines) {
+    const text = line.slice(1);
+    if (line.startsWith('+')) found.push({ kind: 'add', text, new: after++ });
+    else if (line.startsWith('-')) found.push({ kind: 'remove', text, old: before++ });
+    else if (line.startsWith(' ')) found.push({ kind: 'same', text, old: before++, new: after++ });
+  }
+  return found;
+}
