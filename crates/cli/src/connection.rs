@@ -7,7 +7,7 @@ use quarterdeck_crypto::PinSet;
 use quarterdeck_protocol::method::{HelloParams, HelloResult, Method};
 use quarterdeck_transport::{
     CallError, Client, DialOptions, Endpoint, Events,
-    dial::{PlainOffLoopback, SshOptions, SshPrompts},
+    dial::{PlainOffLoopback, Proxy, SshOptions, SshPrompts},
     reconnect::{Dialer as _, ReconnectError, RelayDialer},
     tls::{ClientIdentity, ClientTls, ServerTrust},
 };
@@ -161,7 +161,6 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
         if settings.insecure { PlainOffLoopback::Insecure } else { PlainOffLoopback::Refused };
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
     let prompts = if on_terminal { SshPrompts::Ask } else { SshPrompts::Never };
-    let proxy = remote.proxy.as_deref().map(str::parse).transpose();
     Ok(DialOptions {
         token: remote.token.as_ref().map(crate::config::TokenSource::read).transpose()?,
         tls: ClientTls {
@@ -172,11 +171,20 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
                 .map(|(certificate, key)| ClientIdentity { certificate, key }),
         },
         plain,
-        proxy: proxy
-            .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
+        proxy: proxy(remote.proxy.as_deref())?,
         ssh: SshOptions { prompts, ..SshOptions::default() },
         key: None,
     })
+}
+
+/// The way out of this network that a text of the environment names.
+///
+/// # Errors
+/// When it names none that is understood.
+pub(crate) fn proxy(text: Option<&str>) -> Result<Option<Proxy>, CliError> {
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))
 }
 
 fn trust(remote: &Remote) -> Result<ServerTrust, CliError> {

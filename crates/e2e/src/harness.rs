@@ -11,7 +11,7 @@
 //! - [`house`]: a real agent below a holder, behind a relay, started by `qd`;
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
-//! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
+//! - [`proxy`]: a proxy that notes what is wanted, and leads nowhere or always to one place;
 //! - [`http`]: plain HTTP and server-sent events, as any program would speak them;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
@@ -34,8 +34,8 @@ pub mod http;
 pub mod hub;
 pub mod instance;
 pub mod myagent;
-pub mod nowhere;
 pub mod overview;
+pub mod proxy;
 pub mod raw;
 pub mod small_disk;
 pub mod steady;

@@ -16,6 +16,7 @@ use quarterdeck_protocol::{
     ids::{Generation, RelayId},
     method::HubTerms,
 };
+use quarterdeck_transport::dial::Proxy;
 use rustix::process::{Pid, Resource, Rlimit};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -57,6 +58,8 @@ pub(crate) struct Context {
     pub pairings: Pairings,
     /// Codes by which others may be, with what each gives.
     pub invitations: Mutex<Invitations<HubTerms>>,
+    /// The way out to hubs that it dials.
+    pub proxy: Option<Proxy>,
     /// Links of hubs, and those that this relay dials.
     pub hubs: Hubs,
     /// Its life.

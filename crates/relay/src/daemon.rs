@@ -287,6 +287,7 @@ fn build_context(
         key,
         pairings,
         invitations: Mutex::default(),
+        proxy: options.proxy.clone(),
         hubs: Hubs::default(),
         generation,
         machine: machine_name(),

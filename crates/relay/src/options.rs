@@ -3,6 +3,7 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use quarterdeck_protocol::dialect::Dialect;
+use quarterdeck_transport::dial::Proxy;
 
 use crate::{config::RelayConfig, instance::InstanceDir};
 
@@ -15,6 +16,8 @@ pub struct RelayOptions {
     pub listen: Option<Listen>,
     /// Listeners for other programs' protocols.
     pub dialects: Vec<(Dialect, Listen)>,
+    /// The way out to hubs that this relay dials.
+    pub proxy: Option<Proxy>,
     /// Ceiling and limits.
     pub config: RelayConfig,
     /// The flags that it was started with, for the relay that replaces it; no secrets.

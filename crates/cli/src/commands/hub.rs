@@ -16,7 +16,7 @@ use crate::{
     background::{self, Started},
     commands::daemon::{self, log},
     config::{Settings, Target},
-    connection::{Connection, Missing},
+    connection::{self, Connection, Missing},
     error::{CliError, Kind},
     output::{
         escape::plain,
@@ -194,13 +194,11 @@ fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliE
         (None, false) if loopback && !tls => ListenSecurity::PlainLoopback,
         (None, false) => ListenSecurity::OwnCertificate,
     };
-    let proxy = settings.environment.text("HTTPS_PROXY").map(|text| text.parse()).transpose();
     Ok(HubOptions {
         directory: settings.directory.clone(),
         listen: Some(Listen { address: listen, security }),
         public_address,
-        proxy: proxy
-            .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
+        proxy: connection::proxy(settings.environment.proxy().as_deref())?,
         authorities: machine_ca,
         assets: None,
     })

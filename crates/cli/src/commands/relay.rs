@@ -33,7 +33,7 @@ use crate::{
     background::{self, Started},
     commands::daemon::{self, log},
     config::{Settings, relay_config},
-    connection::{Connection, Missing},
+    connection::{self, Connection, Missing},
     error::{CliError, Kind},
     sys,
 };
@@ -256,6 +256,7 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         directory: settings.directory.clone(),
         listen: listen.map(|address| Listen { address, security }),
         dialects,
+        proxy: connection::proxy(settings.environment.proxy().as_deref())?,
         config,
         started_in: started_in.or_else(|| settings.environment.current_dir().map(Into::into)),
         announcements: settings.announcements.clone(),

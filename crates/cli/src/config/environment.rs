@@ -42,6 +42,10 @@ impl Environment {
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.var(name).map(|value| value.to_string_lossy().into_owned())
     }
+    /// The way out that `HTTPS_PROXY` names, not parsed yet.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        self.text("HTTPS_PROXY").or_else(|| self.text("https_proxy"))
+    }
     /// Where the command was started.
     pub(crate) fn current_dir(&self) -> Option<&Path> {
         self.current_dir.as_deref()

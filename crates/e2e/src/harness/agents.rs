@@ -13,7 +13,7 @@ use quarterdeck_protocol::agent::Vendor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{instance::program_binary, nowhere::Nowhere};
+use super::{instance::program_binary, proxy::Proxy};
 use crate::{models::FakeModels, processes};
 
 const LIST: &str = include_str!("../../../../scripts/agents.txt");
@@ -99,7 +99,7 @@ pub struct AgentHome {
     program: PathBuf,
     home: TempDir,
     /// Where everything is sent that is not for loopback.
-    nowhere: Nowhere,
+    nowhere: Proxy,
     base_url: String,
     extra: Vec<(String, String)>,
 }
@@ -123,7 +123,7 @@ impl AgentHome {
             agent,
             program,
             home,
-            nowhere: Nowhere::start(),
+            nowhere: Proxy::to_nowhere(),
             base_url: base_url.to_owned(),
             extra: Vec::new(),
         };

@@ -73,7 +73,7 @@ pub(crate) async fn join(
 ) -> Result<PairedHub, JoinError> {
     let hub = DialHub { address: line.address.clone(), pin: line.pin };
     let key = LinkKey::of_relay(context.key.clone(), Some(line.code.clone()));
-    let (endpoint, options) = way(&hub, key)?;
+    let (endpoint, options) = way(context, &hub, key)?;
     let dialled = dial::dial(&endpoint, &options, &DialLimits::default()).await?;
     let id = dialled.peer.map(|key| id_of(&key)).ok_or(DialError::Unproved)?;
     let paired = context.pairings.pair(id, terms, Some(hub), clock::wall_seconds())?;
@@ -83,11 +83,16 @@ pub(crate) async fn join(
     Ok(paired)
 }
 
-fn way(hub: &DialHub, key: LinkKey) -> Result<(Endpoint, DialOptions), ParseEndpointError> {
+fn way(
+    context: &Context,
+    hub: &DialHub,
+    key: LinkKey,
+) -> Result<(Endpoint, DialOptions), ParseEndpointError> {
     let endpoint = format!("wss://{}{JOIN_PATH}", hub.address).parse()?;
     let pins = PinSet::new([hub.pin]).map_err(|_| ParseEndpointError::Extra)?;
     let tls = ClientTls { trust: ServerTrust::Pins(pins), identity: None };
-    Ok((endpoint, DialOptions { tls, key: Some(key), ..DialOptions::default() }))
+    let proxy = context.proxy.clone();
+    Ok((endpoint, DialOptions { tls, proxy, key: Some(key), ..DialOptions::default() }))
 }
 
 fn start(context: &Arc<Context>, paired: &PairedHub, first: Option<WsStream>) {
@@ -174,7 +179,7 @@ impl Dialler {
     }
 
     fn probe(&self, attempt: Attempt) -> Doing {
-        let way = way(&self.dial, LinkKey::of_relay(self.context.key.clone(), None));
+        let way = way(&self.context, &self.dial, LinkKey::of_relay(self.context.key.clone(), None));
         Box::pin(async move {
             let found = match way {
                 Ok((endpoint, options)) => dial::probe(&endpoint, &options, PROBE_LIMIT).await,
@@ -185,7 +190,7 @@ impl Dialler {
     }
 
     fn connect(&self, attempt: Attempt) -> Doing {
-        let way = way(&self.dial, LinkKey::of_relay(self.context.key.clone(), None));
+        let way = way(&self.context, &self.dial, LinkKey::of_relay(self.context.key.clone(), None));
         let expected = self.hub;
         Box::pin(async move {
             let dialled = async {

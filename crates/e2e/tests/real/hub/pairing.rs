@@ -3,7 +3,8 @@
 use quarterdeck_e2e::harness::{
     client::{Peer, Way, watching},
     hub::{Fleet, add_by_line, machines, pairing_line, until_machine},
-    instance::Instance,
+    instance::{Instance, Ran},
+    proxy::Proxy,
 };
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
@@ -197,6 +198,27 @@ async fn a_relay_behind_nat_joins_and_dials_again_when_the_hub_comes_back() {
     until_machine(&way, "nat", "the relay dials again", linked).await;
     let seen = here.qd(["logs", "nat/x"]).await;
     assert!(seen.status.success(), "{seen:?}");
+}
+
+#[tokio::test]
+async fn machines_and_hubs_reach_each_other_through_a_proxy_by_names_that_only_it_knows() {
+    let (here, there) = stage();
+    let hub = here.start_hub(&["--tls", "--public-address", "hub.invalid:443"]).await;
+    let to_hub = Proxy::to(hub.address().parse().expect("an address"));
+    let line = here.qd(["machine", "invite", "--label", "far", "--json"]).await.ok();
+    let line = line.json::<PairingInviteResult>().line;
+    assert!(line.starts_with("hub.invalid:443#"), "{line}");
+    let mut relay = there.command(["relay", "--background"]);
+    relay.env("HTTPS_PROXY", to_hub.url());
+    Ran::of(relay).await.ok();
+    there.qd_reading(["join"], &line).await.ok();
+    let linked = |it: &MachineInfo| it.state == MachineState::Connected;
+    until_machine(&Way::hub(&here), "far", "it is linked", linked).await;
+    assert_eq!(
+        to_hub.wanted().first().map(String::as_str),
+        Some("CONNECT hub.invalid:443 HTTP/1.1")
+    );
+    there.qd(["down"]).await.ok();
 }
 
 #[tokio::test]
