@@ -63,7 +63,7 @@ fn place(
     if let Some(named) = named {
         return fleet.resolve_machine(&named);
     }
-    if method == MethodName::SessionCreate {
+    if matches!(method, MethodName::SessionCreate | MethodName::RelayDirectories) {
         return fleet.default_machine();
     }
     if let Some(prompt) = params.read::<PromptId>("prompt") {
