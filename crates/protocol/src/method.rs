@@ -37,7 +37,7 @@ pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult
 pub use machine::{
     HubStatusResult, MachineAccess, MachineAddParams, MachineInfo, MachineInviteParams,
     MachineListResult, MachineParams, MachineRelay, MachineRenameParams, MachineResult,
-    MachineState, MachineUpdateParams,
+    MachineState, MachineUpdateParams, MachineWay,
 };
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,

@@ -829,6 +829,11 @@ export type SessionInfo = {
    */
   on?: OnMachine | null;
   out: Out;
+  /**
+   * The project that this directory belongs to: the top of its git repository, the same for all working
+   * trees of one. As it was when the session was created.
+   */
+  project?: string | null;
   seq: Seq;
   session: SessionId;
   size: TerminalSize;
@@ -1261,6 +1266,10 @@ export type PromptSettled1 =
  * Who gets a signal.
  */
 export type SignalTarget = 'foreground' | 'program';
+/**
+ * Where an upload goes.
+ */
+export type UploadTo = 'agent' | 'directory';
 
 export interface WireTypes {
   AgentCommandResult: AgentCommandResult;
@@ -1296,6 +1305,9 @@ export interface WireTypes {
   Delivery: Delivery;
   Detached: Detached;
   Dialect: Dialect;
+  DirectoriesParams: DirectoriesParams;
+  DirectoriesResult: DirectoriesResult;
+  DirectoryEntry: DirectoryEntry;
   Empty: Empty;
   Epoch: Epoch;
   ErrorClass: ErrorClass;
@@ -1349,6 +1361,7 @@ export interface WireTypes {
   MachineRelay: MachineRelay;
   MachineRenameParams: MachineRenameParams;
   MachineResult: MachineResult;
+  MachineUpdateParams: MachineUpdateParams;
   MessageState: MessageState;
   ModeInfo: ModeInfo;
   OfferParams: OfferParams;
@@ -1428,6 +1441,10 @@ export interface WireTypes {
   ToolStatus: ToolStatus;
   TurnNumber: TurnNumber;
   TurnView: TurnView;
+  UploadParams: UploadParams;
+  UploadResult: UploadResult;
+  UploadTo: UploadTo;
+  UploadedFile: UploadedFile;
   Usage: Usage;
   Vendor: Vendor;
   WorktreeParams: WorktreeParams;
@@ -1921,6 +1938,10 @@ export interface AgentParams {
  */
 export interface AgentPromptParams {
   /**
+   * Paths of files that were uploaded to the session: images are shown to the agent, others named to it.
+   */
+  attachments?: string[];
+  /**
    * The message's pieces.
    */
   content: ContentBlock[];
@@ -2227,6 +2248,54 @@ export interface Detached {
    * Why: `removed`, `replaced` (the same client attached again) or `shutdown`.
    */
   why: string;
+}
+/**
+ * [`RelayDirectories`].
+ */
+export interface DirectoriesParams {
+  /**
+   * Absolute, or `~` and what is below it; none = the home directory, or the first place where sessions
+   * may start.
+   */
+  directory?: string | null;
+  /**
+   * Only those whose names begin so, in whichever case. Hidden ones are told if it begins with a dot.
+   */
+  prefix?: string;
+}
+/**
+ * [`RelayDirectories`]: where a session could start.
+ */
+export interface DirectoriesResult {
+  /**
+   * By name.
+   */
+  directories: DirectoryEntry[];
+  /**
+   * The directory that was looked into, absolute.
+   */
+  directory: string;
+  /**
+   * The home directory of the relay's user.
+   */
+  home: string;
+  /**
+   * There are more than are listed.
+   */
+  more?: boolean;
+}
+/**
+ * A directory in another.
+ */
+export interface DirectoryEntry {
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * It is the top of a git working tree.
+   */
+  project?: boolean;
 }
 /**
  * No parameters, or nothing to say.
@@ -2755,6 +2824,28 @@ export interface MachineResult {
   machine: MachineInfo;
 }
 /**
+ * [`MachineUpdate`]: what is not named stays as it is.
+ */
+export interface MachineUpdateParams {
+  /**
+   * Whether the hub links it by itself when it starts; the link that is there stays as it is.
+   */
+  auto_connect?: boolean | null;
+  /**
+   * Its label or id.
+   */
+  machine: string;
+  /**
+   * Pins of its certificate, separated by commas, after it was changed there. For a token also empty: a known
+   * authority vouches for it.
+   */
+  pin?: string | null;
+  /**
+   * Another token, for a machine that is reached by one.
+   */
+  token?: string | null;
+}
+/**
  * [`LeaseOffer`].
  */
 export interface OfferParams {
@@ -3264,6 +3355,62 @@ export interface TokenSecret {
    */
   token: string;
 }
+/**
+ * [`SessionUpload`]: the next bytes of a file. One request at a time; each may be sent again.
+ */
+export interface UploadParams {
+  /**
+   * Base64; at most [`MAX_UPLOAD_CHUNK_BYTES`](crate::limits::MAX_UPLOAD_CHUNK_BYTES).
+   */
+  data: string;
+  /**
+   * The file is complete with these.
+   */
+  last?: boolean;
+  /**
+   * What the file is called; the relay makes a safe name of it.
+   */
+  name: string;
+  /**
+   * Bytes of the file before these; 0 begins it.
+   */
+  offset: number;
+  /**
+   * Which session.
+   */
+  session: string;
+  to?: UploadTo;
+  /**
+   * The upload: a word that the client chooses, the same for all bytes of one file.
+   */
+  upload: string;
+}
+/**
+ * [`SessionUpload`]: how far it is.
+ */
+export interface UploadResult {
+  /**
+   * Bytes of the file that are there: the next offset.
+   */
+  bytes: number;
+  /**
+   * The file, once it is complete.
+   */
+  file?: UploadedFile | null;
+}
+/**
+ * A file that was uploaded.
+ */
+export interface UploadedFile {
+  /**
+   * What sort of image it is, if it is one that agents take.
+   */
+  mime_type?: string | null;
+  /**
+   * Its absolute path on the session's machine.
+   */
+  path: string;
+}
 /** Every method: what it takes, what it gives, the scope that it needs. */
 export interface Methods {
   'agent.interrupt': { params: AgentInterruptParams; result: AgentCommandResult; scope: 'drive' };
@@ -3287,12 +3434,14 @@ export interface Methods {
   'machine.list': { params: Empty; result: MachineListResult; scope: 'read' };
   'machine.remove': { params: MachineParams; result: Empty; scope: 'admin' };
   'machine.rename': { params: MachineRenameParams; result: MachineResult; scope: 'admin' };
+  'machine.update': { params: MachineUpdateParams; result: MachineResult; scope: 'admin' };
   'pairing.invite': { params: PairingInviteParams; result: PairingInviteResult; scope: 'admin' };
   'pairing.join': { params: PairingJoinParams; result: HubInfo; scope: 'admin' };
   'pairing.list': { params: Empty; result: PairingListResult; scope: 'admin' };
   'pairing.revoke': { params: HubNameParams; result: Empty; scope: 'admin' };
   'prompt.answer': { params: PromptAnswerParams; result: PromptAnswerResult; scope: 'answer' };
   'prompt.list': { params: PromptListParams; result: PromptListResult; scope: 'read' };
+  'relay.directories': { params: DirectoriesParams; result: DirectoriesResult; scope: 'create' };
   'relay.gc': { params: GcParams; result: GcResult; scope: 'admin' };
   'relay.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'relay.status': { params: Empty; result: RelayStatusResult; scope: 'read' };
@@ -3310,6 +3459,7 @@ export interface Methods {
   'session.scrollback': { params: ScrollbackParams; result: ScrollbackResult; scope: 'read' };
   'session.signal': { params: SignalParams; result: Empty; scope: 'drive' };
   'session.stop': { params: StopParams; result: Empty; scope: 'drive' };
+  'session.upload': { params: UploadParams; result: UploadResult; scope: 'drive' };
   'token.create': { params: TokenCreateParams; result: TokenSecret; scope: 'admin' };
   'token.list': { params: Empty; result: TokenListResult; scope: 'admin' };
   'token.revoke': { params: TokenNameParams; result: Empty; scope: 'admin' };

@@ -264,6 +264,7 @@ mod tests {
             machine: MachineId::from_bytes([1; 8]),
             label: label.parse().expect("a label"),
             url: None,
+            way: None,
             relay_id: None,
             local: label == "desk",
             auto_connect: true,

@@ -2,7 +2,7 @@
 
 use quarterdeck_protocol::{
     ids::{MachineId, MachineLabel, RelayId, SessionId},
-    method::MachineRelay,
+    method::{MachineRelay, MachineWay},
     session::SessionInfo,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -92,6 +92,17 @@ pub(crate) enum BadChange {
 }
 
 impl Access {
+    /// What clients are told of it.
+    pub(crate) const fn way(&self) -> MachineWay {
+        match self {
+            Self::Local => MachineWay::Local,
+            Self::Key { .. } => MachineWay::Key,
+            Self::Ssh { .. } => MachineWay::Ssh,
+            Self::Token { .. } => MachineWay::Token,
+            Self::Joined => MachineWay::Joined,
+        }
+    }
+
     /// The same way with another pin or token.
     ///
     /// # Errors

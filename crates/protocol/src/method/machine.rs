@@ -25,6 +25,9 @@ pub struct MachineInfo {
     /// Its relay, once it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay_id: Option<RelayId>,
+    /// How that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<MachineWay>,
     /// The machine that the hub itself runs on.
     pub local: bool,
     /// Whether the hub links it by itself.
@@ -45,6 +48,26 @@ pub struct MachineInfo {
     pub live: u32,
     /// Prompts that are open, as last known.
     pub prompts: u32,
+}
+
+/// How a machine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MachineWay {
+    /// By the socket of this machine.
+    Local,
+    /// By the keys that were paired, and a pin.
+    Key,
+    /// By ssh.
+    Ssh,
+    /// By a bearer token.
+    Token,
+    /// It dials the hub.
+    Joined,
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What a relay said at the last link.

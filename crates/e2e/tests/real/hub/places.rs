@@ -57,7 +57,7 @@ async fn directories_of_a_chosen_machine_are_told() {
     let missing = Some(place.join("missing").display().to_string());
     let asked = DirectoriesParams { directory: missing, prefix: String::new() };
     let refused = far.try_call::<RelayDirectories>(&asked).await;
-    assert_eq!(refused.map_err(|error| error.code()).map(drop), Err(ErrorCode::StartFailed));
+    assert_eq!(refused.map_err(|error| error.code()).map(drop), Err(ErrorCode::InvalidParams));
     // and a session that starts there belongs to the project
     let cwd = Some(place.join("project").display().to_string());
     let params = CreateParams { argv: vec!["/bin/cat".into()], cwd, ..Default::default() };
