@@ -1105,7 +1105,15 @@ export type MachineInfo = {
    * Where the hub reaches it: `wss://…`, `ssh://…`, `unix:…`; none = it dials the hub.
    */
   url?: string | null;
+  /**
+   * How that is done.
+   */
+  way?: MachineWay | null;
 } & MachineInfo1;
+/**
+ * How a machine is reached.
+ */
+export type MachineWay = 'local' | 'key' | 'ssh' | 'token' | 'joined' | 'unknown';
 export type MachineInfo1 =
   | {
       link: 'disconnected';
@@ -1362,6 +1370,7 @@ export interface WireTypes {
   MachineRenameParams: MachineRenameParams;
   MachineResult: MachineResult;
   MachineUpdateParams: MachineUpdateParams;
+  MachineWay: MachineWay;
   MessageState: MessageState;
   ModeInfo: ModeInfo;
   OfferParams: OfferParams;

@@ -44,8 +44,9 @@ pub(super) async fn upload(c: &Connection, p: UploadParams) -> Result<UploadResu
     }
     let client = identity(c)?.client;
     let (name, bytes) = (p.name.as_str(), bytes.as_slice());
-    let piece = Piece { name, to: p.to, offset: p.offset, bytes, last: p.last };
-    c.context.uploads.take(client, &session, p.upload, piece, clock::boot()).await
+    let (upload, to, offset, last) = (p.upload.as_str(), p.to, p.offset, p.last);
+    let piece = Piece { upload, name, to, offset, bytes, last };
+    c.context.uploads.take(client, &session, piece, clock::boot()).await
 }
 
 pub(super) async fn directories(

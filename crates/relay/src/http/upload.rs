@@ -59,14 +59,14 @@ async fn take(request: Request, directory: PathBuf) -> Result<Uploaded, Refused>
 
 async fn take_file(mut field: Field<'_>, directory: PathBuf) -> Result<UploadedFile, Refused> {
     let name = field.file_name().unwrap_or_default().to_owned();
-    let mut file = Receiving::begin(directory, &name).await.map_err(refused)?;
+    let mut file = Receiving::begin(directory, &name).await.map_err(|error| refused(&error))?;
     while let Some(chunk) = field.chunk().await.map_err(below)? {
-        file.write(&chunk).await.map_err(refused)?;
+        file.write(&chunk).await.map_err(|error| refused(&error))?;
     }
-    file.finish().await.map_err(refused)
+    file.finish().await.map_err(|error| refused(&error))
 }
 
-fn refused(error: UploadError) -> Refused {
+fn refused(error: &UploadError) -> Refused {
     let told = error.to_rpc();
     match error {
         UploadError::TooLarge => {

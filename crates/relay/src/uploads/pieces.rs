@@ -51,6 +51,8 @@ enum State {
 /// The next bytes of a file.
 #[derive(Debug)]
 pub(crate) struct Piece<'a> {
+    /// What the client calls the upload.
+    pub(crate) upload: &'a str,
     pub(crate) name: &'a str,
     pub(crate) to: UploadTo,
     pub(crate) offset: u64,
@@ -73,11 +75,10 @@ impl Uploads {
         &self,
         client: ClientId,
         session: &Arc<SessionHandle>,
-        upload: String,
         piece: Piece<'_>,
         now: Duration,
     ) -> Result<UploadResult, RpcError> {
-        let key = (client, session.id, upload);
+        let key = (client, session.id, piece.upload.to_owned());
         let state = self.entry(&key, piece.offset, now)?;
         let Ok(mut state) = state.try_lock() else {
             let message = "the piece before this one is still being written";

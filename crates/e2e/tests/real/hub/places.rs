@@ -35,9 +35,8 @@ async fn a_file_goes_to_a_session_of_another_machine_in_pieces() {
     let path = std::path::Path::new(printed.trim());
     assert_eq!(path.file_name().and_then(|name| name.to_str()), Some("some_notes.txt"));
     assert_eq!(fs::read(path).expect("is there"), content);
-    let mode = |path: &std::path::Path| {
-        fs::metadata(path).expect("is there").permissions().mode() & 0o777
-    };
+    let mode =
+        |path: &std::path::Path| fs::metadata(path).expect("is there").permissions().mode() & 0o777;
     assert_eq!((mode(path), mode(path.parent().expect("a directory"))), (0o600, 0o700));
     let printed = fleet.here.qd(["upload", "--here", "far/far:1", file]).await.ok().text();
     assert_eq!(printed.trim(), cwd.join("some_notes.txt").display().to_string());

@@ -13,8 +13,8 @@ use super::*;
 
 const NOW: Duration = Duration::from_secs(1000);
 
-const fn piece(offset: u64, bytes: &[u8]) -> Piece<'_> {
-    Piece { name: "notes.txt", to: UploadTo::Agent, offset, bytes, last: false }
+const fn piece<'a>(upload: &'a str, offset: u64, bytes: &'a [u8]) -> Piece<'a> {
+    Piece { upload, name: "notes.txt", to: UploadTo::Agent, offset, bytes, last: false }
 }
 
 struct Stage {
@@ -41,7 +41,7 @@ impl Stage {
         offset: u64,
         bytes: &[u8],
     ) -> Result<UploadResult, ErrorCode> {
-        self.take(upload, piece(offset, bytes)).await
+        self.take(piece(upload, offset, bytes)).await
     }
 
     async fn finish(
@@ -50,12 +50,12 @@ impl Stage {
         offset: u64,
         bytes: &[u8],
     ) -> Result<UploadResult, ErrorCode> {
-        self.take(upload, Piece { last: true, ..piece(offset, bytes) }).await
+        self.take(Piece { last: true, ..piece(upload, offset, bytes) }).await
     }
 
-    async fn take(&self, upload: &str, piece: Piece<'_>) -> Result<UploadResult, ErrorCode> {
+    async fn take(&self, piece: Piece<'_>) -> Result<UploadResult, ErrorCode> {
         let client = ClientId::from_bytes([3; 16]);
-        let taken = self.uploads.take(client, &self.session, upload.to_owned(), piece, NOW);
+        let taken = self.uploads.take(client, &self.session, piece, NOW);
         taken.await.map_err(|error| error.code())
     }
 
