@@ -942,6 +942,10 @@ export type AttachResult1 =
       start: 'reset';
     };
 /**
+ * What is decided about a contact.
+ */
+export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
+/**
  * A protocol that is not `quarterdeck.v1`. Words are only added.
  */
 export type Dialect = 'agor' | 'myagent';
@@ -1146,6 +1150,10 @@ export type MachineInfo1 =
       link: 'awaited';
     };
 /**
+ * Who speaks in a message.
+ */
+export type Role2 = 'user' | 'agent';
+/**
  * [`PromptAnswerMethod`].
  */
 export type PromptAnswerParams = {
@@ -1306,6 +1314,7 @@ export interface WireTypes {
   Choice: Choice;
   ClientId: ClientId;
   CommandInfo: CommandInfo;
+  ContactDecision: ContactDecision;
   ContentBlock: ContentBlock;
   ConversationView: ConversationView;
   Cost: Cost;
@@ -1371,6 +1380,25 @@ export interface WireTypes {
   MachineResult: MachineResult;
   MachineUpdateParams: MachineUpdateParams;
   MachineWay: MachineWay;
+  MailContact: MailContact;
+  MailContactParams: MailContactParams;
+  MailContactsResult: MailContactsResult;
+  MailIdentitiesResult: MailIdentitiesResult;
+  MailIdentity: MailIdentity;
+  MailIdentityAddParams: MailIdentityAddParams;
+  MailIdentityParams: MailIdentityParams;
+  MailIdentityUseParams: MailIdentityUseParams;
+  MailInboxParams: MailInboxParams;
+  MailInboxResult: MailInboxResult;
+  MailJob: MailJob;
+  MailMessage: MailMessage;
+  MailSendParams: MailSendParams;
+  MailSession: MailSession;
+  MailStatusParams: MailStatusParams;
+  MailStatusResult: MailStatusResult;
+  MailWaitParams: MailWaitParams;
+  MailWaitResult: MailWaitResult;
+  MailWhoamiResult: MailWhoamiResult;
   MessageState: MessageState;
   ModeInfo: ModeInfo;
   OfferParams: OfferParams;
@@ -1410,6 +1438,7 @@ export interface WireTypes {
   Retry: Retry;
   Rev: Rev;
   Role: Role;
+  Role2: Role2;
   RpcError: RpcError;
   Rule: Rule;
   RuleLifetime: RuleLifetime;
@@ -2855,6 +2884,375 @@ export interface MachineUpdateParams {
   token?: string | null;
 }
 /**
+ * One contact.
+ */
+export interface MailContact {
+  /**
+   * Its address.
+   */
+  address: string;
+  /**
+   * The fingerprint of another key that it claims, which nobody has accepted.
+   */
+  changed?: string | null;
+  /**
+   * What people compare.
+   */
+  fingerprint: string;
+  /**
+   * What is done with its mail: `accept`, `hold`, `refuse`.
+   */
+  inbound: string;
+  /**
+   * What it is called here.
+   */
+  name: string;
+  /**
+   * `asked`, `asking`, `accepted`, `blocked`.
+   */
+  standing: string;
+}
+/**
+ * Decides about a contact.
+ */
+export interface MailContactParams {
+  /**
+   * Its address or name.
+   */
+  contact: string;
+  decision: ContactDecision;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+}
+/**
+ * The contacts.
+ */
+export interface MailContactsResult {
+  /**
+   * In the order of their names.
+   */
+  contacts: MailContact[];
+}
+/**
+ * The identities.
+ */
+export interface MailIdentitiesResult {
+  /**
+   * In the order of their names.
+   */
+  identities: MailIdentity[];
+}
+/**
+ * One identity of the relay.
+ */
+export interface MailIdentity {
+  /**
+   * Its address.
+   */
+  address: string;
+  /**
+   * Whether sessions have it that have no other.
+   */
+  default: boolean;
+  /**
+   * What people compare.
+   */
+  fingerprint: string;
+  /**
+   * What it is called here.
+   */
+  name: string;
+  /**
+   * Directories whose sessions have it.
+   */
+  projects?: string[];
+}
+/**
+ * A new identity.
+ */
+export interface MailIdentityAddParams {
+  /**
+   * What it is called here; by the rule of labels.
+   */
+  name: string;
+}
+/**
+ * Whose contacts.
+ */
+export interface MailIdentityParams {
+  /**
+   * The identity; the caller's own, or the default one, without it.
+   */
+  identity?: string | null;
+}
+/**
+ * Assigns an identity.
+ */
+export interface MailIdentityUseParams {
+  /**
+   * Which.
+   */
+  name: string;
+  /**
+   * To the sessions that work in this directory or below it; by default to all that have no other.
+   */
+  project?: string | null;
+}
+/**
+ * Which mail is looked at.
+ */
+export interface MailInboxParams {
+  /**
+   * Also what was read before.
+   */
+  all?: boolean;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * Leave what is shown unread.
+   */
+  peek?: boolean;
+  /**
+   * Of which session; all of the identity's without it.
+   */
+  session?: string | null;
+}
+/**
+ * Mail, oldest first.
+ */
+export interface MailInboxResult {
+  /**
+   * The messages.
+   */
+  messages: MailMessage[];
+  /**
+   * There is more.
+   */
+  more?: boolean;
+}
+/**
+ * A message that came.
+ */
+export interface MailMessage {
+  /**
+   * When it came, in milliseconds since 1970.
+   */
+  at: number;
+  /**
+   * Whether nobody was asked to write it, as claimed.
+   */
+  auto?: boolean;
+  /**
+   * The address of its sender: the one thing that is certain.
+   */
+  from: string;
+  /**
+   * The session that sent it, as claimed.
+   */
+  from_session?: string | null;
+  /**
+   * The sender's id of it, which a reply names. The sender's words, as everything but `from`.
+   */
+  id: string;
+  /**
+   * The id of the message that it answers.
+   */
+  in_reply_to?: string | null;
+  /**
+   * The name by which the sender is known here.
+   */
+  name?: string | null;
+  /**
+   * Its number here: `#12` names it in a reply, whatever its id looks like.
+   */
+  number: number;
+  /**
+   * Whether it was read before.
+   */
+  read?: boolean;
+  role: Role2;
+  /**
+   * Where it is: `held`, `delivered`, `dead`.
+   */
+  state: string;
+  /**
+   * What is said.
+   */
+  text: string;
+  /**
+   * The session that it is for.
+   */
+  to_session?: string | null;
+  /**
+   * Why it is held or dead, in one word.
+   */
+  why?: string | null;
+}
+/**
+ * A message that was taken to be sent. It is stored: it outlives the relay.
+ */
+export interface MailJob {
+  /**
+   * When, in milliseconds since 1970.
+   */
+  at: number;
+  from_session: Label;
+  /**
+   * Its id, which a reply names.
+   */
+  id: string;
+  /**
+   * The word.
+   */
+  state: string;
+  /**
+   * The address of its recipient.
+   */
+  to: string;
+  /**
+   * The session that it is for.
+   */
+  to_session?: Label | null;
+  /**
+   * With `failed`: why, in one word.
+   */
+  why?: string | null;
+}
+/**
+ * Sends a message.
+ */
+export interface MailSendParams {
+  /**
+   * What is said.
+   */
+  body: string;
+  /**
+   * As which identity; the caller's own, or the default one, without it.
+   */
+  identity?: string | null;
+  /**
+   * The id of the message that it answers.
+   */
+  in_reply_to?: string | null;
+  /**
+   * The caller's own id of this request: a retry sends nothing twice.
+   */
+  request_id?: string | null;
+  role?: Role2;
+  /**
+   * To whom: an identity's name or address, a contact; without it one of the own identity's sessions.
+   */
+  to?: string | null;
+  /**
+   * To which session of theirs.
+   */
+  to_session?: Label | null;
+}
+/**
+ * A session that can be written to.
+ */
+export interface MailSession {
+  /**
+   * The identity that it belongs to.
+   */
+  identity: string;
+  label: Label;
+  /**
+   * Whether it is the caller's own.
+   */
+  own?: boolean;
+  session: SessionId;
+}
+/**
+ * Which messages that were sent are looked at.
+ */
+export interface MailStatusParams {
+  /**
+   * This one only.
+   */
+  id?: string | null;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+}
+/**
+ * What was sent, newest first.
+ */
+export interface MailStatusResult {
+  /**
+   * How many that came wait for a session, a decision or another policy.
+   */
+  held: number;
+  /**
+   * The messages.
+   */
+  jobs: MailJob[];
+}
+/**
+ * Waits for a message.
+ */
+export interface MailWaitParams {
+  /**
+   * Whose; anybody's without it.
+   */
+  from?: string | null;
+  /**
+   * The session that was asked, for peers that name no id.
+   */
+  from_session?: Label | null;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * The id of the message that it answers.
+   */
+  in_reply_to?: string | null;
+  /**
+   * How long, in milliseconds; at most 25 000, so that a call ends before its own limit.
+   */
+  wait_ms?: number;
+}
+/**
+ * What came, if it came in time.
+ */
+export interface MailWaitResult {
+  /**
+   * The message; it is read now, and goes to no session.
+   */
+  message?: MailMessage | null;
+}
+/**
+ * Who the caller is as far as mail goes.
+ */
+export interface MailWhoamiResult {
+  /**
+   * Its address.
+   */
+  address: string;
+  /**
+   * What people compare.
+   */
+  fingerprint: string;
+  /**
+   * The identity's name.
+   */
+  identity: string;
+  /**
+   * The caller's own session.
+   */
+  label?: Label | null;
+  /**
+   * All live sessions of this relay that take mail, in natural order.
+   */
+  sessions: MailSession[];
+}
+/**
  * [`LeaseOffer`].
  */
 export interface OfferParams {
@@ -3444,6 +3842,16 @@ export interface Methods {
   'machine.remove': { params: MachineParams; result: Empty; scope: 'admin' };
   'machine.rename': { params: MachineRenameParams; result: MachineResult; scope: 'admin' };
   'machine.update': { params: MachineUpdateParams; result: MachineResult; scope: 'admin' };
+  'mail.contact': { params: MailContactParams; result: MailContactsResult; scope: 'admin' };
+  'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
+  'mail.identities': { params: Empty; result: MailIdentitiesResult; scope: 'read' };
+  'mail.identity_add': { params: MailIdentityAddParams; result: MailIdentitiesResult; scope: 'admin' };
+  'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };
+  'mail.inbox': { params: MailInboxParams; result: MailInboxResult; scope: 'drive' };
+  'mail.send': { params: MailSendParams; result: MailJob; scope: 'drive' };
+  'mail.status': { params: MailStatusParams; result: MailStatusResult; scope: 'read' };
+  'mail.wait': { params: MailWaitParams; result: MailWaitResult; scope: 'drive' };
+  'mail.whoami': { params: MailIdentityParams; result: MailWhoamiResult; scope: 'read' };
   'pairing.invite': { params: PairingInviteParams; result: PairingInviteResult; scope: 'admin' };
   'pairing.join': { params: PairingJoinParams; result: HubInfo; scope: 'admin' };
   'pairing.list': { params: Empty; result: PairingListResult; scope: 'admin' };

@@ -90,6 +90,16 @@ mod raw {
         AgentWithdraw,
         PromptList,
         PromptAnswerMethod,
+        MailWhoami,
+        MailSend,
+        MailInbox,
+        MailWait,
+        MailStatus,
+        MailContacts,
+        MailContactDecide,
+        MailIdentities,
+        MailIdentityAdd,
+        MailIdentityUse,
         PairingInvite,
         PairingJoin,
         PairingList,
@@ -146,6 +156,7 @@ fn params(method: MethodName) -> Value {
             json!({ "machine": "mars" })
         }
         MethodName::PairingList
+        | MethodName::PromptList
         | MethodName::MachineList
         | MethodName::MachineInvite
         | MethodName::HubStatus
@@ -163,7 +174,16 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
-        MethodName::PromptList => json!({}),
+        MethodName::MailSend
+        | MethodName::MailContactDecide
+        | MethodName::MailIdentityAdd
+        | MethodName::MailIdentityUse
+        | MethodName::MailWhoami
+        | MethodName::MailInbox
+        | MethodName::MailWait
+        | MethodName::MailStatus
+        | MethodName::MailContacts
+        | MethodName::MailIdentities => mail_params(method),
         MethodName::AgentView
         | MethodName::SessionGit
         | MethodName::AgentInterrupt
@@ -176,6 +196,16 @@ fn params(method: MethodName) -> Value {
         | MethodName::LeaseOffer
         | MethodName::LeaseRelease
         | MethodName::LeaseTake => json!({ "session": session }),
+    }
+}
+
+fn mail_params(method: MethodName) -> Value {
+    match method.word() {
+        "mail.send" => json!({ "to": "nobody", "body": "x" }),
+        "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
+        "mail.identity_add" => json!({ "name": "" }),
+        "mail.identity_use" => json!({ "name": "nobody" }),
+        _ => json!({}),
     }
 }
 
