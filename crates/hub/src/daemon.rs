@@ -33,6 +33,7 @@ use crate::{
     fleet::Fleet,
     limits::{DRAIN_LIMIT, KEEP_INTERVAL},
     machine::{self, Machines},
+    mail::{self, PostOffice},
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     store::{Access, Loaded, MachineRow, Store},
@@ -66,6 +67,7 @@ pub async fn run(
         context.tasks.spawn(web::accept(Arc::clone(&context), listener));
     }
     context.tasks.spawn(keep_sessions(Arc::clone(&context)));
+    context.tasks.spawn(mail::prune_daily(Arc::clone(&context)));
     context.record(&Event::Started {
         generation: context.generation(),
         pid: std::process::id(),
@@ -210,6 +212,7 @@ fn build_context(
         lockout: Mutex::new(Lockout::new(std::iter::empty())),
         invitations: Mutex::default(),
         journal: Journal::new(&directory.hub_journal()),
+        post: PostOffice::default(),
         metrics: Metrics::default(),
         tasks: TaskTracker::new(),
         shutdown,

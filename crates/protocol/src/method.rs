@@ -5,6 +5,7 @@
 
 mod agent;
 mod attach;
+mod carry;
 mod git;
 mod hello;
 mod lease;
@@ -30,6 +31,10 @@ pub use agent::{
 pub use attach::{
     AttachFrom, AttachParams, AttachResult, AttachRole, AttachStart, Behind, ChannelParams, Role,
 };
+pub use carry::{
+    CarriedLetter, CarryNews, CarryOrder, CarryRest, MailBringParams, MailCard, MailFetchParams,
+    MailFetchResult, MailKey,
+};
 pub use git::{GitChange, GitDiff, GitFile, GitParams, GitResult, WorktreeParams};
 pub use hello::{Acting, HelloParams, HelloResult};
 pub use lease::{LeaseResult, OfferParams, TakeParams};
@@ -40,10 +45,10 @@ pub use machine::{
     MachineState,
 };
 pub use mail::{
-    ContactDecision, MailContact, MailContactParams, MailContactsResult, MailIdentitiesResult,
+    ContactDecision, MailContact, MailContactAddParams, MailContactParams, MailContactsResult, MailIdentitiesResult,
     MailIdentity, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
     MailInboxParams, MailInboxResult, MailJob, MailMessage, MailSendParams, MailSession, MailState,
-    MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
+    MailResetParams, MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
 };
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
@@ -201,6 +206,14 @@ methods! {
     MailContacts = "mail.contacts", Needs(Scope::Read), MailIdentityParams => MailContactsResult;
     /// Decide about a contact.
     MailContactDecide = "mail.contact", Needs(Scope::Admin), MailContactParams => MailContactsResult;
+    /// Ask somebody to be a contact.
+    MailContactAdd = "mail.contact_add", Needs(Scope::Drive), MailContactAddParams => MailContact;
+    /// Begin another ratchet with a contact: what no ratchet opens is over.
+    MailReset = "mail.reset", Needs(Scope::Drive), MailResetParams => MailContactsResult;
+    /// What a hub is to carry; only a hub asks.
+    MailFetch = "mail.fetch", Needs(Scope::Read), MailFetchParams => MailFetchResult;
+    /// What a hub has carried; only a hub brings.
+    MailBring = "mail.bring", Needs(Scope::Read), MailBringParams => Empty;
     /// The relay's identities.
     MailIdentities = "mail.identities", Needs(Scope::Read), Empty => MailIdentitiesResult;
     /// Make an identity.

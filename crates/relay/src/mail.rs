@@ -12,27 +12,32 @@
 //! leaves, only after it is on the disk. A delivery is noted before it is tried; after a crash it is tried
 //! again under the same key, and the session's log says whether it has it.
 
+mod asking;
+mod carrying;
 mod courier;
 mod framing;
 mod listing;
 mod mailbox;
 mod owner;
+mod post;
 mod receiving;
 mod sending;
 mod store;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod turn;
 
 use std::{path::Path, sync::mpsc};
 
 use quarterdeck_core::mail::{MailNumber, routing::Outcome};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    ids::{Label, SessionId},
+    ids::{HubId, Label, SessionId},
     method::{
-        MailContactParams, MailContactsResult, MailIdentitiesResult, MailIdentityUseParams,
-        MailInboxParams, MailInboxResult, MailJob, MailSendParams, MailStatusResult,
+        Empty, MailBringParams, MailContact, MailContactAddParams, MailContactParams,
+        MailContactsResult, MailFetchParams, MailFetchResult, MailIdentitiesResult,
+        MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailSendParams, MailStatusResult,
         MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
@@ -88,6 +93,10 @@ pub(crate) enum Ask {
     Whoami(Who, Reply<MailWhoamiResult>),
     /// Whom it knows.
     Contacts(Who, Reply<MailContactsResult>),
+    /// Ask somebody to be one.
+    Add(Who, MailContactAddParams, Reply<MailContact>),
+    /// Begin another ratchet with one.
+    Reset(Who, String, Reply<MailContactsResult>),
     /// Decide about a contact.
     Decide(MailContactParams, Reply<MailContactsResult>),
     /// The identities.
@@ -96,6 +105,10 @@ pub(crate) enum Ask {
     IdentityAdd(String, Reply<MailIdentitiesResult>),
     /// Assign one.
     IdentityUse(MailIdentityUseParams, Reply<MailIdentitiesResult>),
+    /// A hub fetches what is to be carried.
+    Fetch(HubId, MailFetchParams, Reply<MailFetchResult>),
+    /// A hub brings what came.
+    Bring(HubId, MailBringParams, Reply<Empty>),
     /// These sessions live.
     Live(Vec<LiveSession>),
     /// A delivery ended.

@@ -95,6 +95,10 @@ mod raw {
         MailStatus,
         MailContacts,
         MailContactDecide,
+        MailContactAdd,
+        MailReset,
+        MailFetch,
+        MailBring,
         MailIdentities,
         MailIdentityAdd,
         MailIdentityUse,
@@ -166,6 +170,10 @@ fn params(method: MethodName) -> Value {
         }
         MethodName::MailSend
         | MethodName::MailContactDecide
+        | MethodName::MailContactAdd
+        | MethodName::MailReset
+        | MethodName::MailFetch
+        | MethodName::MailBring
         | MethodName::MailIdentityAdd
         | MethodName::MailIdentityUse
         | MethodName::MailWhoami
@@ -193,6 +201,9 @@ fn mail_params(method: MethodName) -> Value {
     match method.word() {
         "mail.send" => json!({ "to": "nobody", "body": "x" }),
         "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
+        "mail.contact_add" | "mail.reset" => json!({ "contact": "nobody" }),
+        "mail.fetch" => json!({ "link": "l", "wait_ms": 0 }),
+        "mail.bring" => json!({ "link": "l", "news": [] }),
         "mail.identity_add" => json!({ "name": "" }),
         "mail.identity_use" => json!({ "name": "nobody" }),
         _ => json!({}),

@@ -250,6 +250,37 @@ pub struct MailContact {
     /// The fingerprint of another key that it claims, which nobody has accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<String>,
+    /// What it said when it asked: a stranger's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Somebody to be a contact.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailContactAddParams {
+    /// Of which identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The address; the name of one that asked.
+    pub contact: String,
+    /// What it is to be called here; by the rule of labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A word to it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// A contact with which another ratchet is begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailResetParams {
+    /// Of which identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// Its address or name.
+    pub contact: String,
 }
 
 /// The contacts.
@@ -319,6 +350,9 @@ pub struct MailIdentity {
     pub fingerprint: String,
     /// Whether sessions have it that have no other.
     pub default: bool,
+    /// The hub that has its mailbox, once it met one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// Directories whose sessions have it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<String>,

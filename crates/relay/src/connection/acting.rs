@@ -41,6 +41,15 @@ impl Connection {
         }
     }
 
+    /// The hub at the other end, if it is one and asks for itself.
+    pub(crate) fn is_hub(&self) -> Option<HubId> {
+        match self.caller.via {
+            Via::Hub { hub, .. } => Some(hub),
+            Via::Local { .. } => *self.delegate(),
+            Via::Network | Via::Delegated { .. } => None,
+        }
+    }
+
     /// Whether requests for other clients are taken.
     pub(crate) fn may_delegate(&self) -> bool {
         self.delegate().is_some()

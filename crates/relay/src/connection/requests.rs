@@ -111,6 +111,8 @@ impl Connection {
                 | MethodName::MailWait
                 | MethodName::MailStatus
                 | MethodName::MailContacts
+                | MethodName::MailContactAdd
+                | MethodName::MailReset
         );
         if is_its_own {
             return Ok(());
