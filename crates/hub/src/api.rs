@@ -130,6 +130,8 @@ pub(crate) async fn call(
         | N::MailContactDecide
         | N::MailContactAdd
         | N::MailReset
+        | N::MailSetStatus
+        | N::MailNotify
         | N::MailIdentities
         | N::MailIdentityAdd
         | N::MailIdentityUse

@@ -53,7 +53,9 @@ pub(crate) const LETTER_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Letters of one mailbox that are brought together.
 pub(crate) const MAX_PULLED_LETTERS: usize = 256;
 /// Bytes of them, before they are text.
-pub(crate) const MAX_PULLED_BYTES: usize = 512 * 1024;
+pub(crate) const MAX_PULLED_BYTES: usize = 384 * 1024;
+/// Bytes after which a bringing takes no further mailbox: what is brought is one text.
+pub(crate) const MAX_BROUGHT_BYTES: usize = 256 * 1024;
 /// Letters of one order that are looked at; a relay sends fewer.
 pub(crate) const MAX_CARRY_LETTERS: usize = 256;
 /// News of a link that wait to be brought; then no more orders are fetched.

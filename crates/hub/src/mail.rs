@@ -19,9 +19,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use quarterdeck_access::clock;
 use quarterdeck_protocol::{
     error::ErrorCode,
-    method::{
-        CarriedLetter, CarryNews, MailBring, MailBringParams, MailFetch, MailFetchParams,
-    },
+    method::{CarriedLetter, CarryNews, MailBring, MailBringParams, MailFetch, MailFetchParams},
 };
 use quarterdeck_seal::IdentityKey;
 use quarterdeck_transport::client::CallError;
@@ -29,7 +27,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::{
     context::{Context, random_bytes},
-    limits::{MAIL_CALL_LIMIT, MAIL_FETCH_WAIT, MAIL_RETRY, MAX_CARRY_NEWS},
+    limits::{MAIL_CALL_LIMIT, MAIL_FETCH_WAIT, MAIL_RETRY, MAX_BROUGHT_BYTES, MAX_CARRY_NEWS},
     store::{Mailbox, StoreError},
     switch::Linked,
 };
@@ -198,7 +196,12 @@ async fn bring(
             count = told.recv_many(&mut news, MAX_CARRY_NEWS) => if count == 0 { return Ok(()) },
             () = bell.rung.notified() => {}
         }
+        let mut bytes = 0;
         for mailbox in bell.take() {
+            if bytes > MAX_BROUGHT_BYTES {
+                bell.ring(mailbox);
+                continue;
+            }
             if !context.post.is_home(&mailbox, bell) {
                 continue;
             }
@@ -206,6 +209,7 @@ async fn bring(
             let letters = context.store.letters(mailbox, after).await?;
             let Some((last, _)) = letters.last() else { continue };
             brought.insert(mailbox, *last);
+            bytes += letters.iter().map(|(_, sealed)| sealed.len()).sum::<usize>();
             // there may be more
             bell.ring(mailbox);
             news.extend(letters_of(&mailbox, letters));

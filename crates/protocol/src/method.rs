@@ -45,10 +45,11 @@ pub use machine::{
     MachineState,
 };
 pub use mail::{
-    ContactDecision, MailContact, MailContactAddParams, MailContactParams, MailContactsResult, MailIdentitiesResult,
-    MailIdentity, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
-    MailInboxParams, MailInboxResult, MailJob, MailMessage, MailSendParams, MailSession, MailState,
-    MailResetParams, MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
+    ContactDecision, MailContact, MailContactAddParams, MailContactParams, MailContactsResult,
+    MailIdentitiesResult, MailIdentity, MailIdentityAddParams, MailIdentityParams,
+    MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailMessage,
+    MailNotifyParams, MailResetParams, MailSendParams, MailSession, MailSetStatusParams, MailState,
+    MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
 };
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
@@ -210,6 +211,10 @@ methods! {
     MailContactAdd = "mail.contact_add", Needs(Scope::Drive), MailContactAddParams => MailContact;
     /// Begin another ratchet with a contact: what no ratchet opens is over.
     MailReset = "mail.reset", Needs(Scope::Drive), MailResetParams => MailContactsResult;
+    /// Say what the caller's own session does.
+    MailSetStatus = "mail.set_status", Needs(Scope::Drive), MailSetStatusParams => Empty;
+    /// Send the caller's own session a message when another one has nothing to do.
+    MailNotify = "mail.notify", Needs(Scope::Drive), MailNotifyParams => Empty;
     /// What a hub is to carry; only a hub asks.
     MailFetch = "mail.fetch", Needs(Scope::Read), MailFetchParams => MailFetchResult;
     /// What a hub has carried; only a hub brings.

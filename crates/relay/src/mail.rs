@@ -20,6 +20,7 @@ mod listing;
 mod mailbox;
 mod owner;
 mod post;
+mod presence;
 mod receiving;
 mod sending;
 mod store;
@@ -37,8 +38,8 @@ use quarterdeck_protocol::{
     method::{
         Empty, MailBringParams, MailContact, MailContactAddParams, MailContactParams,
         MailContactsResult, MailFetchParams, MailFetchResult, MailIdentitiesResult,
-        MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailSendParams, MailStatusResult,
-        MailWaitParams, MailWaitResult, MailWhoamiResult,
+        MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailSendParams,
+        MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
 };
@@ -73,6 +74,8 @@ pub(crate) struct LiveSession {
     pub cwd: String,
     /// A terminal's mail is read in the inbox; an agent's is put to it.
     pub kind: SessionKind,
+    /// Whether its agent has nothing to do.
+    pub is_idle: bool,
 }
 
 /// Answered when it is on the disk.
@@ -105,6 +108,10 @@ pub(crate) enum Ask {
     IdentityAdd(String, Reply<MailIdentitiesResult>),
     /// Assign one.
     IdentityUse(MailIdentityUseParams, Reply<MailIdentitiesResult>),
+    /// A session says what it does.
+    SetStatus(Who, MailSetStatusParams, Reply<Empty>),
+    /// A session waits until another one has nothing to do.
+    Notify(Who, Label, Reply<Empty>),
     /// A hub fetches what is to be carried.
     Fetch(HubId, MailFetchParams, Reply<MailFetchResult>),
     /// A hub brings what came.

@@ -2,6 +2,7 @@
 
 mod database;
 mod links;
+mod mail;
 mod operations;
 mod pairing;
 mod people;

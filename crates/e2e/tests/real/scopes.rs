@@ -97,6 +97,8 @@ mod raw {
         MailContactDecide,
         MailContactAdd,
         MailReset,
+        MailSetStatus,
+        MailNotify,
         MailFetch,
         MailBring,
         MailIdentities,
@@ -172,6 +174,8 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailContactDecide
         | MethodName::MailContactAdd
         | MethodName::MailReset
+        | MethodName::MailSetStatus
+        | MethodName::MailNotify
         | MethodName::MailFetch
         | MethodName::MailBring
         | MethodName::MailIdentityAdd
@@ -202,6 +206,8 @@ fn mail_params(method: MethodName) -> Value {
         "mail.send" => json!({ "to": "nobody", "body": "x" }),
         "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
         "mail.contact_add" | "mail.reset" => json!({ "contact": "nobody" }),
+        "mail.set_status" => json!({ "status": "" }),
+        "mail.notify" => json!({ "session": "nobody" }),
         "mail.fetch" => json!({ "link": "l", "wait_ms": 0 }),
         "mail.bring" => json!({ "link": "l", "news": [] }),
         "mail.identity_add" => json!({ "name": "" }),

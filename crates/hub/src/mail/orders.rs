@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use quarterdeck_access::clock;
 use quarterdeck_protocol::method::{CarryNews, CarryOrder, CarryRest, MailCard, MailKey};
-use quarterdeck_seal::{
-    Card, IdentityKey, Sealed, SignedKey, carried::Statement, key::Purpose,
-};
+use quarterdeck_seal::{Card, IdentityKey, Sealed, SignedKey, carried::Statement, key::Purpose};
 
 use super::{Bell, CarryError};
 use crate::{
@@ -65,12 +63,7 @@ pub(super) async fn carry_out(
     Ok(news)
 }
 
-fn check(
-    order: CarryOrder,
-    is_home: impl Fn(&Mailbox) -> bool,
-    hub: &str,
-    link: &str,
-) -> Checked {
+fn check(order: CarryOrder, is_home: impl Fn(&Mailbox) -> bool, hub: &str, link: &str) -> Checked {
     match order {
         CarryOrder::Register { card, signature } => check_register(&card, &signature, hub, link),
         CarryOrder::Publish { identity, one_time, fallback } => {
@@ -185,7 +178,9 @@ fn tell(context: &Context, told: Told, outcome: MailOutcome) -> Option<CarryNews
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quarterdeck_seal::{Identity, Letter, LetterKind, Ratchets, letter::Stream, ratchets::ClaimedKey};
+    use quarterdeck_seal::{
+        Identity, Letter, LetterKind, Ratchets, letter::Stream, ratchets::ClaimedKey,
+    };
 
     const HUB: &str = "h_1";
     const LINK: &str = "link";

@@ -379,10 +379,7 @@ mod tests {
     #[test]
     fn letters_wait_in_order_until_they_are_stored_where_they_are_for() {
         let mut bench = Bench::new();
-        assert_eq!(
-            bench.send(ADA, BOB, &[b"a", b"b"]),
-            MailOutcome::Taken(2, CarryRest::None)
-        );
+        assert_eq!(bench.send(ADA, BOB, &[b"a", b"b"]), MailOutcome::Taken(2, CarryRest::None));
         bench.send(EVE, BOB, &[b"c"]);
         let all = vec![(1, b"a".to_vec()), (2, b"b".to_vec()), (3, b"c".to_vec())];
         assert_eq!(bench.held(0), all);
@@ -413,7 +410,10 @@ mod tests {
     #[test]
     fn one_sender_cannot_fill_a_mailbox() {
         let mut bench = Bench::new();
-        let many = vec![b"x".as_slice(); usize::try_from(MAX_MAILBOX_LETTERS_PER_SENDER).expect("fits") + 1];
+        let many = vec![
+            b"x".as_slice();
+            usize::try_from(MAX_MAILBOX_LETTERS_PER_SENDER).expect("fits") + 1
+        ];
         let taken = many.len() - 1;
         assert_eq!(bench.send(EVE, BOB, &many), MailOutcome::Taken(taken, CarryRest::Later));
         assert_eq!(bench.send(ADA, BOB, &[b"a"]), MailOutcome::Taken(1, CarryRest::None));
@@ -429,12 +429,11 @@ mod tests {
         bench.carry(MailOrder::Publish { identity: BOB, one_time, fallback });
         let mut given = Vec::new();
         for _ in 0..3 {
-            match bench.carry(MailOrder::Claim { peer: BOB }) {
-                MailOutcome::Claimed { one_time, fallback, .. } => {
-                    given.push(one_time.or(fallback).expect("a key").key);
-                }
-                other => panic!("{other:?}"),
-            }
+            let claimed = bench.carry(MailOrder::Claim { peer: BOB });
+            let MailOutcome::Claimed { one_time, fallback, .. } = claimed else {
+                panic!("{claimed:?}")
+            };
+            given.push(one_time.or(fallback).expect("a key").key);
         }
         given.sort();
         assert_eq!(given, ["a", "b", "f"]);

@@ -16,7 +16,7 @@ use crate::limits::STORE_BUSY_LIMIT;
 /// In order; never changed once released, only added to.
 const MIGRATIONS: &[M<'static>] = &[
     M::up(
-    "CREATE TABLE machine (
+        "CREATE TABLE machine (
         id TEXT PRIMARY KEY NOT NULL,
         label TEXT NOT NULL UNIQUE,
         access TEXT NOT NULL,

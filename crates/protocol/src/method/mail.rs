@@ -45,6 +45,9 @@ pub struct MailSendParams {
     /// As which identity; the caller's own, or the default one, without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Nobody was asked to write it: it is marked so, and nobody answers it by itself.
+    #[serde(default)]
+    pub auto: bool,
     /// The caller's own id of this request: a retry sends nothing twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -205,6 +208,12 @@ pub struct MailSession {
     /// Whether it is the caller's own.
     #[serde(default)]
     pub own: bool,
+    /// Whether it has nothing to do.
+    #[serde(default)]
+    pub idle: bool,
+    /// What it says that it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
 }
 
 /// Who the caller is as far as mail goes.
@@ -364,4 +373,20 @@ pub struct MailIdentity {
 pub struct MailIdentitiesResult {
     /// In the order of their names.
     pub identities: Vec<MailIdentity>,
+}
+
+/// What a session does, in its agent's words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailSetStatusParams {
+    /// A few words; empty takes them back.
+    pub status: String,
+}
+
+/// A session whose rest is awaited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailNotifyParams {
+    /// Its label.
+    pub session: Label,
 }

@@ -3,9 +3,11 @@
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     method::{
-        Empty, MailBringParams, MailContact, MailContactAddParams, MailContactParams, MailContactsResult, MailFetchParams, MailFetchResult, MailIdentitiesResult, MailIdentityAddParams,
-        MailIdentityParams, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
-        MailResetParams, MailSendParams, MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
+        Empty, MailBringParams, MailContact, MailContactAddParams, MailContactParams,
+        MailContactsResult, MailFetchParams, MailFetchResult, MailIdentitiesResult,
+        MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams, MailInboxParams,
+        MailInboxResult, MailJob, MailNotifyParams, MailResetParams, MailSendParams,
+        MailSetStatusParams, MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
         MailWhoamiResult,
     },
 };
@@ -116,6 +118,16 @@ pub(super) async fn reset(
 ) -> Result<MailContactsResult, RpcError> {
     let who = who(c, p.identity)?;
     c.context.mail.ask(|reply| Ask::Reset(who, p.contact, reply)).await
+}
+
+pub(super) async fn set_status(c: &Connection, p: MailSetStatusParams) -> Result<Empty, RpcError> {
+    let who = who(c, None)?;
+    c.context.mail.ask(|reply| Ask::SetStatus(who, p, reply)).await
+}
+
+pub(super) async fn notify(c: &Connection, p: MailNotifyParams) -> Result<Empty, RpcError> {
+    let who = who(c, None)?;
+    c.context.mail.ask(|reply| Ask::Notify(who, p.session, reply)).await
 }
 
 pub(super) async fn fetch(c: &Connection, p: MailFetchParams) -> Result<MailFetchResult, RpcError> {

@@ -113,6 +113,8 @@ impl Connection {
                 | MethodName::MailContacts
                 | MethodName::MailContactAdd
                 | MethodName::MailReset
+                | MethodName::MailSetStatus
+                | MethodName::MailNotify
         );
         if is_its_own {
             return Ok(());

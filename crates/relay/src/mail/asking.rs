@@ -190,7 +190,7 @@ impl Owner {
         let Some(at) = self.seeking.iter().position(is_it) else { return Ok(false) };
         self.seeking[at].asked.remove(&hub);
         let found = match outcome {
-            Claimed::Found { card: Some(card), key: Some(key) } => Some((card.clone(), *key)),
+            Claimed::Found { card: Some(card), key: Some(key) } => Some((Card::clone(card), **key)),
             Claimed::Found { .. } | Claimed::Unknown | Claimed::Lost => None,
         };
         match found {

@@ -35,12 +35,7 @@ impl Owner {
     }
 
     /// A hub brings something. It is told so when that is on the disk.
-    pub(super) fn handle_bring(
-        &mut self,
-        hub: HubId,
-        p: MailBringParams,
-        reply: Reply<Empty>,
-    ) {
+    pub(super) fn handle_bring(&mut self, hub: HubId, p: MailBringParams, reply: Reply<Empty>) {
         let outcome = self.post.handle_bring(hub, p);
         self.settle();
         self.answer(reply, outcome.map(|()| Empty {}));

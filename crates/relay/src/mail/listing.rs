@@ -183,6 +183,8 @@ impl Owner {
                 session: live.id,
                 identity: name(self.identity_of(live)),
                 own: who.session == Some(live.id),
+                idle: live.is_idle,
+                status: self.statuses.get(&live.id).cloned(),
             })
             .collect();
         sessions.sort_by(|a, b| natural_order(&a.label, &b.label));
@@ -242,8 +244,7 @@ impl Owner {
         let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
         let mailbox = self.mailboxes.get(&id).ok_or_else(unknown)?;
         let (key, own) = (recipient(mailbox, contact)?, mailbox.key());
-        let begun = self.begin_anew(id, &own, &key);
-        begun.map_err(|error| storage(&error))?;
+        self.begin_anew(id, &own, &key);
         self.settle();
         self.contacts(who)
     }

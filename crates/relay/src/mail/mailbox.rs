@@ -156,7 +156,8 @@ impl Peer {
     }
 
     fn load(stored: StoredPeer) -> Result<Self, StoreError> {
-        let StoredPeer { name, contact, inbound, note, ratchets, stream, written, sequence } = stored;
+        let StoredPeer { name, contact, inbound, note, ratchets, stream, written, sequence } =
+            stored;
         let ratchets =
             Ratchets::from_stored(&ratchets).map_err(|_| StoreError::Damaged("ratchets"))?;
         // it is waited for anew: the time before the restart is not known

@@ -22,6 +22,7 @@ use super::{
     asking::Seeking,
     mailbox::{Mailbox, Peer, now},
     post::Post,
+    presence::AwaitedRest,
     store::{self, Store, StoreError},
     transport::{Event, Loopback, MailTransport, Request, Way},
     turn::Pending,
@@ -57,6 +58,9 @@ pub(super) struct Owner {
     pub(super) live: Vec<LiveSession>,
     pub(super) waiters: Vec<Waiter>,
     pub(super) seeking: Vec<Seeking>,
+    /// What sessions say that they do.
+    pub(super) statuses: BTreeMap<quarterdeck_protocol::ids::SessionId, String>,
+    pub(super) awaited_rest: Vec<AwaitedRest>,
     pub(super) courier: mpsc::Sender<Delivery>,
     /// What this turn has done so far.
     pub(super) pending: Pending,
@@ -88,6 +92,8 @@ impl Owner {
             live: Vec::new(),
             waiters: Vec::new(),
             seeking: Vec::new(),
+            statuses: BTreeMap::new(),
+            awaited_rest: Vec::new(),
             courier,
             pending: Pending::default(),
             changed_accounts: BTreeSet::new(),
@@ -228,12 +234,17 @@ impl Owner {
                 let outcome = self.handle_assignment(p);
                 self.answer(reply, outcome);
             }
+            Ask::SetStatus(who, p, reply) => {
+                let outcome = self.handle_set_status(&who, &p);
+                self.answer(reply, outcome);
+            }
+            Ask::Notify(who, of, reply) => {
+                let outcome = self.handle_notify(&who, &of);
+                self.answer(reply, outcome);
+            }
             Ask::Fetch(hub, p, reply) => self.handle_fetch(hub, p, reply),
             Ask::Bring(hub, p, reply) => self.handle_bring(hub, p, reply),
-            Ask::Live(live) => {
-                self.live = live;
-                self.spread_live();
-            }
+            Ask::Live(live) => self.handle_live(live),
             Ask::Delivered { number, session, outcome } => {
                 if let Err(error) = self.handle_delivered(number, session, outcome) {
                     self.fail(error);
@@ -388,7 +399,10 @@ impl Owner {
         }
         let account = Identity::generate().to_stored();
         let added = self.store.atomically(|c| store::add_identity(c, name, &account));
-        added.and_then(|_| self.write_back()).and_then(|()| self.load()).map_err(|error| storage(&error))?;
+        added
+            .and_then(|_| self.write_back())
+            .and_then(|()| self.load())
+            .map_err(|error| storage(&error))?;
         Ok(self.identities())
     }
 
@@ -405,7 +419,10 @@ impl Owner {
             Some(path) => store::assign(c, path, id),
             None => store::make_default(c, id),
         });
-        stored.and_then(|()| self.write_back()).and_then(|()| self.load()).map_err(|error| storage(&error))?;
+        stored
+            .and_then(|()| self.write_back())
+            .and_then(|()| self.load())
+            .map_err(|error| storage(&error))?;
         Ok(self.identities())
     }
 
@@ -455,7 +472,7 @@ impl Owner {
         default.or_else(|| self.mailboxes.values().next()).map_or(0, |mailbox| mailbox.id)
     }
 
-    fn spread_live(&mut self) {
+    pub(super) fn spread_live(&mut self) {
         for id in self.ids() {
             let own: Vec<LiveSession> =
                 self.live.iter().filter(|live| self.identity_of(live) == id).cloned().collect();

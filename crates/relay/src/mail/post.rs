@@ -33,7 +33,7 @@ use super::{
 /// The longest wait of a fetch.
 const MAX_FETCH_WAIT: Duration = Duration::from_secs(25);
 /// Bytes of letters in one answer.
-const MAX_FETCH_BYTES: usize = 1024 * 1024;
+const MAX_FETCH_BYTES: usize = 900 * 1024;
 /// Bytes of letters that wait to be fetched, by all hubs together; what is more is tried later.
 const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
 /// Characters of a link's words.
@@ -286,12 +286,12 @@ impl HubWay {
 
     fn take_orders(&mut self) -> (Vec<CarryOrder>, usize) {
         let (mut orders, mut bytes) = (Vec::new(), 0);
-        while let Some(order) = self.orders.pop_front() {
-            bytes += order_bytes(&order);
-            orders.push(order);
-            if bytes >= MAX_FETCH_BYTES {
+        while let Some(next) = self.orders.front().map(order_bytes) {
+            if bytes + next > MAX_FETCH_BYTES && !orders.is_empty() {
                 break;
             }
+            bytes += next;
+            orders.extend(self.orders.pop_front());
         }
         (orders, bytes)
     }
@@ -313,8 +313,8 @@ impl HubWay {
                 }
                 let outcome = match card {
                     Some(card) => Claimed::Found {
-                        card: Some(Card::try_from(&card).ok()?),
-                        key: claimed_key(one_time, fallback),
+                        card: Some(Box::new(Card::try_from(&card).ok()?)),
+                        key: claimed_key(one_time, fallback).map(Box::new),
                     },
                     None => Claimed::Unknown,
                 };

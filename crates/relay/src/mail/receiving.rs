@@ -114,7 +114,8 @@ impl Owner {
                     return Ok(());
                 }
                 known.anew_at = Some(now);
-                self.begin_anew(id, to, &from)
+                self.begin_anew(id, to, &from);
+                Ok(())
             }
             Err(error @ (OpenError::Forged | OpenError::Letter(_))) => {
                 tracing::warn!(%from, %error, "letter not taken");
@@ -330,16 +331,10 @@ impl Owner {
     }
 
     /// Nothing fits a letter any more: another ratchet is begun, and the sender told by it.
-    pub(super) fn begin_anew(
-        &mut self,
-        id: i64,
-        to: &IdentityKey,
-        from: &IdentityKey,
-    ) -> Result<(), StoreError> {
+    pub(super) fn begin_anew(&mut self, id: i64, to: &IdentityKey, from: &IdentityKey) {
         tracing::warn!(%from, "a letter cannot be opened; another ratchet is begun");
         let way = self.mailboxes.get(&id).and_then(|mailbox| self.way_to(mailbox, from));
         self.request(way.unwrap_or(Way::Own), Request::Claim { by: *to, peer: *from });
-        self.queue_letter(id, from, "handshake", String::new())
     }
 }
 

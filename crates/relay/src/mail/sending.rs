@@ -148,7 +148,7 @@ impl Owner {
             from: &from,
             to: addressed.to.as_ref(),
             in_reply_to: addressed.in_reply_to.as_deref(),
-            marking: Marking::Written,
+            marking: if p.auto { Marking::Automatic } else { Marking::Written },
             role: p.role,
             text: &p.body,
             at_millis: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
@@ -382,7 +382,7 @@ impl Owner {
         let key = match outcome {
             Claimed::Found { card, key } => {
                 if let Some(card) = card
-                    && let Err(error) = known.contact.handle_card(card)
+                    && let Err(error) = known.contact.handle_card(*card)
                 {
                     tracing::warn!(%peer, %error, "a foreign card");
                 }
@@ -390,6 +390,7 @@ impl Owner {
             }
             Claimed::Unknown => None,
             Claimed::Lost => {
+                known.anew_at = None;
                 let outcome = BatchOutcome { taken: 0, rest: Rest::Later };
                 self.finish_batch(id, peer, outcome);
                 return Ok(());
@@ -408,7 +409,10 @@ impl Owner {
         let begun = key.map(|key| known.ratchets.begin(identity, peer, ratchet, &key));
         self.note_changed(id, peer);
         match begun {
-            Some(Ok(())) if numbers.is_empty() => Ok(()),
+            // it was begun because a letter did not open: the other side learns of it by the next one
+            Some(Ok(())) if numbers.is_empty() => {
+                self.queue_letter(id, peer, "handshake", String::new())
+            }
             Some(Ok(())) => self.transmit(id, peer, numbers),
             Some(Err(error)) => {
                 tracing::warn!(%peer, %error, "no ratchet begun");

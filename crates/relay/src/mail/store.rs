@@ -285,8 +285,7 @@ pub(super) fn assignments(c: &Connection) -> Result<Vec<(String, i64)>, StoreErr
 }
 
 pub(super) fn identities(c: &Connection) -> Result<Vec<StoredIdentity>, StoreError> {
-    let mut statement =
-        c.prepare_cached("SELECT * FROM identity")?;
+    let mut statement = c.prepare_cached("SELECT * FROM identity")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -443,7 +442,7 @@ pub(super) fn inbound_by_peer_id(
     rows.next()?.map(InboundRow::read).transpose()
 }
 
-/// Kept letters whose turn has come.
+/// Kept letters whose turn has come. They get the next numbers: sessions take mail in their order.
 pub(super) fn release(
     c: &Connection,
     identity: i64,
@@ -453,7 +452,10 @@ pub(super) fn release(
     let (stream, number) = letter;
     let found: Option<i64> = c
         .prepare_cached(
-            "UPDATE inbound SET state = 'waiting' WHERE identity = ?1 AND peer = ?2
+            "UPDATE inbound SET state = 'waiting', number = 1 + max(
+              (SELECT max(number) FROM inbound),
+              (SELECT seq FROM sqlite_sequence WHERE name = 'inbound'))
+             WHERE identity = ?1 AND peer = ?2
              AND stream = ?3 AND letter = ?4 AND state = 'ahead' RETURNING number",
         )?
         .query_row(params![identity, peer.as_bytes(), stream.0, signed(number)], |row| row.get(0))

@@ -15,6 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
 
+mod hub;
+
 const S1: SessionId = SessionId::from_bytes([1; 10]);
 const S2: SessionId = SessionId::from_bytes([2; 10]);
 const S3: SessionId = SessionId::from_bytes([3; 10]);
@@ -61,6 +63,7 @@ impl Bench {
             label: label.parse().expect("a label"),
             cwd: (*cwd).to_owned(),
             kind: SessionKind::Agent,
+            is_idle: false,
         });
         self.owner.handle(Ask::Live(live.collect()));
     }

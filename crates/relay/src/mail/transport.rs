@@ -28,9 +28,9 @@ pub(crate) enum Claimed {
     /// The peer has a mailbox.
     Found {
         /// Its card, where it is not known already.
-        card: Option<Card>,
+        card: Option<Box<Card>>,
         /// A key to begin a ratchet with.
-        key: Option<ClaimedKey>,
+        key: Option<Box<ClaimedKey>>,
     },
     /// It has none there.
     Unknown,
@@ -160,7 +160,7 @@ impl MailTransport for Loopback {
             }
             Request::Claim { by, peer } => {
                 let outcome = match self.published.get_mut(&peer) {
-                    Some(bundle) => Claimed::Found { card: None, key: claim(bundle) },
+                    Some(bundle) => Claimed::Found { card: None, key: claim(bundle).map(Box::new) },
                     None => Claimed::Unknown,
                 };
                 self.events.push_back(Event::Claimed { by, peer, outcome, by_way: Way::Own });
