@@ -16,6 +16,7 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod machine;
 pub(crate) mod prompts;
+pub(crate) mod rc;
 pub(crate) mod relay;
 pub(crate) mod rename;
 pub(crate) mod resume;
@@ -52,6 +53,7 @@ pub(crate) async fn dispatch(
         Command::Rm(args) => rm::run(&settings, &args).await,
         Command::Rename(args) => rename::run(&settings, args).await,
         Command::Resume(args) => resume::run(&settings, args).await,
+        Command::Rc(args) => rc::run(&settings, args).await,
         Command::Prompts(args) => prompts::run(&settings, args).await,
         Command::Lease(command) => lease::run(&settings, command).await,
         Command::Signal(args) => signal::run(&settings, &args).await,

@@ -18,5 +18,6 @@ mod myagent;
 mod past;
 mod reach;
 mod remote;
+mod remote_control;
 mod scopes;
 mod viewers;
