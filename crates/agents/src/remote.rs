@@ -79,6 +79,9 @@ impl Screen {
 
     /// The program is gone.
     pub fn handle_exit(&mut self, status: &ExitStatus) {
+        if let Some(line) = self.lines.unfinished() {
+            self.handle_line(&line, Whole::Yes);
+        }
         if matches!(self.state, RemoteState::Failed { .. }) {
             return;
         }
@@ -96,6 +99,10 @@ impl Screen {
         if !matches!(self.state, RemoteState::Failed { .. }) {
             self.state = failed("its holder died".to_owned());
         }
+    }
+
+    const fn has_refused(&self) -> bool {
+        matches!(self.state, RemoteState::Failed { refused: true, .. })
     }
 
     fn handle_line(&mut self, line: &str, whole: Whole) {
@@ -124,6 +131,9 @@ impl Screen {
             Means::Asks => self.state = RemoteState::Asking { question: plain::title(line) },
             Means::Code if whole == Whole::Yes => self.code = first_word(rest),
             Means::Code => {}
+            Means::Refuses { .. } | Means::GivesUp { .. } if whole == Whole::No => {}
+            // what it says first is why; what follows explains
+            Means::Refuses { .. } | Means::GivesUp { .. } if self.has_refused() => {}
             Means::Refuses { advice } | Means::GivesUp { advice } => {
                 let refused = matches!(entry.means, Means::Refuses { .. });
                 let advice = Some(advice.to_owned()).filter(|advice| !advice.is_empty());

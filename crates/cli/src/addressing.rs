@@ -57,6 +57,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Hub(_)
         | Command::Join(_)
         | Command::Machine(_)
+        | Command::Service(_)
         | Command::Status(_)
         | Command::Down(_)
         | Command::Instances(_)

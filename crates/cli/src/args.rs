@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// Add, list, rename and remove the hub's machines
     #[command(subcommand)]
     Machine(commands::machine::MachineCommand),
+    /// Have the relay run from boot on, as a service of the user's own
+    #[command(subcommand)]
+    Service(commands::service::ServiceCommand),
     /// Show what runs
     Status(commands::status::StatusArgs),
     /// List the instances on this machine

@@ -23,6 +23,7 @@ pub(crate) mod resume;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod send;
+pub(crate) mod service;
 pub(crate) mod signal;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -62,6 +63,7 @@ pub(crate) async fn dispatch(
         Command::Hub(args) => hub::run(&settings, args).await,
         Command::Join(args) => join::run(&settings, args).await,
         Command::Machine(command) => machine::run(&settings, command).await,
+        Command::Service(command) => service::run(&settings, command).await,
         Command::Status(StatusArgs {}) => status::run(&settings).await,
         Command::Down(DownArgs {}) => down::run(&settings).await,
         Command::Instances(InstancesArgs {}) => instances::run(&settings),

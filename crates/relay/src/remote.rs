@@ -129,6 +129,7 @@ impl Start {
 }
 
 /// What an environment is made for.
+#[derive(Clone, Copy)]
 struct Composed<'a> {
     home: &'a Home,
     agent: &'a Agent,

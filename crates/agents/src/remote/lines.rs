@@ -42,20 +42,29 @@ impl LineReader {
                 self.at = At::Text;
             }
         }
-        match (self.at, byte) {
-            (At::Text, 0x1b) => {
+        if self.at == At::Text { self.text(byte) } else { self.sequence(byte) }
+    }
+
+    fn text(&mut self, byte: u8) -> Option<String> {
+        match byte {
+            0x1b => {
                 self.at = At::Escape;
                 self.sequence_bytes = 0;
                 None
             }
-            (At::Text, b'\n' | b'\r' | 0x0b | 0x0c) => self.end(),
-            (At::Text, 0x08) => {
+            b'\n' | b'\r' | 0x0b | 0x0c => self.end(),
+            0x08 => {
                 self.line.pop();
                 None
             }
-            (At::Text, b'\t') => self.put(b' '),
-            (At::Text, byte) if byte < 0x20 || byte == 0x7f => None,
-            (At::Text, byte) => self.put(byte),
+            b'\t' => self.put(b' '),
+            byte if byte < 0x20 || byte == 0x7f => None,
+            byte => self.put(byte),
+        }
+    }
+
+    fn sequence(&mut self, byte: u8) -> Option<String> {
+        match (self.at, byte) {
             (At::Escape, b'[') => {
                 self.parameters.clear();
                 self.at = At::Control;
@@ -98,6 +107,7 @@ impl LineReader {
                 self.at = At::Words;
                 None
             }
+            (At::Text, byte) => self.text(byte),
         }
     }
 

@@ -145,14 +145,14 @@ pub fn decide(facts: &Facts) -> RemoteReport {
     RemoteReport { vendor: facts.vendor, profile: facts.profile.clone(), ready, findings }
 }
 
-fn finding(check: Check, level: Level, message: String, advice: Option<String>) -> Finding {
-    Finding { check, level, message: plain::title(&message), advice }
+fn finding(check: Check, level: Level, message: &str, advice: Option<String>) -> Finding {
+    Finding { check, level, message: plain::title(message), advice }
 }
 
 fn binary(facts: &Facts) -> Finding {
     let program = &facts.program;
     if facts.version.is_some() {
-        return finding(Check::Binary, Level::Fine, format!("{program} is there"), None);
+        return finding(Check::Binary, Level::Fine, &format!("{program} is there"), None);
     }
     let package = match facts.vendor {
         RemoteVendor::Claude => "@anthropic-ai/claude-code",
@@ -160,7 +160,7 @@ fn binary(facts: &Facts) -> Finding {
         RemoteVendor::Unknown => "its package",
     };
     let message = format!("{program} is not installed, or cannot be run");
-    finding(Check::Binary, Level::Blocked, message, Some(format!("npm install -g {package}")))
+    finding(Check::Binary, Level::Blocked, &message, Some(format!("npm install -g {package}")))
 }
 
 fn version(facts: &Facts) -> Finding {
@@ -173,16 +173,16 @@ fn version(facts: &Facts) -> Finding {
     let [major, minor, patch] = since;
     match parse_version(said) {
         Some(found) if found >= since => {
-            finding(Check::Version, Level::Fine, format!("version {said}"), None)
+            finding(Check::Version, Level::Fine, &format!("version {said}"), None)
         }
         Some(_) => {
             let message =
                 format!("version {said} is too old: it needs {major}.{minor}.{patch} or newer");
-            finding(Check::Version, Level::Blocked, message, Some(update.to_owned()))
+            finding(Check::Version, Level::Blocked, &message, Some(update.to_owned()))
         }
         None => {
             let message = format!("its version cannot be understood: {said}");
-            finding(Check::Version, Level::Doubtful, message, None)
+            finding(Check::Version, Level::Doubtful, &message, None)
         }
     }
 }
@@ -201,12 +201,12 @@ fn parse_version(text: &str) -> Option<[u32; 3]> {
 fn environment(facts: &Facts, findings: &mut Vec<Finding>) {
     if facts.blocking.is_empty() {
         let message = "no variable stands in the way".to_owned();
-        findings.push(finding(Check::Environment, Level::Fine, message, None));
+        findings.push(finding(Check::Environment, Level::Fine, &message, None));
     }
     for name in &facts.blocking {
         let message = format!("{name} is set; with it Remote Control refuses");
         let advice = format!("qd rc --strip {name}");
-        findings.push(finding(Check::Environment, Level::Blocked, message, Some(advice)));
+        findings.push(finding(Check::Environment, Level::Blocked, &message, Some(advice)));
     }
 }
 
@@ -227,21 +227,21 @@ fn login(facts: &Facts) -> Finding {
     match &facts.login {
         Login::Unknown => {
             let message = "how it is logged in could not be found out".to_owned();
-            finding(Check::Login, Level::Doubtful, message, Some(type_this))
+            finding(Check::Login, Level::Doubtful, &message, Some(type_this))
         }
         Login::None => {
             let message = format!("not logged in; it needs {what}");
-            finding(Check::Login, Level::Blocked, message, Some(type_this))
+            finding(Check::Login, Level::Blocked, &message, Some(type_this))
         }
         Login::Other { method } => {
             let message = format!("logged in by {method}; it needs {what}");
-            finding(Check::Login, Level::Blocked, message, Some(type_this))
+            finding(Check::Login, Level::Blocked, &message, Some(type_this))
         }
         Login::Account { plan: Some(plan) } => {
-            finding(Check::Login, Level::Fine, format!("logged in to {what} ({plan})"), None)
+            finding(Check::Login, Level::Fine, &format!("logged in to {what} ({plan})"), None)
         }
         Login::Account { plan: None } => {
-            finding(Check::Login, Level::Fine, format!("logged in to {what}"), None)
+            finding(Check::Login, Level::Fine, &format!("logged in to {what}"), None)
         }
     }
 }
@@ -251,12 +251,12 @@ fn policy(facts: &Facts) -> Finding {
         Policy::Silent => {
             let message =
                 "nothing on this machine forbids it; an organisation answers at the start";
-            finding(Check::Policy, Level::Fine, message.to_owned(), None)
+            finding(Check::Policy, Level::Fine, message, None)
         }
         Policy::Off { file } => {
             let message = format!("the machine's administrator has switched it off in {file}");
             let advice = "ask whoever administers this machine".to_owned();
-            finding(Check::Policy, Level::Blocked, message, Some(advice))
+            finding(Check::Policy, Level::Blocked, &message, Some(advice))
         }
     }
 }
@@ -266,16 +266,16 @@ fn trust(facts: &Facts) -> Option<Finding> {
     let program = &facts.program;
     let finding = match facts.trust {
         Trust::Unknown => return None,
-        Trust::Given => finding(Check::Trust, Level::Fine, format!("{cwd} is trusted"), None),
+        Trust::Given => finding(Check::Trust, Level::Fine, &format!("{cwd} is trusted"), None),
         Trust::Missing => {
             let message = format!("{cwd} is not trusted yet; it will ask on its terminal");
             let advice = format!("qd attach, and answer; or once: cd {cwd} && {program}");
-            finding(Check::Trust, Level::Doubtful, message, Some(advice))
+            finding(Check::Trust, Level::Doubtful, &message, Some(advice))
         }
         Trust::Never => {
             let message = format!("{cwd} is a home directory, whose trust is never kept");
             let advice = "qd rc --cwd DIR, with a project's directory".to_owned();
-            finding(Check::Trust, Level::Doubtful, message, Some(advice))
+            finding(Check::Trust, Level::Doubtful, &message, Some(advice))
         }
     };
     Some(finding)

@@ -66,7 +66,7 @@ fn a_refusal_is_explained_and_its_exit_does_not_hide_it() {
     let RemoteState::Failed { reason, advice, refused } = screen.state() else {
         panic!("{screen:?}")
     };
-    assert!(reason.contains("Remote Control"), "{reason}");
+    assert_eq!(reason, "You must be logged in to use Remote Control.");
     assert_eq!((advice.as_deref(), *refused), (Some("claude auth login"), true));
 }
 

@@ -88,6 +88,7 @@ mod raw {
         AgentWithdraw,
         PromptList,
         PromptAnswerMethod,
+        RemotePreflight,
         PairingInvite,
         PairingJoin,
         PairingList,
@@ -153,6 +154,7 @@ fn params(method: MethodName) -> Value {
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
         MethodName::PromptList => json!({}),
+        MethodName::RemotePreflight => json!({ "remote": { "profile": "nobody" } }),
         MethodName::AgentView
         | MethodName::SessionGit
         | MethodName::AgentInterrupt
