@@ -62,6 +62,8 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Down(_)
         | Command::Instances(_)
         | Command::Token(_)
+        | Command::Msg(_)
+        | Command::Mcp(_)
         | Command::Gc(_)
         | Command::Doctor(_)
         | Command::Completions(_)

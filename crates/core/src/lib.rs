@@ -10,7 +10,8 @@
 //! - [`quota`]: which logs go when they take too much room;
 //! - [`invitations`]: one-use pairing codes;
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
-//! - [`lockout`]: who presented wrong credentials too often.
+//! - [`lockout`]: who presented wrong credentials too often;
+//! - [`mail`]: where messages between agents go, and what becomes of them.
 #![no_std]
 
 extern crate alloc;
@@ -23,6 +24,7 @@ pub mod invitations;
 pub mod lease;
 pub mod link;
 pub mod lockout;
+pub mod mail;
 pub mod names;
 pub mod quota;
 pub mod viewer;

@@ -63,7 +63,8 @@ fn place(
     if let Some(named) = named {
         return fleet.resolve_machine(&named);
     }
-    if method == MethodName::SessionCreate {
+    // one's own mail is on one's own machine
+    if method == MethodName::SessionCreate || method.word().starts_with("mail.") {
         return fleet.default_machine();
     }
     if let Some(prompt) = params.read::<PromptId>("prompt") {

@@ -28,6 +28,7 @@ use crate::{
     hubs::Hubs,
     instance::InstanceDir,
     journal::{Event, Journal},
+    mail::Mail,
     metrics::Metrics,
     options::ZygoteCommand,
     program::Home,
@@ -72,6 +73,10 @@ pub(crate) struct Context {
     pub pin: Option<String>,
     /// Its sessions.
     pub registry: Registry,
+    /// Their mail.
+    pub mail: Mail,
+    /// The command by which an agent gets the tools to write to others; empty = none does.
+    pub mail_tools: Vec<String>,
     /// Their terminal models.
     pub screens: Screens,
     /// Bearer tokens.

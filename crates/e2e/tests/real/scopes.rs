@@ -89,6 +89,16 @@ mod raw {
         PromptList,
         PromptAnswerMethod,
         RemotePreflight,
+        MailWhoami,
+        MailSend,
+        MailInbox,
+        MailWait,
+        MailStatus,
+        MailContacts,
+        MailContactDecide,
+        MailIdentities,
+        MailIdentityAdd,
+        MailIdentityUse,
         PairingInvite,
         PairingJoin,
         PairingList,
@@ -109,6 +119,7 @@ mod raw {
 }
 
 /// Parameters that fit the method and do no harm: the session is not there.
+#[expect(clippy::too_many_lines, reason = "a flat table: one arm per method")]
 fn params(method: MethodName) -> Value {
     let session = "nowhere";
     match method {
@@ -136,6 +147,7 @@ fn params(method: MethodName) -> Value {
             json!({ "machine": "mars" })
         }
         MethodName::PairingList
+        | MethodName::PromptList
         | MethodName::MachineList
         | MethodName::MachineInvite
         | MethodName::HubStatus
@@ -153,8 +165,17 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
-        MethodName::PromptList => json!({}),
         MethodName::RemotePreflight => json!({ "remote": { "profile": "nobody" } }),
+        MethodName::MailSend
+        | MethodName::MailContactDecide
+        | MethodName::MailIdentityAdd
+        | MethodName::MailIdentityUse
+        | MethodName::MailWhoami
+        | MethodName::MailInbox
+        | MethodName::MailWait
+        | MethodName::MailStatus
+        | MethodName::MailContacts
+        | MethodName::MailIdentities => mail_params(method),
         MethodName::AgentView
         | MethodName::SessionGit
         | MethodName::AgentInterrupt
@@ -167,6 +188,16 @@ fn params(method: MethodName) -> Value {
         | MethodName::LeaseOffer
         | MethodName::LeaseRelease
         | MethodName::LeaseTake => json!({ "session": session }),
+    }
+}
+
+fn mail_params(method: MethodName) -> Value {
+    match method.word() {
+        "mail.send" => json!({ "to": "nobody", "body": "x" }),
+        "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
+        "mail.identity_add" => json!({ "name": "" }),
+        "mail.identity_use" => json!({ "name": "nobody" }),
+        _ => json!({}),
     }
 }
 

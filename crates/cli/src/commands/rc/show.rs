@@ -41,10 +41,9 @@ pub(super) async fn when_known(
             }
         }
     };
-    match timeout(patience, known).await {
-        Ok(Err(error)) => return Err(error),
-        // an address that nobody has printed yet may still come
-        Ok(Ok(())) | Err(_) => {}
+    // when time is up: an address that nobody has printed yet may still come
+    if let Ok(Err(error)) = timeout(patience, known).await {
+        return Err(error);
     }
     let Some(info) = last else {
         return Err(CliError::new(Kind::Timeout, "the relay says nothing of the session"));
@@ -81,14 +80,12 @@ fn say(settings: &Settings, info: SessionInfo) -> Result<Exit, CliError> {
     output.result(&SessionResult { session: info }, |styles| {
         format!("{label} {}\n{}", state_words(&remote), address(&remote, styles))
     })?;
-    let next = match &remote.state {
-        RemoteState::Asking { question } => {
-            format!("it asks: {}\nanswer on its terminal: qd attach {label}", plain(question))
-        }
-        _ if remote.url.is_none() && remote.code.is_none() => {
-            format!("no address yet; look again: qd rc --show {label}, or: qd attach {label}")
-        }
-        _ => format!("its terminal: qd attach {label}; end it: qd stop {label}"),
+    let next = if let RemoteState::Asking { question } = &remote.state {
+        format!("it asks: {}\nanswer on its terminal: qd attach {label}", plain(question))
+    } else if remote.url.is_none() && remote.code.is_none() {
+        format!("no address yet; look again: qd rc --show {label}, or: qd attach {label}")
+    } else {
+        format!("its terminal: qd attach {label}; end it: qd stop {label}")
     };
     output.note(&next);
     Ok(Exit::OK)
