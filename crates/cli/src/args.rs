@@ -115,3 +115,6 @@ pub(crate) enum Command {
     #[command(hide = true)]
     HolderZygote,
 }
+
+#[cfg(test)]
+mod reference;
