@@ -50,6 +50,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         Command::Signal(args) => vec![&mut args.session],
         Command::Diff(args) => vec![&mut args.session],
         Command::Rc(args) => args.show.iter_mut().collect(),
+        Command::Upload(args) => vec![&mut args.session],
         Command::Run(_)
         | Command::Ls(_)
         | Command::Relay(_)

@@ -5,5 +5,6 @@ mod links;
 mod operations;
 mod pairing;
 mod people;
+mod places;
 mod ssh;
 mod views;
