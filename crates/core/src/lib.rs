@@ -6,6 +6,7 @@
 //! - [`answerer`]: who answers what its program asks of the terminal;
 //! - [`viewer`]: how much a viewer is sent, and when it skips;
 //! - [`names`]: which session a word means, which label a new one gets;
+//! - [`news`]: what watchers of all sessions are told of agents;
 //! - [`input`]: what a client typed and has not seen applied;
 //! - [`quota`]: which logs go when they take too much room;
 //! - [`invitations`]: one-use pairing codes;
@@ -24,5 +25,6 @@ pub mod lease;
 pub mod link;
 pub mod lockout;
 pub mod names;
+pub mod news;
 pub mod quota;
 pub mod viewer;

@@ -11,6 +11,7 @@
 //! - [`house`]: a real agent below a holder, behind a relay, started by `qd`;
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
+//! - [`news`]: what a watching client is told of agents;
 //! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
 //! - [`http`]: plain HTTP and server-sent events, as any program would speak them;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
@@ -34,6 +35,7 @@ pub mod http;
 pub mod hub;
 pub mod instance;
 pub mod myagent;
+pub mod news;
 pub mod nowhere;
 pub mod overview;
 pub mod raw;

@@ -30,6 +30,7 @@ pub(crate) async fn call(
     let members = Members::parse(params)?;
     let named = members.text("machine");
     let own = named.is_none() && asker.bound().is_none();
+    require_unlimited(asker, method)?;
     match method {
         N::Hello => hub::hello(asker, id, params),
         N::SessionList => {
@@ -130,6 +131,29 @@ pub(crate) async fn call(
         | N::PairingList
         | N::PairingRevoke => request::forward(asker, method, id, members).await,
     }
+}
+
+/// Who is limited to sessions starts no others, and does nothing to machines.
+fn require_unlimited(asker: &Asker, method: MethodName) -> Result<(), RpcError> {
+    use MethodName as N;
+    let of_machines = matches!(
+        method,
+        N::MachineAdd
+            | N::MachineRemove
+            | N::MachineRename
+            | N::MachineConnect
+            | N::MachineDisconnect
+            | N::MachineInvite
+    );
+    if !asker.is_limited() || !(of_machines || method == N::SessionCreate) {
+        return Ok(());
+    }
+    let message = if of_machines {
+        "this credential is limited to certain sessions and cannot change machines"
+    } else {
+        "this credential is limited to certain sessions and cannot start others"
+    };
+    Err(RpcError::new(ErrorCode::Forbidden, message))
 }
 
 /// Parses a method's parameters, runs it, and gives the answer.

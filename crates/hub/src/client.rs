@@ -22,11 +22,11 @@ use futures_util::{
     SinkExt as _, StreamExt as _,
     stream::{FuturesUnordered, SplitSink, SplitStream},
 };
-use quarterdeck_access::tokens::Grant;
+use quarterdeck_access::tokens::{Grant, SessionLimit};
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
     frame::{Body, Frame},
-    ids::{Channel, MachineId, Principal},
+    ids::{Channel, MachineId, Principal, SessionId},
     limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_REQUESTS_IN_FLIGHT},
     method::{Access, Acting, MethodName},
     rpc::{self, RequestId},
@@ -39,6 +39,7 @@ use crate::{
     api,
     context::Context,
     limits::{CLOSE_LIMIT, FRAME_LIMIT},
+    store::Access as AccessWay,
     switch::{self, Linked, with_channel},
 };
 use outbox::{Outbox, Pushed, Turn};
@@ -328,6 +329,26 @@ impl Asker {
         &self.grant.principal
     }
 
+    /// As whom the client is known where it is: the relay of the hub's own machine vouches for the same
+    /// people under its own id.
+    pub(crate) fn known_as(&self) -> Principal {
+        let bound = self.bound().and_then(|machine| self.context.fleet.row(machine));
+        let own = bound.filter(|row| row.access == AccessWay::Local).and_then(|row| row.relay_id);
+        let here =
+            own.and_then(|relay| Principal::new(&relay.to_string(), self.principal().name()).ok());
+        here.unwrap_or_else(|| self.principal().clone())
+    }
+
+    /// Whether a session exists as far as this client is concerned.
+    pub(crate) fn sees(&self, session: SessionId) -> bool {
+        self.grant.sessions.allows(session)
+    }
+
+    /// Whether its credential reaches only certain sessions.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.grant.sessions != SessionLimit::All
+    }
+
     /// The client said who it is.
     ///
     /// # Errors
@@ -367,6 +388,7 @@ impl Asker {
             client_id: self.context.hub.client([0; 8]),
             name: String::new(),
             scopes: Scopes::NONE,
+            sessions: Vec::new(),
         })
     }
 

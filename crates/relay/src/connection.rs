@@ -30,7 +30,7 @@ use futures_util::{
 };
 use quarterdeck_protocol::{
     frame::{Body, Frame},
-    ids::{Channel, HubId},
+    ids::Channel,
     limits::{
         MAX_CHANNELS_PER_CONNECTION, MAX_CHANNELS_PER_LINK, MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES,
         MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
@@ -58,7 +58,7 @@ pub(crate) struct Connection {
     /// Set by `hello`.
     identity: Mutex<Option<Owner>>,
     /// The hub that this is, if it may act for its clients.
-    delegate: Mutex<Option<HubId>>,
+    delegate: Mutex<Option<acting::Delegate>>,
     view: Arc<Mutex<view::View>>,
     last_channel: Arc<AtomicU32>,
     /// What follows the answer that is being made.

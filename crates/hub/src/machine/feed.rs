@@ -1,8 +1,15 @@
 //! What a relay tells of its sessions, into the fleet.
 
+use std::collections::BTreeSet;
+
+use quarterdeck_core::news::TurnEnd;
 use quarterdeck_protocol::{
+    agent::PromptId,
     ids::MachineId,
-    session::{LeaseChanged, SessionChanged, SessionInfo, SessionRemoved, Sync, notify},
+    session::{
+        LeaseChanged, PromptOpened, PromptSettled, SessionChanged, SessionInfo, SessionRemoved,
+        Sync, TurnEnded, notify,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -13,6 +20,15 @@ use crate::{fleet::Fleet, limits::MAX_SESSIONS_PER_MACHINE};
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     parts: Vec<SessionInfo>,
+    prompts: Option<Prompts>,
+}
+
+/// Open prompts that follow a view.
+#[derive(Debug)]
+struct Prompts {
+    /// So many have not come.
+    left: u32,
+    told: BTreeSet<PromptId>,
 }
 
 impl Feed {
@@ -45,6 +61,22 @@ impl Feed {
                     fleet.put_lease(machine, changed.session, changed.lease);
                 }
             }
+            notify::PROMPT_OPENED => {
+                if let Some(opened) = read::<PromptOpened>(params) {
+                    self.handle_prompt(fleet, machine, opened);
+                }
+            }
+            notify::PROMPT_SETTLED => {
+                if let Some(settled) = read::<PromptSettled>(params) {
+                    fleet.settle_prompt(machine, settled.prompt, settled.state);
+                }
+            }
+            notify::TURN_ENDED => {
+                if let Some(ended) = read::<TurnEnded>(params) {
+                    let TurnEnded { rev: _, session, turn, stop_reason, at } = ended;
+                    fleet.put_turn_end(machine, TurnEnd { session, turn, stop_reason, at });
+                }
+            }
             _ => return false,
         }
         true
@@ -58,6 +90,24 @@ impl Feed {
         self.parts.extend(sync.sessions.into_iter().take(room).map(plain));
         if sync.last {
             fleet.replace_sessions(machine, std::mem::take(&mut self.parts));
+            self.prompts = Some(Prompts { left: sync.prompts, told: BTreeSet::new() });
+            self.finish_prompts(fleet, machine);
+        }
+    }
+
+    fn handle_prompt(&mut self, fleet: &Fleet, machine: MachineId, opened: PromptOpened) {
+        if let Some(prompts) = &mut self.prompts {
+            prompts.left = prompts.left.saturating_sub(1);
+            prompts.told.insert(opened.prompt.prompt.id);
+        }
+        fleet.put_prompt(machine, opened.prompt);
+        self.finish_prompts(fleet, machine);
+    }
+
+    /// What was open before the view and is not told again is open no more.
+    fn finish_prompts(&mut self, fleet: &Fleet, machine: MachineId) {
+        if let Some(Prompts { told, .. }) = self.prompts.take_if(|prompts| prompts.left == 0) {
+            fleet.keep_prompts(machine, &told);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How a connection begins.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -80,4 +80,7 @@ pub struct Acting {
     pub name: String,
     /// What the client may do.
     pub scopes: Scopes,
+    /// The only sessions that it reaches; empty = all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<SessionId>,
 }

@@ -65,18 +65,18 @@ impl Session {
         if changed {
             self.publish();
         }
-        self.tell_prompts();
+        self.tell_news();
         self.tail.publish(records.into_iter());
         if self.agent.is_none() {
             self.context.screens.advance(&self.handle);
         }
     }
 
-    /// Tells watchers of all sessions what became of prompts.
-    pub(super) fn tell_prompts(&mut self) {
-        let news = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.prompt_news));
+    /// Tells watchers of all sessions what the agent did.
+    pub(super) fn tell_news(&mut self) {
+        let news = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.news));
         let news = news.filter(|news| !news.is_empty());
-        news.into_iter().for_each(|news| self.context.registry.prompts_changed(news));
+        news.into_iter().for_each(|news| self.context.registry.handle_news(news));
     }
 
     /// The next records of the log.
