@@ -60,6 +60,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Down(_)
         | Command::Instances(_)
         | Command::Token(_)
+        | Command::Hooks(_)
         | Command::Gc(_)
         | Command::Doctor(_)
         | Command::Completions(_)

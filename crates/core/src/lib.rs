@@ -9,6 +9,7 @@
 //! - [`news`]: what watchers of all sessions are told of agents;
 //! - [`input`]: what a client typed and has not seen applied;
 //! - [`quota`]: which logs go when they take too much room;
+//! - [`hooks`]: what is told to programs outside, when, how often;
 //! - [`invitations`]: one-use pairing codes;
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
 //! - [`lockout`]: who presented wrong credentials too often.
@@ -19,6 +20,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod answerer;
+pub mod hooks;
 pub mod input;
 pub mod invitations;
 pub mod lease;

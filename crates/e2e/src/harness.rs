@@ -18,6 +18,7 @@
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
 //! - [`files`]: what programs write into files, and the log on disk;
+//! - [`receiver`]: a server that is told by hooks, and answers as it is told to;
 //! - [`small_disk`]: a file system that can be filled up or closed to writes;
 //! - [`tools`]: programs of the system that some tests need.
 //!
@@ -39,6 +40,7 @@ pub mod news;
 pub mod nowhere;
 pub mod overview;
 pub mod raw;
+pub mod receiver;
 pub mod small_disk;
 pub mod steady;
 pub mod terminal;

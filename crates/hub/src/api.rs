@@ -1,5 +1,6 @@
 //! The methods: what the hub answers itself, and what it passes on.
 
+mod hook;
 mod hub;
 mod machine;
 mod prompts;
@@ -55,6 +56,12 @@ pub(crate) async fn call(
         }
         N::TokenRevoke if own => {
             answer::<m::TokenRevoke>(asker, id, params, async |p| token::revoke(asker, &p)).await
+        }
+        N::HookList if own => {
+            answer::<m::HookList>(asker, id, params, async |_| Ok(hook::list(asker))).await
+        }
+        N::HookTest if own => {
+            answer::<m::HookTest>(asker, id, params, async |p| hook::test(asker, p).await).await
         }
         N::MachineList => {
             answer::<m::MachineList>(asker, id, params, async |_| Ok(machine::list(asker))).await
@@ -126,6 +133,9 @@ pub(crate) async fn call(
         | N::RelayShutdown
         | N::RelayGc
         | N::InstanceList
+        | N::HookList
+        | N::HookTest
+        | N::HookTold
         | N::PairingInvite
         | N::PairingJoin
         | N::PairingList

@@ -270,6 +270,9 @@ pub struct PromptOpened {
     pub rev: Rev,
     /// The prompt, and whose it is.
     pub prompt: PromptInfo,
+    /// Hooks were told of it already: by the relay, or by a hub.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub announced: bool,
 }
 
 /// `prompt.settled`: a prompt cannot be answered any more.

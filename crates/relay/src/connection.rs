@@ -28,6 +28,7 @@ use futures_util::{
     FutureExt as _, Sink, Stream, StreamExt as _,
     stream::{FuturesUnordered, SplitStream},
 };
+use quarterdeck_hooks::Resting;
 use quarterdeck_protocol::{
     frame::{Body, Frame},
     ids::Channel,
@@ -59,6 +60,8 @@ pub(crate) struct Connection {
     identity: Mutex<Option<Owner>>,
     /// The hub that this is, if it may act for its clients.
     delegate: Mutex<Option<acting::Delegate>>,
+    /// A hub tells hooks for this relay while it is there.
+    resting: Mutex<Option<Resting>>,
     view: Arc<Mutex<view::View>>,
     last_channel: Arc<AtomicU32>,
     /// What follows the answer that is being made.
@@ -133,6 +136,7 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: impl So
         }
     };
     tracing::debug!(?end, "connection ended");
+    connection.tells_no_hooks();
     connection.detach_all().await;
     let frame = match end {
         End::Peer | End::Dead => None,
@@ -157,6 +161,7 @@ impl Connection {
             channels: Arc::default(),
             identity: Mutex::default(),
             delegate: Mutex::new(delegate),
+            resting: Mutex::default(),
             view: Arc::default(),
             last_channel: Arc::default(),
             afterwards: Arc::default(),

@@ -13,6 +13,7 @@ use std::{
 
 use quarterdeck_access::pairings::Pairings;
 use quarterdeck_core::lockout::Lockout;
+use quarterdeck_hooks::HooksOptions;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
@@ -71,6 +72,8 @@ pub async fn run(
     for (listener, wire) in listeners.all {
         context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
+    let hooks = Arc::clone(&context);
+    context.tasks.spawn(async move { hooks.hooks.run(hooks.shutdown.clone()).await });
     hubs::dial_all(&context);
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
@@ -258,6 +261,10 @@ fn build_context(
     };
     let dialect_ceilings =
         options.config.dialects.iter().filter_map(own).collect::<Result<_, RelayError>>()?;
+    let hooks = options.config.hooks.check();
+    let hooks = hooks.map_err(|error| RelayError::Config(error.to_string()))?;
+    let hooks_options =
+        HooksOptions { ledger: directory.hooks_told(), proxy: options.proxy.clone() };
     let screens = Screens::start()
         .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
     Ok(Arc::new(Context {
@@ -277,6 +284,7 @@ fn build_context(
         started_at: clock::wall_micros(),
         listening: listeners.names.clone(),
         pin: listeners.pin.clone(),
+        hooks: quarterdeck_hooks::Hooks::new(hooks, hooks_options),
         registry: Registry::default(),
         screens,
         tokens,

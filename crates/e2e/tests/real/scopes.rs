@@ -99,6 +99,9 @@ mod raw {
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
+        HookList,
+        HookTest,
+        HookTold,
         HubStatus,
         HubShutdown
     );
@@ -134,7 +137,10 @@ fn params(method: MethodName) -> Value {
         MethodName::MachineRemove | MethodName::MachineConnect | MethodName::MachineDisconnect => {
             json!({ "machine": "mars" })
         }
-        MethodName::PairingList
+        MethodName::HookTest => json!({ "name": "nobody" }),
+        MethodName::HookTold => json!({ "key": "nothing" }),
+        MethodName::HookList
+        | MethodName::PairingList
         | MethodName::MachineList
         | MethodName::MachineInvite
         | MethodName::HubStatus

@@ -115,7 +115,7 @@ fn messages_of(rev: Rev, change: Change) -> Vec<Message> {
             [message(notify::MACHINE_REMOVED, &MachineRemoved { rev, machine }), None]
         }
         Change::PromptOpened(prompt) => {
-            let opened = PromptOpened { rev, prompt: *prompt };
+            let opened = PromptOpened { rev, prompt: *prompt, announced: false };
             [message(notify::PROMPT_OPENED, &opened), None]
         }
         Change::Past(Past::Settled(prompt, state)) => {

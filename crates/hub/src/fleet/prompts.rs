@@ -5,22 +5,26 @@ use std::collections::BTreeSet;
 use quarterdeck_core::news::TurnEnd;
 use quarterdeck_protocol::{
     agent::{PromptId, PromptState},
-    ids::{MachineId, Rev, SessionId},
+    ids::{Label, MachineId, Rev, SessionId},
     method::PromptInfo,
 };
 
 use super::{Change, Fleet, Inner};
 
 impl Fleet {
-    /// A machine tells of an open prompt. One of a session that it does not have is not believed.
-    pub(crate) fn put_prompt(&self, machine: MachineId, prompt: PromptInfo) {
+    /// A machine tells of an open prompt of one of its sessions.
+    pub(crate) fn put_prompt(&self, prompt: PromptInfo) {
         let mut inner = self.lock();
-        if inner.has(machine, prompt.prompt.id.session) {
-            let rev = inner.raise();
-            let prompt = PromptInfo { session: prompt.prompt.id.session, on: None, ..prompt };
-            inner.news.handle_opened(rev, prompt.prompt.id, Box::new(prompt));
-            inner.wake();
-        }
+        let rev = inner.raise();
+        let prompt = PromptInfo { session: prompt.prompt.id.session, on: None, ..prompt };
+        inner.news.handle_opened(rev, prompt.prompt.id, Box::new(prompt));
+        inner.wake();
+    }
+
+    /// What a session of a machine is called; none when the machine does not have it.
+    pub(crate) fn name_of(&self, machine: MachineId, session: SessionId) -> Option<Label> {
+        let inner = self.lock();
+        Some(inner.machines.get(&machine)?.sessions.get(&session)?.info.label.clone())
     }
 
     /// A machine says what became of a prompt.
@@ -46,14 +50,12 @@ impl Fleet {
         inner.wake();
     }
 
-    /// A machine tells of the end of a turn.
-    pub(crate) fn put_turn_end(&self, machine: MachineId, end: TurnEnd) {
+    /// A machine tells of the end of a turn in one of its sessions.
+    pub(crate) fn put_turn_end(&self, end: TurnEnd) {
         let mut inner = self.lock();
-        if inner.has(machine, end.session) {
-            let rev = inner.raise();
-            inner.news.handle_turn_ended(rev, end);
-            inner.wake();
-        }
+        let rev = inner.raise();
+        inner.news.handle_turn_ended(rev, end);
+        inner.wake();
     }
 
     /// All open prompts of one machine or of all, oldest first.

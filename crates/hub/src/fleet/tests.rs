@@ -29,7 +29,8 @@ fn a_session_is_found_by_machine_and_label_by_id_and_by_a_label_that_one_machine
     let dev = machine_row(2, "dev").machine;
     let found = fleet.resolve(None, "dev/sh:1", &SessionLimit::All).expect("found");
     assert_eq!(found, Place { machine: dev, session: "sh:1".into() });
-    let found = fleet.resolve(Some("dev"), "anything").expect("its relay knows");
+    let found =
+        fleet.resolve(Some("dev"), "anything", &SessionLimit::All).expect("its relay knows");
     assert_eq!(found.session, "anything");
     assert_eq!(fleet.resolve(None, "s_0303", &SessionLimit::All).expect("found").machine, dev);
     assert_eq!(

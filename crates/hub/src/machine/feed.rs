@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use quarterdeck_core::news::TurnEnd;
+use quarterdeck_hooks::{Hooks, Notice, key, notice::AtMachine};
 use quarterdeck_protocol::{
     agent::PromptId,
     ids::MachineId,
@@ -15,6 +16,30 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::{fleet::Fleet, limits::MAX_SESSIONS_PER_MACHINE};
+
+/// Whom a relay's notifications concern.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) hooks: &'a Hooks,
+    /// Whose they are.
+    pub(super) machine: MachineId,
+}
+
+impl Told<'_> {
+    fn at_machine(&self) -> AtMachine {
+        let label = self.fleet.on(self.machine).map(|on| on.label.to_string());
+        let label = label.unwrap_or_else(|| self.machine.to_string());
+        AtMachine { machine: Some(self.machine), label }
+    }
+}
+
+fn handle_turn_end(to: Told<'_>, end: TurnEnd) {
+    if let Some(label) = to.fleet.name_of(to.machine, end.session) {
+        to.hooks.tell(Notice::turn(to.at_machine(), label, &end));
+        to.fleet.put_turn_end(end);
+    }
+}
 
 /// A view whose last part has not come.
 #[derive(Debug, Default)]
@@ -33,13 +58,8 @@ struct Prompts {
 
 impl Feed {
     /// Takes a notification about the view; false for any other.
-    pub(super) fn handle(
-        &mut self,
-        fleet: &Fleet,
-        machine: MachineId,
-        method: &str,
-        params: &RawValue,
-    ) -> bool {
+    pub(super) fn handle(&mut self, to: Told<'_>, method: &str, params: &RawValue) -> bool {
+        let Told { fleet, hooks, machine } = to;
         match method {
             notify::SYNC => {
                 if let Some(sync) = read::<Sync>(params) {
@@ -63,18 +83,19 @@ impl Feed {
             }
             notify::PROMPT_OPENED => {
                 if let Some(opened) = read::<PromptOpened>(params) {
-                    self.handle_prompt(fleet, machine, opened);
+                    self.handle_prompt(to, opened);
                 }
             }
             notify::PROMPT_SETTLED => {
                 if let Some(settled) = read::<PromptSettled>(params) {
+                    hooks.withdraw(&key::prompt(settled.prompt));
                     fleet.settle_prompt(machine, settled.prompt, settled.state);
                 }
             }
             notify::TURN_ENDED => {
                 if let Some(ended) = read::<TurnEnded>(params) {
                     let TurnEnded { rev: _, session, turn, stop_reason, at } = ended;
-                    fleet.put_turn_end(machine, TurnEnd { session, turn, stop_reason, at });
+                    handle_turn_end(to, TurnEnd { session, turn, stop_reason, at });
                 }
             }
             _ => return false,
@@ -95,12 +116,22 @@ impl Feed {
         }
     }
 
-    fn handle_prompt(&mut self, fleet: &Fleet, machine: MachineId, opened: PromptOpened) {
+    fn handle_prompt(&mut self, to: Told<'_>, opened: PromptOpened) {
+        let Told { fleet, hooks, machine } = to;
         if let Some(prompts) = &mut self.prompts {
             prompts.left = prompts.left.saturating_sub(1);
             prompts.told.insert(opened.prompt.prompt.id);
         }
-        fleet.put_prompt(machine, opened.prompt);
+        let prompt = &opened.prompt.prompt;
+        // one of a session that it does not have is not believed
+        if let Some(label) = fleet.name_of(machine, prompt.id.session) {
+            if opened.announced {
+                hooks.handle_told(&key::prompt(prompt.id));
+            } else {
+                hooks.tell(Notice::prompt(to.at_machine(), label, prompt));
+            }
+            fleet.put_prompt(opened.prompt);
+        }
         self.finish_prompts(fleet, machine);
     }
 
@@ -125,13 +156,17 @@ fn read<T: DeserializeOwned>(params: &RawValue) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quarterdeck_hooks::HooksOptions;
+
     use crate::fleet::testing::{machine_row, session};
     use serde_json::{Value, json};
 
     fn tell(feed: &mut Feed, fleet: &Fleet, method: &str, params: &Value) -> bool {
         let machine = machine_row(1, "dev").machine;
         let raw = serde_json::value::to_raw_value(params).expect("is JSON");
-        feed.handle(fleet, machine, method, &raw)
+        let ledger = std::path::PathBuf::from("/nonexistent");
+        let hooks = Hooks::new(Default::default(), HooksOptions { ledger, proxy: None });
+        feed.handle(Told { fleet, hooks: &hooks, machine }, method, &raw)
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct HelloParams {
     /// A hub says which it is where the connection does not prove it: over ssh or a Unix socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubId>,
+    /// A hub says that it has hooks and tells them what happens here; the relay then need not.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub hooks: bool,
 }
 
 /// [`Hello`].

@@ -12,12 +12,14 @@
 use std::sync::Arc;
 
 use quarterdeck_access::keys;
+use quarterdeck_hooks::Resting;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{HubId, Principal},
     limits::MAX_TEXT_FIELD_BYTES,
     method::Acting,
     record::Owner,
+    scope::Scope,
 };
 use serde_json::value::RawValue;
 
@@ -78,6 +80,29 @@ impl Connection {
         }
     }
 
+    /// A hub says that it tells hooks what happens here. It is believed if it is one, or might stop the
+    /// relay anyway.
+    pub(crate) fn handle_hooks_claim(&self) {
+        let is_hub = matches!(self.caller.via, Via::Hub { .. }) || self.may_delegate();
+        if is_hub || self.caller.grant.scopes.has(Scope::Admin) && !self.may_be_an_agents() {
+            *self.resting() = Some(self.context.hooks.rest());
+        }
+    }
+
+    /// The connection is over, and with it what was claimed on it.
+    pub(super) fn tells_no_hooks(&self) {
+        *self.resting() = None;
+    }
+
+    /// Whether this is a hub that tells hooks.
+    pub(crate) fn tells_hooks(&self) -> bool {
+        self.resting().is_some()
+    }
+
+    fn resting(&self) -> std::sync::MutexGuard<'_, Option<Resting>> {
+        self.resting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Whether requests for other clients are taken.
     pub(crate) fn may_delegate(&self) -> bool {
         self.delegate().is_some()
@@ -116,6 +141,7 @@ impl Connection {
             channels: Arc::clone(&self.channels),
             identity: std::sync::Mutex::new(Some(owner)),
             delegate: std::sync::Mutex::default(),
+            resting: std::sync::Mutex::default(),
             view: Arc::clone(&self.view),
             last_channel: Arc::clone(&self.last_channel),
             afterwards: Arc::clone(&self.afterwards),

@@ -1,6 +1,7 @@
 //! The view of all sessions that a connection watches: `sync` first, then what changed.
 
 use quarterdeck_core::news::TurnEnd;
+use quarterdeck_hooks::key;
 use quarterdeck_protocol::{
     ids::Rev,
     limits::MAX_SESSIONS_PER_SYNC_PART,
@@ -62,7 +63,8 @@ impl Connection {
             }
             Change::Removed { .. } => Vec::new(),
             Change::PromptOpened { rev, prompt } if self.caller.sees(prompt.session) => {
-                let opened = PromptOpened { rev, prompt: *prompt };
+                let announced = self.context.hooks.has_told(&key::prompt(prompt.prompt.id));
+                let opened = PromptOpened { rev, prompt: *prompt, announced };
                 text(notify::PROMPT_OPENED, &opened).into_iter().collect()
             }
             Change::PromptSettled { rev, prompt, state } if self.caller.sees(prompt.session) => {
@@ -105,9 +107,9 @@ impl Connection {
             };
             text(notify::SYNC, &sync)
         };
-        let mut texts: Vec<String> = parts.into_iter().enumerate().filter_map(sync).collect();
-        // what is still open to who comes back, and was answered meanwhile, is told with who answered
-        texts.extend(tell(context.registry.settled_prompts()));
+        // who comes back may know a prompt that was answered meanwhile: it learns first by whom
+        let mut texts: Vec<String> = tell(context.registry.settled_prompts()).collect();
+        texts.extend(parts.into_iter().enumerate().filter_map(sync));
         texts.extend(open);
         texts
     }
