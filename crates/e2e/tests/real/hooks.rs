@@ -64,7 +64,13 @@ async fn ask(way: &Way) -> (String, quarterdeck_protocol::agent::Prompt) {
     let peer = way.connect("starter").await;
     let session = agent::start(&peer).await;
     agent::say(&peer, &session, "ask rm -rf /tmp/x").await;
-    (session, news.opened().await.prompt)
+    loop {
+        // others may be open
+        let opened = news.opened().await;
+        if opened.session.to_string() == session {
+            return (session, opened.prompt);
+        }
+    }
 }
 
 fn event(told: &Told) -> String {
@@ -276,7 +282,7 @@ async fn hooks_that_cannot_work_stop_a_start_with_a_sentence() {
     let hook = "[[hooks.to]]\nname = \"x\"\nkind = \"webhook\"\nurl = \"http://dev/s3cret\"\n";
     configure(&instance, hook);
     let ran = instance.try_start_relay(&[]).await.expect_err("is not valid");
-    let sentence = "hook \"x\": the address is http:// and not on this machine; use https://";
+    let sentence = "the address is http:// and not on this machine; use https://";
     assert!(ran.stderr.contains(sentence) && !ran.stderr.contains("s3cret"), "{ran:?}");
     let ran = instance.try_start_hub(&[]).await.map(drop).expect_err("is not valid");
     assert!(ran.stderr.contains(sentence), "{ran:?}");
