@@ -61,6 +61,8 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Instances(_)
         | Command::Token(_)
         | Command::Hooks(_)
+        | Command::Msg(_)
+        | Command::Mcp(_)
         | Command::Gc(_)
         | Command::Doctor(_)
         | Command::Completions(_)

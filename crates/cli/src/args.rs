@@ -66,6 +66,10 @@ pub(crate) enum Command {
     /// Ask for, hand over, release or take a session
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    /// Write to agents and people, and read what they write
+    Msg(commands::msg::MsgArgs),
+    /// Serve the tools by which an agent writes to others (started by agents)
+    Mcp(commands::mcp::McpArgs),
     /// Send a signal to a session's program
     Signal(commands::signal::SignalArgs),
     /// Serve this machine's sessions

@@ -16,6 +16,8 @@ pub(crate) mod line;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod machine;
+pub(crate) mod mcp;
+pub(crate) mod msg;
 pub(crate) mod prompts;
 pub(crate) mod relay;
 pub(crate) mod rename;
@@ -55,6 +57,8 @@ pub(crate) async fn dispatch(
         Command::Resume(args) => resume::run(&settings, args).await,
         Command::Prompts(args) => prompts::run(&settings, args).await,
         Command::Lease(command) => lease::run(&settings, command).await,
+        Command::Msg(args) => msg::run(&settings, args).await,
+        Command::Mcp(args) => mcp::run(settings, args).await,
         Command::Signal(args) => signal::run(&settings, &args).await,
         Command::Relay(args) => relay::run(&settings, args).await,
         Command::Up(args) => up::run(&settings, args).await,

@@ -12,7 +12,8 @@
 //! - [`hooks`]: what is told to programs outside, when, how often;
 //! - [`invitations`]: one-use pairing codes;
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
-//! - [`lockout`]: who presented wrong credentials too often.
+//! - [`lockout`]: who presented wrong credentials too often;
+//! - [`mail`]: where messages between agents go, and what becomes of them.
 #![no_std]
 
 extern crate alloc;
@@ -26,6 +27,7 @@ pub mod invitations;
 pub mod lease;
 pub mod link;
 pub mod lockout;
+pub mod mail;
 pub mod names;
 pub mod news;
 pub mod quota;

@@ -125,6 +125,16 @@ pub(crate) async fn call(
         | N::LeaseOffer
         | N::LeaseRelease
         | N::LeaseTake
+        | N::MailWhoami
+        | N::MailSend
+        | N::MailInbox
+        | N::MailWait
+        | N::MailStatus
+        | N::MailContacts
+        | N::MailContactDecide
+        | N::MailIdentities
+        | N::MailIdentityAdd
+        | N::MailIdentityUse
         | N::TokenCreate
         | N::TokenList
         | N::TokenRotate

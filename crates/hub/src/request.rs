@@ -74,7 +74,8 @@ fn place(
     if let (Some(named), None) = (&named, prompt) {
         return fleet.resolve_machine(named);
     }
-    if method == MethodName::SessionCreate {
+    // one's own mail is on one's own machine
+    if method == MethodName::SessionCreate || method.word().starts_with("mail.") {
         return fleet.default_machine();
     }
     if let Some(prompt) = prompt {

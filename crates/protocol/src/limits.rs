@@ -126,3 +126,12 @@ pub const MAX_PENDING_LINES_BYTES: usize = 32 * 1024 * 1024;
 pub const MAX_VENDOR_LINE_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of one record of what an agent writes to its standard error.
 pub const MAX_STDERR_RECORD_BYTES: usize = 8 * 1024;
+
+// ---- mail ----
+
+/// Bytes of a message's body as it is sealed: with its growth by base64 it stays far below a text frame.
+pub const MAX_MAIL_BODY_BYTES: usize = 256 * 1024;
+/// Bytes of the text of a message: what is left of a body when every character is escaped.
+pub const MAX_MAIL_TEXT_BYTES: usize = 32 * 1024;
+/// Bytes of a message id that a peer chose; a longer one is nothing to reply to.
+pub const MAX_PEER_MESSAGE_ID_BYTES: usize = 1024;

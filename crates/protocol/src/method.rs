@@ -11,6 +11,7 @@ mod hook;
 mod lease;
 mod log;
 mod machine;
+mod mail;
 mod pairing;
 mod relay;
 mod session;
@@ -41,6 +42,12 @@ pub use machine::{
     HubStatusResult, MachineAccess, MachineAddParams, MachineInfo, MachineInviteParams,
     MachineListResult, MachineParams, MachineRelay, MachineRenameParams, MachineResult,
     MachineState,
+};
+pub use mail::{
+    ContactDecision, MailContact, MailContactParams, MailContactsResult, MailIdentitiesResult,
+    MailIdentity, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
+    MailInboxParams, MailInboxResult, MailJob, MailMessage, MailSendParams, MailSession, MailState,
+    MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
 };
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
@@ -184,6 +191,26 @@ methods! {
     LeaseRelease = "lease.release", Needs(Scope::Drive), SessionParams => LeaseResult;
     /// Take the lease: a free one, or one of the same principal; with `admin` and a reason, any.
     LeaseTake = "lease.take", Needs(Scope::Drive), TakeParams => LeaseResult;
+    /// Who the caller is as far as mail goes, and whom it can write to here.
+    MailWhoami = "mail.whoami", Needs(Scope::Read), MailIdentityParams => MailWhoamiResult;
+    /// Send a message.
+    MailSend = "mail.send", Needs(Scope::Drive), MailSendParams => MailJob;
+    /// What came.
+    MailInbox = "mail.inbox", Needs(Scope::Drive), MailInboxParams => MailInboxResult;
+    /// Wait for what comes, such as a reply.
+    MailWait = "mail.wait", Needs(Scope::Drive), MailWaitParams => MailWaitResult;
+    /// How far what was sent came.
+    MailStatus = "mail.status", Needs(Scope::Read), MailStatusParams => MailStatusResult;
+    /// Whom an identity knows.
+    MailContacts = "mail.contacts", Needs(Scope::Read), MailIdentityParams => MailContactsResult;
+    /// Decide about a contact.
+    MailContactDecide = "mail.contact", Needs(Scope::Admin), MailContactParams => MailContactsResult;
+    /// The relay's identities.
+    MailIdentities = "mail.identities", Needs(Scope::Read), Empty => MailIdentitiesResult;
+    /// Make an identity.
+    MailIdentityAdd = "mail.identity_add", Needs(Scope::Admin), MailIdentityAddParams => MailIdentitiesResult;
+    /// Assign an identity to sessions.
+    MailIdentityUse = "mail.identity_use", Needs(Scope::Admin), MailIdentityUseParams => MailIdentitiesResult;
     /// Make a bearer token.
     TokenCreate = "token.create", Needs(Scope::Admin), TokenCreateParams => TokenSecret;
     /// The tokens, without their secrets.

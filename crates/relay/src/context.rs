@@ -29,6 +29,7 @@ use crate::{
     hubs::Hubs,
     instance::InstanceDir,
     journal::{Event, Journal},
+    mail::Mail,
     metrics::Metrics,
     options::ZygoteCommand,
     program::Home,
@@ -75,6 +76,10 @@ pub(crate) struct Context {
     pub hooks: HooksOut,
     /// Its sessions.
     pub registry: Registry,
+    /// Their mail.
+    pub mail: Mail,
+    /// The command by which an agent gets the tools to write to others; empty = none does.
+    pub mail_tools: Vec<String>,
     /// Their terminal models.
     pub screens: Screens,
     /// Bearer tokens.

@@ -33,6 +33,7 @@ pub mod error;
 mod git;
 mod http;
 mod hubs;
+mod mail;
 pub mod metrics;
 pub mod options;
 mod program;

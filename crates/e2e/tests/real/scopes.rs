@@ -88,6 +88,16 @@ mod raw {
         AgentWithdraw,
         PromptList,
         PromptAnswerMethod,
+        MailWhoami,
+        MailSend,
+        MailInbox,
+        MailWait,
+        MailStatus,
+        MailContacts,
+        MailContactDecide,
+        MailIdentities,
+        MailIdentityAdd,
+        MailIdentityUse,
         PairingInvite,
         PairingJoin,
         PairingList,
@@ -111,6 +121,7 @@ mod raw {
 }
 
 /// Parameters that fit the method and do no harm: the session is not there.
+#[expect(clippy::too_many_lines, reason = "a flat table: one arm per method")]
 fn params(method: MethodName) -> Value {
     let session = "nowhere";
     match method {
@@ -141,6 +152,7 @@ fn params(method: MethodName) -> Value {
         MethodName::HookTold => json!({ "key": "nothing" }),
         MethodName::HookList
         | MethodName::PairingList
+        | MethodName::PromptList
         | MethodName::MachineList
         | MethodName::MachineInvite
         | MethodName::HubStatus
@@ -158,7 +170,16 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
-        MethodName::PromptList => json!({}),
+        MethodName::MailSend
+        | MethodName::MailContactDecide
+        | MethodName::MailIdentityAdd
+        | MethodName::MailIdentityUse
+        | MethodName::MailWhoami
+        | MethodName::MailInbox
+        | MethodName::MailWait
+        | MethodName::MailStatus
+        | MethodName::MailContacts
+        | MethodName::MailIdentities => mail_params(method),
         MethodName::AgentView
         | MethodName::SessionGit
         | MethodName::AgentInterrupt
@@ -171,6 +192,16 @@ fn params(method: MethodName) -> Value {
         | MethodName::LeaseOffer
         | MethodName::LeaseRelease
         | MethodName::LeaseTake => json!({ "session": session }),
+    }
+}
+
+fn mail_params(method: MethodName) -> Value {
+    match method.word() {
+        "mail.send" => json!({ "to": "nobody", "body": "x" }),
+        "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
+        "mail.identity_add" => json!({ "name": "" }),
+        "mail.identity_use" => json!({ "name": "nobody" }),
+        _ => json!({}),
     }
 }
 

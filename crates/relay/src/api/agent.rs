@@ -105,6 +105,7 @@ async fn tell(
     let caller = lease_caller(c)?;
     let key = key.map_or_else(random_uuid, Ok)?;
     let (principal, client) = (caller.client.principal.clone(), Some(caller.client.client));
+    let caller = Some(caller);
     let origin = match author {
         Author::Person => Origin::Person { principal, client },
         Author::Script => Origin::Script { principal, client },
