@@ -49,6 +49,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         Command::Lease(command) => command.names(),
         Command::Signal(args) => vec![&mut args.session],
         Command::Diff(args) => vec![&mut args.session],
+        Command::Upload(args) => vec![&mut args.session],
         Command::Run(_)
         | Command::Ls(_)
         | Command::Relay(_)

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Logs(commands::logs::LogsArgs),
     /// Show what changed where a session works, as git sees it
     Diff(commands::diff::DiffArgs),
+    /// Put files where a session's program can read them
+    Upload(commands::upload::UploadArgs),
     /// Wait for a session's end, or until it is idle
     Wait(commands::wait::WaitArgs),
     /// End the programs of sessions

@@ -30,6 +30,7 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod upload;
 pub(crate) mod usage;
 pub(crate) mod wait;
 
@@ -50,6 +51,7 @@ pub(crate) async fn dispatch(
         Command::Send(args) => send::run(&settings, args).await,
         Command::Logs(args) => logs::run(&settings, &args).await,
         Command::Diff(args) => diff::run(&settings, args).await,
+        Command::Upload(args) => upload::run(&settings, args).await,
         Command::Wait(args) => wait::run(&settings, &args).await,
         Command::Stop(args) => stop::run(&settings, &args).await,
         Command::Rm(args) => rm::run(&settings, &args).await,

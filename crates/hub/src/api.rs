@@ -79,6 +79,10 @@ pub(crate) async fn call(
             answer::<m::MachineRename>(asker, id, params, async |p| machine::rename(asker, p).await)
                 .await
         }
+        N::MachineUpdate => {
+            answer::<m::MachineUpdate>(asker, id, params, async |p| machine::update(asker, p).await)
+                .await
+        }
         N::MachineConnect => {
             answer::<m::MachineConnect>(asker, id, params, async |p| {
                 machine::steer(asker, &p, Command::Connect).await
@@ -113,6 +117,7 @@ pub(crate) async fn call(
         | N::SessionScrollback
         | N::SessionLog
         | N::SessionGit
+        | N::SessionUpload
         | N::AgentView
         | N::AgentPrompt
         | N::AgentInterrupt
@@ -140,6 +145,7 @@ pub(crate) async fn call(
         | N::TokenRotate
         | N::TokenRevoke
         | N::RelayStatus
+        | N::RelayDirectories
         | N::RelayShutdown
         | N::RelayGc
         | N::InstanceList

@@ -75,7 +75,8 @@ fn place(
         return fleet.resolve_machine(named);
     }
     // one's own mail is on one's own machine
-    if method == MethodName::SessionCreate || method.word().starts_with("mail.") {
+    let starts = matches!(method, MethodName::SessionCreate | MethodName::RelayDirectories);
+    if starts || method.word().starts_with("mail.") {
         return fleet.default_machine();
     }
     if let Some(prompt) = prompt {

@@ -13,6 +13,7 @@ mod log;
 mod machine;
 mod mail;
 mod pairing;
+mod place;
 mod relay;
 mod session;
 mod token;
@@ -41,7 +42,7 @@ pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult
 pub use machine::{
     HubStatusResult, MachineAccess, MachineAddParams, MachineInfo, MachineInviteParams,
     MachineListResult, MachineParams, MachineRelay, MachineRenameParams, MachineResult,
-    MachineState,
+    MachineState, MachineUpdateParams, MachineWay,
 };
 pub use mail::{
     ContactDecision, MailContact, MailContactParams, MailContactsResult, MailIdentitiesResult,
@@ -52,6 +53,9 @@ pub use mail::{
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
     PairingListResult,
+};
+pub use place::{
+    DirectoriesParams, DirectoriesResult, DirectoryEntry, UploadParams, UploadResult, UploadedFile,
 };
 pub use relay::{
     GcParams, GcResult, InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
@@ -167,6 +171,8 @@ methods! {
     SessionLog = "session.log", Needs(Scope::Read), LogParams => LogResult;
     /// What changed in a session's directory, as git sees it.
     SessionGit = "session.git", Needs(Scope::Read), GitParams => GitResult;
+    /// Put a file where a session's program can read it, piece by piece.
+    SessionUpload = "session.upload", Needs(Scope::Drive), UploadParams => UploadResult;
     /// What a conversation adds up to.
     AgentView = "agent.view", Needs(Scope::Read), SessionParams => AgentViewResult;
     /// A message to an agent.
@@ -221,6 +227,8 @@ methods! {
     TokenRevoke = "token.revoke", Needs(Scope::Admin), TokenNameParams => Empty;
     /// What runs here, and where it listens.
     RelayStatus = "relay.status", Needs(Scope::Read), Empty => RelayStatusResult;
+    /// Directories in which a session could start.
+    RelayDirectories = "relay.directories", Needs(Scope::Create), DirectoriesParams => DirectoriesResult;
     /// Stop the relay; sessions live on.
     RelayShutdown = "relay.shutdown", Needs(Scope::Admin), Empty => Empty;
     /// Apply quota and age limits to logs.
@@ -243,6 +251,8 @@ methods! {
     MachineRemove = "machine.remove", Needs(Scope::Admin), MachineParams => Empty;
     /// Change a machine's label.
     MachineRename = "machine.rename", Needs(Scope::Admin), MachineRenameParams => MachineResult;
+    /// Change how a machine is reached: its pin, its token, whether it is linked by itself.
+    MachineUpdate = "machine.update", Needs(Scope::Admin), MachineUpdateParams => MachineResult;
     /// Link a machine now, and by itself from now on.
     MachineConnect = "machine.connect", Needs(Scope::Admin), MachineParams => MachineResult;
     /// Unlink a machine until `machine.connect`.

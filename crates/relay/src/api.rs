@@ -5,6 +5,7 @@ mod hook;
 mod lease;
 mod mail;
 mod pairing;
+mod place;
 mod relay;
 pub(crate) mod session;
 mod token;
@@ -80,6 +81,9 @@ pub(crate) async fn call(
         N::SessionGit => {
             typed::<m::SessionGit>(id, params, async |p| session::git(c, &p).await).await
         }
+        N::SessionUpload => {
+            typed::<m::SessionUpload>(id, params, async |p| place::upload(c, p).await).await
+        }
         N::AgentView => typed::<m::AgentView>(id, params, async |p| agent::view(c, &p).await).await,
         N::AgentPrompt => {
             typed::<m::AgentPrompt>(id, params, async |p| agent::prompt(c, p).await).await
@@ -143,6 +147,9 @@ pub(crate) async fn call(
         N::RelayStatus => {
             typed::<m::RelayStatus>(id, params, async |_| Ok(status(&c.context))).await
         }
+        N::RelayDirectories => {
+            typed::<m::RelayDirectories>(id, params, async |p| place::directories(c, p).await).await
+        }
         N::RelayShutdown => {
             typed::<m::RelayShutdown>(id, params, async |_| Ok(relay::shutdown(c))).await
         }
@@ -167,6 +174,7 @@ pub(crate) async fn call(
         | N::MachineAdd
         | N::MachineRemove
         | N::MachineRename
+        | N::MachineUpdate
         | N::MachineConnect
         | N::MachineDisconnect
         | N::MachineInvite

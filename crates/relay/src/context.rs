@@ -36,6 +36,7 @@ use crate::{
     registry::Registry,
     screens::Screens,
     tokens::TokenStore,
+    uploads::Uploads,
 };
 
 /// Shared by all tasks; what changes in it guards itself.
@@ -98,6 +99,8 @@ pub(crate) struct Context {
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
     /// Streams of events over HTTP that there may be.
     pub streams: Arc<Semaphore>,
+    /// Files that are on their way.
+    pub uploads: Uploads,
     /// Which connections of the dialect `myagent` may write.
     pub rooms: Rooms,
     /// How far clients of dialects have seen conversations.

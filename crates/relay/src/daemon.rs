@@ -47,6 +47,7 @@ use crate::{
     screens::Screens,
     session::launch,
     tokens::TokenStore,
+    uploads::Uploads,
     web,
 };
 
@@ -313,6 +314,7 @@ fn build_context(
         metrics: Metrics::default(),
         ceiling,
         dialect_ceilings,
+        uploads: Uploads::default(),
         streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
         rooms: Rooms::default(),
         dialect_places: Places::default(),

@@ -181,6 +181,11 @@ async fn prepare_agent(
     })
 }
 
+/// The user that programs run as.
+pub(crate) async fn account(context: &Context) -> Account {
+    home(context).await.account.clone()
+}
+
 /// The login shell of the user that programs run as.
 pub(crate) async fn login_shell(context: &Context) -> String {
     home(context).await.account.shell.to_string_lossy().into_owned()

@@ -7,5 +7,6 @@ mod news;
 mod operations;
 mod pairing;
 mod people;
+mod places;
 mod ssh;
 mod views;

@@ -80,6 +80,8 @@ mod raw {
         RelayGc,
         InstanceList,
         SessionGit,
+        SessionUpload,
+        RelayDirectories,
         AgentView,
         AgentPrompt,
         AgentInterrupt,
@@ -106,6 +108,7 @@ mod raw {
         MachineAdd,
         MachineRemove,
         MachineRename,
+        MachineUpdate,
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
@@ -139,13 +142,20 @@ fn params(method: MethodName) -> Value {
         MethodName::SessionScrollback => json!({ "session": session, "before": 0, "lines": 1 }),
         MethodName::TokenCreate => json!({ "name": "", "scopes": [] }),
         MethodName::TokenRotate | MethodName::TokenRevoke => json!({ "name": "nobody" }),
+        MethodName::SessionUpload => {
+            json!({ "session": session, "upload": "u", "name": "a", "offset": 0, "data": "" })
+        }
+        MethodName::RelayDirectories => json!({ "directory": "/nonexistent" }),
         MethodName::RelayGc => json!({ "dry_run": true }),
         MethodName::PairingInvite => json!({ "scopes": ["admin"] }),
         MethodName::PairingJoin => json!({ "line": "none", "scopes": ["admin"] }),
         MethodName::PairingRevoke => json!({ "hub": "nobody" }),
         MethodName::MachineAdd => json!({ "by": "line", "line": "none" }),
         MethodName::MachineRename => json!({ "machine": "mars", "label": "moon" }),
-        MethodName::MachineRemove | MethodName::MachineConnect | MethodName::MachineDisconnect => {
+        MethodName::MachineRemove
+        | MethodName::MachineUpdate
+        | MethodName::MachineConnect
+        | MethodName::MachineDisconnect => {
             json!({ "machine": "mars" })
         }
         MethodName::HookTest => json!({ "name": "nobody" }),

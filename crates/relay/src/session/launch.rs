@@ -82,6 +82,7 @@ pub(crate) async fn create(
         argv: p.argv,
         command: program.launch.argv.clone(),
         cwd: program.launch.cwd.clone(),
+        project: program.launch.project.clone(),
         created_at: clock::wall_micros(),
         created_by: Some(caller.principal().clone()),
         request_id: p.request_id,
@@ -260,7 +261,7 @@ async fn start(
     incarnation: Incarnation,
 ) -> Result<(), RpcError> {
     let Program {
-        launch: Launch { argv, argv0, cwd, size, pwd: _ },
+        launch: Launch { argv, argv0, cwd, size, pwd: _, project: _ },
         env,
         agent,
         notes,
