@@ -6,6 +6,7 @@ use hyper::{StatusCode, header, http::HeaderMap};
 use hyper_util::rt::TokioIo;
 use quarterdeck_access::files::{self, FileError};
 use quarterdeck_core::{hooks::Outcome, link::DialFailure};
+use quarterdeck_protocol::error::{ErrorCode, RpcError};
 use quarterdeck_transport::{
     DialError, DialLimits, DialOptions,
     dial::{self, Proxy},
@@ -74,6 +75,14 @@ pub enum SendError {
 }
 
 impl SendError {
+    /// What a client is told.
+    #[must_use]
+    pub fn to_rpc(&self) -> RpcError {
+        if matches!(self, Self::Unknown(_)) {
+            return RpcError::new(ErrorCode::NotFound, self.to_string()).hint("see them: qd hooks");
+        }
+        RpcError::new(ErrorCode::Unreachable, format!("not told: {self}"))
+    }
     /// What follows.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {

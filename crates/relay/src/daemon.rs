@@ -256,6 +256,13 @@ fn open_mail(
         .map_err(|error| RelayError::Storage { path, source: io::Error::other(error) })
 }
 
+fn hooks_of(options: &RelayOptions) -> Result<quarterdeck_hooks::Hooks, RelayError> {
+    let checked = options.config.hooks.check();
+    let checked = checked.map_err(|error| RelayError::Config(error.to_string()))?;
+    let (ledger, proxy) = (options.directory.hooks_told(), options.proxy.clone());
+    Ok(quarterdeck_hooks::Hooks::new(checked, HooksOptions { ledger, proxy }))
+}
+
 fn build_context(
     options: &RelayOptions,
     listeners: &Listeners,
@@ -279,10 +286,6 @@ fn build_context(
     };
     let dialect_ceilings =
         options.config.dialects.iter().filter_map(own).collect::<Result<_, RelayError>>()?;
-    let hooks = options.config.hooks.check();
-    let hooks = hooks.map_err(|error| RelayError::Config(error.to_string()))?;
-    let hooks_options =
-        HooksOptions { ledger: directory.hooks_told(), proxy: options.proxy.clone() };
     let screens = Screens::start()
         .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
     Ok(Arc::new(Context {
@@ -302,7 +305,7 @@ fn build_context(
         started_at: clock::wall_micros(),
         listening: listeners.names.clone(),
         pin: listeners.pin.clone(),
-        hooks: quarterdeck_hooks::Hooks::new(hooks, hooks_options),
+        hooks: hooks_of(options)?,
         registry: Registry::default(),
         mail,
         mail_tools: options.mail_tools.clone(),

@@ -1,9 +1,9 @@
 //! `hook.*` of the hub itself.
 
 use quarterdeck_access::clock;
-use quarterdeck_hooks::{Notice, SendError, notice::AtMachine};
+use quarterdeck_hooks::{Notice, notice::AtMachine};
 use quarterdeck_protocol::{
-    error::{ErrorCode, RpcError},
+    error::RpcError,
     method::{HookListResult, HookTestParams, HookTestResult},
 };
 
@@ -17,11 +17,6 @@ pub(super) async fn test(asker: &Asker, p: HookTestParams) -> Result<HookTestRes
     let context = &asker.context;
     let machine = AtMachine { machine: None, label: context.machine.clone() };
     let notice = Notice::test(machine, clock::wall_micros());
-    let took = context.hooks.test(&p.name, &notice).await.map_err(|error| match error {
-        SendError::Unknown(_) => {
-            RpcError::new(ErrorCode::NotFound, error.to_string()).hint("see them: qd --hub hooks")
-        }
-        error => RpcError::new(ErrorCode::Unreachable, format!("not told: {error}")),
-    })?;
+    let took = context.hooks.test(&p.name, &notice).await.map_err(|error| error.to_rpc())?;
     Ok(HookTestResult { took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
 }

@@ -1,6 +1,6 @@
 //! `hook.*`.
 
-use quarterdeck_hooks::{Notice, SendError, notice::AtMachine};
+use quarterdeck_hooks::{Notice, notice::AtMachine};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     method::{Empty, HookListResult, HookTestParams, HookTestResult, HookToldParams},
@@ -15,12 +15,7 @@ pub(super) fn list(c: &Connection) -> HookListResult {
 pub(super) async fn test(c: &Connection, p: HookTestParams) -> Result<HookTestResult, RpcError> {
     let machine = AtMachine { machine: None, label: c.context.machine.clone() };
     let notice = Notice::test(machine, clock::wall_micros());
-    let took = c.context.hooks.test(&p.name, &notice).await.map_err(|error| match error {
-        SendError::Unknown(_) => {
-            RpcError::new(ErrorCode::NotFound, error.to_string()).hint("see them: qd hooks")
-        }
-        error => RpcError::new(ErrorCode::Unreachable, format!("not told: {error}")),
-    })?;
+    let took = c.context.hooks.test(&p.name, &notice).await.map_err(|error| error.to_rpc())?;
     Ok(HookTestResult { took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
 }
 
