@@ -8,6 +8,7 @@ mod defects;
 mod fullscreen;
 mod garbage;
 mod guides;
+mod hooks;
 mod http;
 mod hub;
 mod instances;
