@@ -292,7 +292,8 @@ impl CheckedCeiling {
         })?;
         let size = params.size.unwrap_or(DEFAULT_SIZE);
         let (cwd, pwd) = self.check_directory(params.cwd.as_deref(), around.account)?;
-        Ok(Launch { argv: agent.command.clone(), argv0: None, cwd, pwd, size })
+        let project = git::project::of(Path::new(&cwd));
+        Ok(Launch { argv: agent.command.clone(), argv0: None, cwd, project, pwd, size })
     }
 
     /// Whether an agent may be put into this mode.
