@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use mail::{MailOrder, MailOutcome, Mailbox};
-pub(crate) use rows::{Access, MachineRow};
+pub(crate) use rows::{Access, BadChange, MachineRow};
 
 use crate::limits::STORE_QUEUE;
 

@@ -8,11 +8,13 @@ mod attach;
 mod carry;
 mod git;
 mod hello;
+mod hook;
 mod lease;
 mod log;
 mod machine;
 mod mail;
 mod pairing;
+mod place;
 mod relay;
 mod session;
 mod token;
@@ -37,12 +39,15 @@ pub use carry::{
 };
 pub use git::{GitChange, GitDiff, GitFile, GitParams, GitResult, WorktreeParams};
 pub use hello::{Acting, HelloParams, HelloResult};
+pub use hook::{
+    HookEvent, HookInfo, HookKind, HookListResult, HookTestParams, HookTestResult, HookToldParams,
+};
 pub use lease::{LeaseResult, OfferParams, TakeParams};
 pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult, ScrolledLine};
 pub use machine::{
     HubStatusResult, MachineAccess, MachineAddParams, MachineInfo, MachineInviteParams,
     MachineListResult, MachineParams, MachineRelay, MachineRenameParams, MachineResult,
-    MachineState,
+    MachineState, MachineUpdateParams, MachineWay,
 };
 pub use mail::{
     ContactDecision, MailContact, MailContactAddParams, MailContactParams, MailContactsResult,
@@ -55,6 +60,9 @@ pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
     PairingListResult,
 };
+pub use place::{
+    DirectoriesParams, DirectoriesResult, DirectoryEntry, UploadParams, UploadResult, UploadedFile,
+};
 pub use relay::{
     GcParams, GcResult, InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
 };
@@ -66,7 +74,10 @@ pub use token::{
     TokenCreateParams, TokenInfo, TokenListResult, TokenNameParams, TokenRotateParams, TokenSecret,
 };
 
-use crate::scope::Scope;
+use crate::{
+    remote_control::{RemotePreflightParams, RemotePreflightResult},
+    scope::Scope,
+};
 
 /// A method of the wire.
 pub trait Method {
@@ -169,6 +180,8 @@ methods! {
     SessionLog = "session.log", Needs(Scope::Read), LogParams => LogResult;
     /// What changed in a session's directory, as git sees it.
     SessionGit = "session.git", Needs(Scope::Read), GitParams => GitResult;
+    /// Put a file where a session's program can read it, piece by piece.
+    SessionUpload = "session.upload", Needs(Scope::Drive), UploadParams => UploadResult;
     /// What a conversation adds up to.
     AgentView = "agent.view", Needs(Scope::Read), SessionParams => AgentViewResult;
     /// A message to an agent.
@@ -185,6 +198,8 @@ methods! {
     PromptList = "prompt.list", Needs(Scope::Read), PromptListParams => PromptListResult;
     /// Answer a prompt; lasting rules and changed inputs need `drive`.
     PromptAnswerMethod = "prompt.answer", Needs(Scope::Answer), PromptAnswerParams => PromptAnswerResult;
+    /// Whether a vendor's Remote Control can work, and what stands in its way.
+    RemotePreflight = "remote.preflight", Needs(Scope::Create), RemotePreflightParams => RemotePreflightResult;
     /// Ask the owner for the lease.
     LeaseRequest = "lease.request", Needs(Scope::Drive), SessionParams => LeaseResult;
     /// Hand the lease to a client that asked for it; owner only.
@@ -235,6 +250,8 @@ methods! {
     TokenRevoke = "token.revoke", Needs(Scope::Admin), TokenNameParams => Empty;
     /// What runs here, and where it listens.
     RelayStatus = "relay.status", Needs(Scope::Read), Empty => RelayStatusResult;
+    /// Directories in which a session could start.
+    RelayDirectories = "relay.directories", Needs(Scope::Create), DirectoriesParams => DirectoriesResult;
     /// Stop the relay; sessions live on.
     RelayShutdown = "relay.shutdown", Needs(Scope::Admin), Empty => Empty;
     /// Apply quota and age limits to logs.
@@ -257,12 +274,20 @@ methods! {
     MachineRemove = "machine.remove", Needs(Scope::Admin), MachineParams => Empty;
     /// Change a machine's label.
     MachineRename = "machine.rename", Needs(Scope::Admin), MachineRenameParams => MachineResult;
+    /// Change how a machine is reached: its pin, its token, whether it is linked by itself.
+    MachineUpdate = "machine.update", Needs(Scope::Admin), MachineUpdateParams => MachineResult;
     /// Link a machine now, and by itself from now on.
     MachineConnect = "machine.connect", Needs(Scope::Admin), MachineParams => MachineResult;
     /// Unlink a machine until `machine.connect`.
     MachineDisconnect = "machine.disconnect", Needs(Scope::Admin), MachineParams => MachineResult;
     /// Make a one-use line by which a machine joins that cannot be reached.
     MachineInvite = "machine.invite", Needs(Scope::Admin), MachineInviteParams => PairingInviteResult;
+    /// What is told to programs outside, and how that fares.
+    HookList = "hook.list", Needs(Scope::Read), Empty => HookListResult;
+    /// Tell a hook something now, and say how that went.
+    HookTest = "hook.test", Needs(Scope::Admin), HookTestParams => HookTestResult;
+    /// A hub that tells for a relay is through with an event.
+    HookTold = "hook.told", Needs(Scope::Read), HookToldParams => Empty;
     /// What the hub is, and where it listens.
     HubStatus = "hub.status", Needs(Scope::Read), Empty => HubStatusResult;
     /// Stop the hub; relays and sessions live on.

@@ -1,9 +1,11 @@
 //! The methods of the wire: one function each, in the file of its family.
 
 pub(crate) mod agent;
+mod hook;
 mod lease;
 mod mail;
 mod pairing;
+mod place;
 mod relay;
 pub(crate) mod session;
 mod token;
@@ -23,6 +25,7 @@ use crate::{
         Connection,
         requests::{Answer, typed},
     },
+    remote,
     session::{LeaseCaller, SessionHandle},
 };
 
@@ -79,6 +82,9 @@ pub(crate) async fn call(
         N::SessionGit => {
             typed::<m::SessionGit>(id, params, async |p| session::git(c, &p).await).await
         }
+        N::SessionUpload => {
+            typed::<m::SessionUpload>(id, params, async |p| place::upload(c, p).await).await
+        }
         N::AgentView => typed::<m::AgentView>(id, params, async |p| agent::view(c, &p).await).await,
         N::AgentPrompt => {
             typed::<m::AgentPrompt>(id, params, async |p| agent::prompt(c, p).await).await
@@ -100,6 +106,12 @@ pub(crate) async fn call(
         }
         N::PromptAnswerMethod => {
             typed::<m::PromptAnswerMethod>(id, params, async |p| agent::answer(c, p).await).await
+        }
+        N::RemotePreflight => {
+            typed::<m::RemotePreflight>(id, params, async |p| {
+                remote::preflight(&c.context, &c.caller, p).await
+            })
+            .await
         }
         N::LeaseRequest => {
             typed::<m::LeaseRequest>(id, params, async |p| lease::request(c, &p).await).await
@@ -154,6 +166,9 @@ pub(crate) async fn call(
         N::RelayStatus => {
             typed::<m::RelayStatus>(id, params, async |_| Ok(status(&c.context))).await
         }
+        N::RelayDirectories => {
+            typed::<m::RelayDirectories>(id, params, async |p| place::directories(c, p).await).await
+        }
         N::RelayShutdown => {
             typed::<m::RelayShutdown>(id, params, async |_| Ok(relay::shutdown(c))).await
         }
@@ -171,10 +186,14 @@ pub(crate) async fn call(
         N::PairingRevoke => {
             typed::<m::PairingRevoke>(id, params, async |p| pairing::revoke(c, &p)).await
         }
+        N::HookList => typed::<m::HookList>(id, params, async |_| Ok(hook::list(c))).await,
+        N::HookTest => typed::<m::HookTest>(id, params, async |p| hook::test(c, p).await).await,
+        N::HookTold => typed::<m::HookTold>(id, params, async |p| hook::told(c, &p)).await,
         N::MachineList
         | N::MachineAdd
         | N::MachineRemove
         | N::MachineRename
+        | N::MachineUpdate
         | N::MachineConnect
         | N::MachineDisconnect
         | N::MachineInvite

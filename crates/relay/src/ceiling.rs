@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use quarterdeck_agents::remote::command::unsupervised_word;
 use quarterdeck_protocol::{
     limits::{
         MAX_ARGV_ENV_BYTES, MAX_ARGV_WORDS, MAX_PATH_BYTES, MAX_SESSIONS,
@@ -28,6 +29,7 @@ use crate::{
     agent::{self, Agent, ChosenBy},
     config::Ceiling,
     environment::{self, Account, Variables},
+    git,
 };
 use command::Allowed;
 
@@ -132,6 +134,8 @@ pub struct Launch {
     pub cwd: String,
     /// The same directory as it was asked for.
     pub pwd: String,
+    /// The project that the directory is in.
+    pub project: Option<String>,
     /// First size of the terminal.
     pub size: TerminalSize,
 }
@@ -206,7 +210,8 @@ impl CheckedCeiling {
         let typed = argv[0].clone();
         argv[0] = self.commands.resolve(&typed, Path::new(&cwd), search)?;
         let argv0 = login.or_else(|| (argv[0] != typed).then_some(typed));
-        Ok(Launch { argv, argv0, cwd, pwd, size })
+        let project = git::project::of(Path::new(&cwd));
+        Ok(Launch { argv, argv0, cwd, project, pwd, size })
     }
 
     /// Decides about an agent. Looks at the file system, as for a terminal.
@@ -242,7 +247,53 @@ impl CheckedCeiling {
             let search = around.base.get("PATH").map_or("", String::as_str);
             argv[0] = self.commands.resolve(&agent.command[0], Path::new(&cwd), search)?;
         }
-        Ok(Launch { argv, argv0: None, cwd, pwd, size })
+        let project = git::project::of(Path::new(&cwd));
+        Ok(Launch { argv, argv0: None, cwd, project, pwd, size })
+    }
+
+    /// Decides about a vendor's Remote Control. What it then asks is asked in the vendor's app; further
+    /// words and another account's directory bring settings that can run anything, so they need a
+    /// ceiling that lists no commands.
+    ///
+    /// # Errors
+    /// The first thing that is not allowed or cannot be.
+    pub(crate) fn check_remote(
+        &self,
+        agent: &Agent,
+        params: &CreateParams,
+        around: Surroundings<'_>,
+    ) -> Result<Launch, Refusal> {
+        check_form(params)?;
+        let asked = params.remote_control.as_ref();
+        if !params.argv.is_empty() || params.agent.is_some() {
+            return Err(Refusal::AgentWithCommand);
+        }
+        if !self.agents.is_empty() && !self.agents.contains(&agent.name) {
+            return Err(Refusal::Agent { name: agent.name.clone() });
+        }
+        let words = asked.map_or(&[][..], |asked| &asked.args);
+        let own = asked.is_some_and(|asked| asked.account.is_some()) || !words.is_empty();
+        if own && matches!(self.commands, Allowed::Listed(_)) {
+            return Err(Refusal::RemoteWords);
+        }
+        unsupervised_word(words).map_or(Ok(()), |word| {
+            let mode = word.to_owned();
+            if self.unsupervised { Ok(()) } else { Err(Refusal::Unsupervised { mode }) }
+        })?;
+        if around.live_sessions >= self.sessions {
+            return Err(Refusal::TooManySessions { limit: self.sessions });
+        }
+        let account = asked.and_then(|asked| asked.account.as_deref());
+        account.map_or(Ok(()), |account| {
+            self.check_directory(Some(account), around.account).map(|_| ()).or_else(|refusal| {
+                // roots are about where work is done
+                if matches!(refusal, Refusal::OutsideRoots { .. }) { Ok(()) } else { Err(refusal) }
+            })
+        })?;
+        let size = params.size.unwrap_or(DEFAULT_SIZE);
+        let (cwd, pwd) = self.check_directory(params.cwd.as_deref(), around.account)?;
+        let project = git::project::of(Path::new(&cwd));
+        Ok(Launch { argv: agent.command.clone(), argv0: None, cwd, project, pwd, size })
     }
 
     /// Whether an agent may be put into this mode.
@@ -293,6 +344,21 @@ impl CheckedCeiling {
         let not_text = || cannot(io::ErrorKind::InvalidFilename.into());
         let cwd = real.to_str().ok_or_else(not_text)?;
         Ok((cwd.to_owned(), pwd.to_owned()))
+    }
+
+    /// Decides about looking into a directory, which is for those who may start a session there; none asks
+    /// for the first that may be looked into.
+    ///
+    /// # Errors
+    /// As for a session.
+    pub fn check_look(&self, asked: Option<&str>, account: &Account) -> Result<PathBuf, Refusal> {
+        let looked = self.check_directory(asked, account);
+        let outside = asked.is_none() && matches!(looked, Err(Refusal::OutsideRoots { .. }));
+        let (real, _) = match self.roots.first().and_then(|root| root.to_str()) {
+            Some(root) if outside => self.check_directory(Some(root), account)?,
+            Some(_) | None => looked?,
+        };
+        Ok(PathBuf::from(real))
     }
 
     fn is_under_a_root(&self, real: &Path) -> bool {

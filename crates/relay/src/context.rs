@@ -11,6 +11,7 @@ use quarterdeck_access::pairings::Pairings;
 use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
 use quarterdeck_crypto::{RelayKey, TicketKey};
 use quarterdeck_holder::zygote::Zygote;
+use quarterdeck_hooks::Hooks as HooksOut;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId},
@@ -35,6 +36,7 @@ use crate::{
     registry::Registry,
     screens::Screens,
     tokens::TokenStore,
+    uploads::Uploads,
 };
 
 /// Shared by all tasks; what changes in it guards itself.
@@ -71,6 +73,8 @@ pub(crate) struct Context {
     pub listening: Vec<String>,
     /// Pin of its certificate, if it has one.
     pub pin: Option<String>,
+    /// What is told to programs outside.
+    pub hooks: HooksOut,
     /// Its sessions.
     pub registry: Registry,
     /// Their mail.
@@ -95,6 +99,8 @@ pub(crate) struct Context {
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
     /// Streams of events over HTTP that there may be.
     pub streams: Arc<Semaphore>,
+    /// Files that are on their way.
+    pub uploads: Uploads,
     /// Which connections of the dialect `myagent` may write.
     pub rooms: Rooms,
     /// How far clients of dialects have seen conversations.

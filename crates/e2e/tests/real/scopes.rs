@@ -80,6 +80,8 @@ mod raw {
         RelayGc,
         InstanceList,
         SessionGit,
+        SessionUpload,
+        RelayDirectories,
         AgentView,
         AgentPrompt,
         AgentInterrupt,
@@ -88,6 +90,7 @@ mod raw {
         AgentWithdraw,
         PromptList,
         PromptAnswerMethod,
+        RemotePreflight,
         MailWhoami,
         MailSend,
         MailInbox,
@@ -112,9 +115,13 @@ mod raw {
         MachineAdd,
         MachineRemove,
         MachineRename,
+        MachineUpdate,
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
+        HookList,
+        HookTest,
+        HookTold,
         HubStatus,
         HubShutdown
     );
@@ -142,16 +149,26 @@ fn params(method: MethodName) -> Value {
         MethodName::SessionScrollback => json!({ "session": session, "before": 0, "lines": 1 }),
         MethodName::TokenCreate => json!({ "name": "", "scopes": [] }),
         MethodName::TokenRotate | MethodName::TokenRevoke => json!({ "name": "nobody" }),
+        MethodName::SessionUpload => {
+            json!({ "session": session, "upload": "u", "name": "a", "offset": 0, "data": "" })
+        }
+        MethodName::RelayDirectories => json!({ "directory": "/nonexistent" }),
         MethodName::RelayGc => json!({ "dry_run": true }),
         MethodName::PairingInvite => json!({ "scopes": ["admin"] }),
         MethodName::PairingJoin => json!({ "line": "none", "scopes": ["admin"] }),
         MethodName::PairingRevoke => json!({ "hub": "nobody" }),
         MethodName::MachineAdd => json!({ "by": "line", "line": "none" }),
         MethodName::MachineRename => json!({ "machine": "mars", "label": "moon" }),
-        MethodName::MachineRemove | MethodName::MachineConnect | MethodName::MachineDisconnect => {
+        MethodName::MachineRemove
+        | MethodName::MachineUpdate
+        | MethodName::MachineConnect
+        | MethodName::MachineDisconnect => {
             json!({ "machine": "mars" })
         }
-        MethodName::PairingList
+        MethodName::HookTest => json!({ "name": "nobody" }),
+        MethodName::HookTold => json!({ "key": "nothing" }),
+        MethodName::HookList
+        | MethodName::PairingList
         | MethodName::PromptList
         | MethodName::MachineList
         | MethodName::MachineInvite
@@ -170,6 +187,7 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
+        MethodName::RemotePreflight => json!({ "remote": { "profile": "nobody" } }),
         MethodName::MailSend
         | MethodName::MailContactDecide
         | MethodName::MailContactAdd

@@ -20,6 +20,7 @@ use crate::{
     connection::Connection,
     context::Context,
     session::{Command, agent::AgentAsk},
+    uploads::attached,
 };
 
 /// Bytes of prompts in one answer: well below a text frame.
@@ -44,7 +45,10 @@ pub(crate) async fn prompt(
     c: &Connection,
     p: AgentPromptParams,
 ) -> Result<AgentCommandResult, RpcError> {
-    let AgentPromptParams { session, content, delivery, message_id, script } = p;
+    let AgentPromptParams { session, mut content, delivery, message_id, script, attachments } = p;
+    if !attachments.is_empty() {
+        content.extend(attached(&find(c, &session)?, attachments).await?);
+    }
     let author = if script { Author::Script } else { Author::Person };
     let command = AgentCommand::Prompt { content, delivery };
     tell(c, &session, message_id, command, author).await

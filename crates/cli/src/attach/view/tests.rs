@@ -36,6 +36,7 @@ fn session(state: LeaseState) -> SessionInfo {
         state: SessionState::Running,
         argv: vec!["sh".into()],
         cwd: "/".into(),
+        project: None,
         title: None,
         size: SIZE,
         lease: LeaseView { epoch: Epoch(4), state, requested_by: Vec::new() },
@@ -47,6 +48,8 @@ fn session(state: LeaseState) -> SessionInfo {
         seq: Seq(0),
         out: Out(0),
         agent: None,
+        remote_control: None,
+        keep: false,
         base: Out(0),
         on: None,
     }
