@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod gc;
+pub(crate) mod hooks;
 pub(crate) mod hub;
 pub(crate) mod instances;
 pub(crate) mod join;
@@ -18,12 +19,14 @@ pub(crate) mod machine;
 pub(crate) mod mcp;
 pub(crate) mod msg;
 pub(crate) mod prompts;
+pub(crate) mod rc;
 pub(crate) mod relay;
 pub(crate) mod rename;
 pub(crate) mod resume;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod send;
+pub(crate) mod service;
 pub(crate) mod signal;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -56,6 +59,7 @@ pub(crate) async fn dispatch(
         Command::Rm(args) => rm::run(&settings, &args).await,
         Command::Rename(args) => rename::run(&settings, args).await,
         Command::Resume(args) => resume::run(&settings, args).await,
+        Command::Rc(args) => rc::run(&settings, args).await,
         Command::Prompts(args) => prompts::run(&settings, args).await,
         Command::Lease(command) => lease::run(&settings, command).await,
         Command::Msg(args) => msg::run(&settings, args).await,
@@ -66,10 +70,12 @@ pub(crate) async fn dispatch(
         Command::Hub(args) => hub::run(&settings, args).await,
         Command::Join(args) => join::run(&settings, args).await,
         Command::Machine(command) => machine::run(&settings, command).await,
+        Command::Service(command) => service::run(&settings, command).await,
         Command::Status(StatusArgs {}) => status::run(&settings).await,
         Command::Down(DownArgs {}) => down::run(&settings).await,
         Command::Instances(InstancesArgs {}) => instances::run(&settings),
         Command::Token(command) => token::run(&settings, command).await,
+        Command::Hooks(args) => hooks::run(&settings, args).await,
         Command::Gc(args) => gc::run(&settings, &args).await,
         Command::Doctor(DoctorArgs {}) => doctor::run(&settings).await,
         Command::Completions(args) => completions::run(settings.output, &args),

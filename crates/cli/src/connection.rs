@@ -7,7 +7,7 @@ use quarterdeck_crypto::PinSet;
 use quarterdeck_protocol::method::{HelloParams, HelloResult, Method};
 use quarterdeck_transport::{
     CallError, Client, DialOptions, Endpoint, Events,
-    dial::{PlainOffLoopback, Proxy, SshOptions, SshPrompts},
+    dial::{PlainOffLoopback, SshOptions, SshPrompts},
     reconnect::{Dialer as _, ReconnectError, RelayDialer},
     tls::{ClientIdentity, ClientTls, ServerTrust},
 };
@@ -136,6 +136,7 @@ pub(crate) fn dialer(settings: &Settings, telling: Telling) -> Result<RelayDiale
         watch: telling == Telling::Changes,
         machine: settings.machine.clone(),
         hub: None,
+        hooks: false,
     };
     let (endpoint, options) = match &settings.target {
         Target::Local => {
@@ -161,6 +162,7 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
         if settings.insecure { PlainOffLoopback::Insecure } else { PlainOffLoopback::Refused };
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
     let prompts = if on_terminal { SshPrompts::Ask } else { SshPrompts::Never };
+    let proxy = remote.proxy.as_deref().map(str::parse).transpose();
     Ok(DialOptions {
         token: remote.token.as_ref().map(crate::config::TokenSource::read).transpose()?,
         tls: ClientTls {
@@ -171,20 +173,11 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
                 .map(|(certificate, key)| ClientIdentity { certificate, key }),
         },
         plain,
-        proxy: proxy(remote.proxy.as_deref())?,
+        proxy: proxy
+            .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
         ssh: SshOptions { prompts, ..SshOptions::default() },
         key: None,
     })
-}
-
-/// The way out of this network that a text of the environment names.
-///
-/// # Errors
-/// When it names none that is understood.
-pub(crate) fn proxy(text: Option<&str>) -> Result<Option<Proxy>, CliError> {
-    text.map(str::parse)
-        .transpose()
-        .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))
 }
 
 fn trust(remote: &Remote) -> Result<ServerTrust, CliError> {

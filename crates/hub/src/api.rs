@@ -1,5 +1,6 @@
 //! The methods: what the hub answers itself, and what it passes on.
 
+mod hook;
 mod hub;
 mod machine;
 mod prompts;
@@ -30,6 +31,7 @@ pub(crate) async fn call(
     let members = Members::parse(params)?;
     let named = members.text("machine");
     let own = named.is_none() && asker.bound().is_none();
+    require_unlimited(asker, method)?;
     match method {
         N::Hello => hub::hello(asker, id, params),
         N::SessionList => {
@@ -54,6 +56,12 @@ pub(crate) async fn call(
         }
         N::TokenRevoke if own => {
             answer::<m::TokenRevoke>(asker, id, params, async |p| token::revoke(asker, &p)).await
+        }
+        N::HookList if own => {
+            answer::<m::HookList>(asker, id, params, async |_| Ok(hook::list(asker))).await
+        }
+        N::HookTest if own => {
+            answer::<m::HookTest>(asker, id, params, async |p| hook::test(asker, p).await).await
         }
         N::MachineList => {
             answer::<m::MachineList>(asker, id, params, async |_| Ok(machine::list(asker))).await
@@ -97,6 +105,10 @@ pub(crate) async fn call(
         N::HubShutdown => {
             answer::<m::HubShutdown>(asker, id, params, async |_| Ok(hub::shutdown(asker))).await
         }
+        N::MailFetch | N::MailBring => {
+            let message = "a hub carries mail by itself";
+            Err(RpcError::new(ErrorCode::InvalidParams, message))
+        }
         N::SessionCreate
         | N::SessionAttach
         | N::SessionInput
@@ -117,6 +129,7 @@ pub(crate) async fn call(
         | N::AgentSetModel
         | N::AgentWithdraw
         | N::PromptList
+        | N::RemotePreflight
         | N::PromptAnswerMethod
         | N::LeaseRequest
         | N::LeaseOffer
@@ -129,6 +142,10 @@ pub(crate) async fn call(
         | N::MailStatus
         | N::MailContacts
         | N::MailContactDecide
+        | N::MailContactAdd
+        | N::MailReset
+        | N::MailSetStatus
+        | N::MailNotify
         | N::MailIdentities
         | N::MailIdentityAdd
         | N::MailIdentityUse
@@ -141,11 +158,37 @@ pub(crate) async fn call(
         | N::RelayShutdown
         | N::RelayGc
         | N::InstanceList
+        | N::HookList
+        | N::HookTest
+        | N::HookTold
         | N::PairingInvite
         | N::PairingJoin
         | N::PairingList
         | N::PairingRevoke => request::forward(asker, method, id, members).await,
     }
+}
+
+/// Who is limited to sessions starts no others, and does nothing to machines.
+fn require_unlimited(asker: &Asker, method: MethodName) -> Result<(), RpcError> {
+    use MethodName as N;
+    let of_machines = matches!(
+        method,
+        N::MachineAdd
+            | N::MachineRemove
+            | N::MachineRename
+            | N::MachineConnect
+            | N::MachineDisconnect
+            | N::MachineInvite
+    );
+    if !asker.is_limited() || !(of_machines || method == N::SessionCreate) {
+        return Ok(());
+    }
+    let message = if of_machines {
+        "this credential is limited to certain sessions and cannot change machines"
+    } else {
+        "this credential is limited to certain sessions and cannot start others"
+    };
+    Err(RpcError::new(ErrorCode::Forbidden, message))
 }
 
 /// Parses a method's parameters, runs it, and gives the answer.

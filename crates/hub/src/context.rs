@@ -10,6 +10,7 @@ use quarterdeck_access::{
 };
 use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
 use quarterdeck_crypto::{RelayKey, TicketKey};
+use quarterdeck_hooks::Hooks;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{Generation, HubId, MachineId, MachineLabel},
@@ -18,7 +19,10 @@ use quarterdeck_protocol::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{fleet::Fleet, machine::Machines, metrics::Metrics, options::HubOptions, store::Store};
+use crate::{
+    fleet::Fleet, machine::Machines, mail::PostOffice, metrics::Metrics, options::HubOptions,
+    store::Store,
+};
 
 /// Shared by all tasks; what changes in it guards itself.
 pub(crate) struct Context {
@@ -42,6 +46,8 @@ pub(crate) struct Context {
     pub(crate) pin: Option<String>,
     /// Machines and sessions.
     pub(crate) fleet: Fleet,
+    /// What is told to programs outside.
+    pub(crate) hooks: Hooks,
     /// The tasks of the machines.
     pub(crate) machines: Machines,
     /// What is remembered.
@@ -56,6 +62,8 @@ pub(crate) struct Context {
     pub(crate) invitations: Mutex<Invitations<Option<MachineLabel>>>,
     /// Logins, tokens, machines.
     pub(crate) journal: Journal,
+    /// Where each identity's mail goes.
+    pub(crate) post: PostOffice,
     /// Counters.
     pub(crate) metrics: Metrics,
     /// Everything that runs beside the listeners.

@@ -16,10 +16,10 @@ pub struct RelayOptions {
     pub listen: Option<Listen>,
     /// Listeners for other programs' protocols.
     pub dialects: Vec<(Dialect, Listen)>,
-    /// The way out to hubs that this relay dials.
-    pub proxy: Option<Proxy>,
     /// Ceiling and limits.
     pub config: RelayConfig,
+    /// The way out of this network, for hooks.
+    pub proxy: Option<Proxy>,
     /// The flags that it was started with, for the relay that replaces it; no secrets.
     pub flags: Vec<String>,
     /// Where it was started.

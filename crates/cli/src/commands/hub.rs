@@ -15,8 +15,8 @@ use crate::{
     addressing::only_here,
     background::{self, Started},
     commands::daemon::{self, log},
-    config::{Settings, Target},
-    connection::{self, Connection, Missing},
+    config::{Settings, Target, relay_config},
+    connection::{Connection, Missing},
     error::{CliError, Kind},
     output::{
         escape::plain,
@@ -194,12 +194,15 @@ fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliE
         (None, false) if loopback && !tls => ListenSecurity::PlainLoopback,
         (None, false) => ListenSecurity::OwnCertificate,
     };
+    let hooks = relay_config(&settings.directory)?.hooks.check();
+    let hooks = hooks.map_err(|error| CliError::usage("hooks").caused_by(&error))?;
     Ok(HubOptions {
         directory: settings.directory.clone(),
         listen: Some(Listen { address: listen, security }),
         public_address,
-        proxy: connection::proxy(settings.environment.proxy().as_deref())?,
+        proxy: settings.environment.proxy()?,
         authorities: machine_ca,
+        hooks,
         assets: None,
     })
 }

@@ -33,7 +33,7 @@ use crate::{
     background::{self, Started},
     commands::daemon::{self, log},
     config::{Settings, relay_config},
-    connection::{self, Connection, Missing},
+    connection::{Connection, Missing},
     error::{CliError, Kind},
     sys,
 };
@@ -250,14 +250,18 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         (None, false) => ListenSecurity::OwnCertificate { client_ca },
     };
     let config = relay_config(&settings.directory)?;
+    let has_hooks = !config.hooks.to.is_empty();
     let dialects = dialects(&dialect, &config.dialects, &security);
     let mail_tools = mail_tools(settings, &program);
+    // one that is not understood stops no relay which may need none
+    let way_out = settings.environment.proxy().ok().flatten();
     Ok(RelayOptions {
         directory: settings.directory.clone(),
         listen: listen.map(|address| Listen { address, security }),
         dialects,
-        proxy: connection::proxy(settings.environment.proxy().as_deref())?,
         config,
+        // nothing else of a relay goes out by HTTP
+        proxy: if has_hooks { settings.environment.proxy()? } else { way_out },
         started_in: started_in.or_else(|| settings.environment.current_dir().map(Into::into)),
         announcements: settings.announcements.clone(),
         flags,

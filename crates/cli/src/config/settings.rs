@@ -172,7 +172,7 @@ fn target(
         token: token.or_else(|| file.token_file.clone().map(TokenSource::from_path)),
         ca: typed.ca.clone().or_else(|| file.ca.clone()),
         identity: identity(typed, file)?,
-        proxy: environment.proxy(),
+        proxy: environment.text("HTTPS_PROXY").or_else(|| environment.text("https_proxy")),
     }))
 }
 

@@ -2,19 +2,22 @@
 
 use bytes::Bytes;
 use quarterdeck_holder::log::{LogReader, Missing, Next};
+use quarterdeck_hooks::{Notice, key, notice::AtMachine};
 use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     ids::Out,
     record::{Ended, Exit, Foreground, LeaseCause, LeaseRecord, LogState, Record, RecordKind},
+    remote_control::RemoteState,
     session::{LeaseView, SessionInfo, SessionState},
 };
 
 use super::{
     actor::{Lives, Session},
     driving::HolderState,
-    meta::SessionMeta,
+    meta::{Keep, SessionMeta},
 };
 use crate::clock;
+use crate::registry::AgentNews;
 
 /// Records read before the session looks at its other work.
 const RECORDS_PER_READ: usize = 256;
@@ -65,18 +68,33 @@ impl Session {
         if changed {
             self.publish();
         }
-        self.tell_prompts();
+        self.tell_news();
         self.tail.publish(records.into_iter());
         if self.agent.is_none() {
             self.context.screens.advance(&self.handle);
         }
     }
 
-    /// Tells watchers of all sessions what became of prompts.
-    pub(super) fn tell_prompts(&mut self) {
-        let news = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.prompt_news));
+    /// Tells watchers of all sessions what the agent did.
+    pub(super) fn tell_news(&mut self) {
+        let news = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.news));
         let news = news.filter(|news| !news.is_empty());
-        news.into_iter().for_each(|news| self.context.registry.prompts_changed(news));
+        if let Some(news) = news {
+            // before the view: a hub is told whether hooks were
+            news.iter().for_each(|news| self.tell_hooks(news));
+            self.context.registry.handle_news(news);
+        }
+    }
+
+    fn tell_hooks(&self, news: &AgentNews) {
+        let hooks = &self.context.hooks;
+        let machine = || AtMachine { machine: None, label: self.context.machine.clone() };
+        let label = || self.handle.published().label.clone();
+        match news {
+            AgentNews::Opened(prompt) => hooks.tell(Notice::prompt(machine(), label(), prompt)),
+            AgentNews::Settled(prompt, _) => hooks.withdraw(&key::prompt(*prompt)),
+            AgentNews::TurnEnded(end) => hooks.tell(Notice::turn(machine(), label(), end)),
+        }
     }
 
     /// The next records of the log.
@@ -115,7 +133,15 @@ impl Session {
     fn apply(&mut self, record: &Record) -> bool {
         self.log.apply_record(record);
         let listed = self.agent.as_mut().is_some_and(|agent| agent.apply(record));
+        let shown = self.remote.as_mut().is_some_and(|remote| remote.apply(record));
+        if record.header.kind == RecordKind::Start {
+            self.started_at = record.header.time_micros;
+        }
+        if matches!(record.header.kind, RecordKind::Exit | RecordKind::Lost) {
+            self.restart_if_wanted();
+        }
         listed
+            | shown
             | match record.header.kind {
                 RecordKind::Exit => {
                     let exit: Option<Exit> = serde_json::from_slice(&record.payload).ok();
@@ -184,6 +210,7 @@ impl Session {
             },
             last_activity_at: self.last_activity_at,
             agent: self.agent.as_ref().map(|agent| agent.info()),
+            remote_control: self.remote.as_ref().map(|remote| remote.info()),
             ..first_view(&self.meta, &self.log, self.base, self.lives())
         };
         let before = self.handle.published();
@@ -217,6 +244,7 @@ impl Session {
                 SessionState::Stalled { why: self.stalled.clone() }
             }
             SessionState::Running if self.at_prompt() => SessionState::Idle,
+            SessionState::Running if self.asks_on_its_terminal() => SessionState::Waiting,
             SessionState::Running => {
                 let agent = self.agent.as_ref();
                 agent.map_or(SessionState::Running, |agent| agent.session_state())
@@ -228,6 +256,12 @@ impl Session {
             | SessionState::Lost { .. }
             | SessionState::Unreachable { .. }) => other,
         }
+    }
+
+    /// Remote Control waits for an answer that only its terminal takes.
+    fn asks_on_its_terminal(&self) -> bool {
+        let state = self.remote.as_ref().map(|remote| remote.state());
+        matches!(state, Some(RemoteState::Asking { .. }))
     }
 
     /// A shell without a foreground job is idle. Other programs are never said to be.
@@ -290,6 +324,8 @@ pub(super) fn first_view(
         out: log.next().out,
         base,
         agent: None,
+        remote_control: None,
+        keep: meta.keep != Keep::No,
         on: None,
     }
 }
