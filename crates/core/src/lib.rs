@@ -9,6 +9,7 @@
 //! - [`input`]: what a client typed and has not seen applied;
 //! - [`quota`]: which logs go when they take too much room;
 //! - [`invitations`]: one-use pairing codes;
+//! - [`once`]: login codes, challenges, tickets: what is good once and not for long;
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
 //! - [`lockout`]: who presented wrong credentials too often.
 #![no_std]
@@ -24,5 +25,6 @@ pub mod lease;
 pub mod link;
 pub mod lockout;
 pub mod names;
+pub mod once;
 pub mod quota;
 pub mod viewer;

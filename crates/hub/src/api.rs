@@ -1,5 +1,6 @@
 //! The methods: what the hub answers itself, and what it passes on.
 
+mod device;
 mod hub;
 mod machine;
 mod prompts;
@@ -54,6 +55,19 @@ pub(crate) async fn call(
         }
         N::TokenRevoke if own => {
             answer::<m::TokenRevoke>(asker, id, params, async |p| token::revoke(asker, &p)).await
+        }
+        N::DeviceInvite => {
+            answer::<m::DeviceInvite>(asker, id, params, async |p| device::invite(asker, p)).await
+        }
+        N::DeviceList => {
+            answer::<m::DeviceList>(asker, id, params, async |_| Ok(device::list(asker))).await
+        }
+        N::DeviceRevoke => {
+            answer::<m::DeviceRevoke>(asker, id, params, async |p| device::revoke(asker, &p).await)
+                .await
+        }
+        N::AuditList if own => {
+            answer::<m::AuditList>(asker, id, params, async |p| hub::audit(asker, p).await).await
         }
         N::MachineList => {
             answer::<m::MachineList>(asker, id, params, async |_| Ok(machine::list(asker))).await
@@ -121,6 +135,7 @@ pub(crate) async fn call(
         | N::TokenList
         | N::TokenRotate
         | N::TokenRevoke
+        | N::AuditList
         | N::RelayStatus
         | N::RelayShutdown
         | N::RelayGc

@@ -199,6 +199,7 @@ fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliE
         directory: settings.directory.clone(),
         listen: Some(Listen { address: listen, security }),
         public_address,
+        public_url: None,
         proxy: proxy
             .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
         authorities: machine_ca,

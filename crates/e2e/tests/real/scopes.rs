@@ -75,6 +75,10 @@ mod raw {
         TokenList,
         TokenRotate,
         TokenRevoke,
+        DeviceInvite,
+        DeviceList,
+        DeviceRevoke,
+        AuditList,
         RelayStatus,
         RelayShutdown,
         RelayGc,
@@ -125,6 +129,7 @@ fn params(method: MethodName) -> Value {
         MethodName::SessionScrollback => json!({ "session": session, "before": 0, "lines": 1 }),
         MethodName::TokenCreate => json!({ "name": "", "scopes": [] }),
         MethodName::TokenRotate | MethodName::TokenRevoke => json!({ "name": "nobody" }),
+        MethodName::DeviceRevoke => json!({ "device": "nobody" }),
         MethodName::RelayGc => json!({ "dry_run": true }),
         MethodName::PairingInvite => json!({ "scopes": ["admin"] }),
         MethodName::PairingJoin => json!({ "line": "none", "scopes": ["admin"] }),
@@ -141,6 +146,9 @@ fn params(method: MethodName) -> Value {
         | MethodName::HubShutdown
         | MethodName::SessionList
         | MethodName::TokenList
+        | MethodName::DeviceInvite
+        | MethodName::DeviceList
+        | MethodName::AuditList
         | MethodName::RelayStatus
         | MethodName::RelayShutdown
         | MethodName::InstanceList => json!({}),
