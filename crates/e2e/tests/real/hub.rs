@@ -2,6 +2,7 @@
 
 mod database;
 mod links;
+mod login;
 mod operations;
 mod pairing;
 mod people;

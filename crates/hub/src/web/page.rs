@@ -160,6 +160,16 @@ mod tests {
         assert_eq!(status, StatusCode::OK);
     }
 
+    #[test]
+    fn the_page_is_developed_under_the_same_policy() {
+        let config = include_str!("../../../../web/vite.config.ts");
+        let list = config.split("CONTENT_SECURITY_POLICY = [").nth(1).expect("the policy");
+        let list = list.split("].join").next().expect("its end");
+        let lines = list.lines().map(|line| line.trim().trim_end_matches(',').trim_matches('"'));
+        let same: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+        assert_eq!(same.join("; "), CONTENT_SECURITY_POLICY);
+    }
+
     #[tokio::test]
     async fn no_script_stands_in_a_page_and_nothing_comes_from_elsewhere() {
         let (_, headers, _) = get(script(), &[]).await;
