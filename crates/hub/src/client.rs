@@ -5,6 +5,8 @@
 
 mod alive;
 pub(crate) mod outbox;
+mod reading;
+mod sending;
 mod view;
 
 use std::{
@@ -16,18 +18,13 @@ use std::{
     },
 };
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use bytes::Bytes;
-use futures_util::{
-    SinkExt as _, StreamExt as _,
-    stream::{FuturesUnordered, SplitSink, SplitStream},
-};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::StreamExt as _;
 use quarterdeck_access::tokens::Grant;
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
-    frame::{Body, Frame},
     ids::{Channel, MachineId, Principal},
-    limits::{MAX_CHANNELS_PER_CONNECTION, MAX_INPUT_BYTES, MAX_REQUESTS_IN_FLIGHT},
+    limits::MAX_CHANNELS_PER_CONNECTION,
     method::{Access, Acting, MethodName},
     rpc::{self, RequestId},
     scope::Scopes,
@@ -36,15 +33,10 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::{
-    api,
     context::Context,
-    limits::{CLOSE_LIMIT, FRAME_LIMIT},
-    switch::{self, Linked, with_channel},
+    switch::{self, Linked},
 };
-use outbox::{Outbox, Pushed, Turn};
-
-/// Frames written before a flush, so that a flood does not hold back a keystroke's echo in a buffer.
-const FRAMES_PER_FLUSH: usize = 4;
+use outbox::{Outbox, Pushed};
 
 /// Close codes of RFC 6455.
 mod close {
@@ -143,153 +135,6 @@ pub(crate) async fn serve(context: Arc<Context>, grant: Grant, socket: WebSocket
 }
 
 impl Asker {
-    async fn read(self: &Arc<Self>, mut stream: SplitStream<WebSocket>) -> End {
-        let mut requests = FuturesUnordered::new();
-        loop {
-            tokio::select! {
-                biased;
-                message = stream.next() => {
-                    let message = match message {
-                        Some(Ok(message)) => message,
-                        Some(Err(error)) => {
-                            tracing::debug!(%error, "unreadable message");
-                            return End::Violation(close::PROTOCOL, "message malformed or too large");
-                        }
-                        None => return End::Peer,
-                    };
-                    self.moved.fetch_add(1, Ordering::Relaxed);
-                    match message {
-                        Message::Text(text) => requests.push(Arc::clone(self).handle_text(text)),
-                        Message::Binary(bytes) => {
-                            if let Some(end) = self.handle_frame(bytes).await {
-                                return end;
-                            }
-                        }
-                        Message::Ping(_) | Message::Pong(_) => {}
-                        Message::Close(_) => return End::Peer,
-                    }
-                }
-                Some(()) = requests.next() => {}
-            }
-        }
-    }
-
-    async fn handle_text(self: Arc<Self>, text: Utf8Bytes) {
-        let (id, method, params) = match rpc::Message::parse(&text) {
-            // a client of a hub speaks for itself
-            Ok(rpc::Message::Request { id, method, params, acting: None }) => (id, method, params),
-            Ok(rpc::Message::Request { id, .. }) => {
-                self.in_flight.fetch_add(1, Ordering::Relaxed);
-                let message = "a hub takes no requests on behalf of others";
-                return self.fail(&id, &RpcError::new(ErrorCode::Forbidden, message));
-            }
-            Ok(rpc::Message::Notification { .. } | rpc::Message::Response { .. }) => return,
-            Err(error) => {
-                let text = rpc::error_response(None, &error);
-                return self.outbox.push(Message::Text(text.into()));
-            }
-        };
-        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= MAX_REQUESTS_IN_FLIGHT {
-            let message = "too many requests wait on this connection";
-            return self.fail(&id, &RpcError::new(ErrorCode::Overloaded, message));
-        }
-        if let Err(error) = self.dispatch(&id, &method, params.as_deref()).await {
-            self.fail(&id, &error);
-        }
-    }
-
-    async fn dispatch(
-        self: &Arc<Self>,
-        id: &RequestId,
-        method: &str,
-        params: Option<&RawValue>,
-    ) -> Result<(), RpcError> {
-        let Some(method) = MethodName::parse(method) else {
-            let message = format!("method {method:?} does not exist in this version");
-            return Err(RpcError::new(ErrorCode::MethodNotFound, message));
-        };
-        if method != MethodName::Hello && self.acting.get().is_none() {
-            let message = "the first request of a connection must be hello";
-            return Err(RpcError::new(ErrorCode::HelloRequired, message));
-        }
-        self.require(method)?;
-        api::call(self, method, id, params).await
-    }
-
-    async fn handle_frame(self: &Arc<Self>, bytes: Bytes) -> Option<End> {
-        let Ok(Frame { channel, body }) = Frame::parse(&bytes) else {
-            return Some(End::Violation(close::INVALID, "not a quarterdeck.v1 frame"));
-        };
-        match body {
-            Body::In { bytes, .. } if bytes.len() > MAX_INPUT_BYTES => {
-                return Some(End::Violation(close::INVALID, "input frame too large"));
-            }
-            Body::In { .. } | Body::Credit { .. } => {}
-            // only a relay sends these; a client that does is ignored
-            Body::Out { .. } | Body::Snap { .. } | Body::Gap { .. } | Body::InAck { .. } => {
-                return None;
-            }
-        }
-        // a removed session's channel is detached with a reason of its own
-        let Attached { link, theirs } = self.channels().get(&channel).cloned()?;
-        let sent = link.client.forward_frame(with_channel(bytes, theirs));
-        if tokio::time::timeout(FRAME_LIMIT, sent).await.is_ok() {
-            return None;
-        }
-        // an input that is lost must not be followed by the next one
-        self.end_channel(channel, switch::why::UNREACHABLE);
-        link.end_theirs(self, theirs);
-        let message = "the link to the machine takes nothing";
-        self.bound().map(|_| End::Violation(close::TRY_AGAIN, message))
-    }
-
-    async fn write(self: &Arc<Self>, sink: &mut SplitSink<WebSocket, Message>) -> End {
-        loop {
-            let mut unflushed = 0;
-            while let Some(turn) = self.outbox.next_turn() {
-                let messages = match turn {
-                    Turn::Message(message) => vec![message],
-                    Turn::View => self.view_messages(),
-                    Turn::Overflowed => {
-                        return End::Violation(close::POLICY, "answers were not read");
-                    }
-                };
-                for message in messages {
-                    // a ping that is only buffered proves nothing
-                    let moves = !matches!(message, Message::Ping(_));
-                    if sink.feed(message).await.is_err() {
-                        return End::Peer;
-                    }
-                    self.moved.fetch_add(u64::from(moves), Ordering::Relaxed);
-                    unflushed += 1;
-                }
-                if unflushed >= FRAMES_PER_FLUSH {
-                    break;
-                }
-            }
-            if unflushed == 0 {
-                self.outbox.changed().await;
-                continue;
-            }
-            if sink.flush().await.is_err() {
-                return End::Peer;
-            }
-            // let the reader and the links have their turn
-            tokio::task::yield_now().await;
-        }
-    }
-
-    async fn say_goodbye(&self, sink: &mut SplitSink<WebSocket, Message>, frame: CloseFrame) {
-        let sent = async {
-            while let Some(Turn::Message(message)) = self.outbox.next_turn() {
-                sink.feed(message).await?;
-            }
-            sink.send(Message::Close(Some(frame))).await
-        };
-        // the peer may be gone already
-        let _: Result<Result<(), axum::Error>, _> = tokio::time::timeout(CLOSE_LIMIT, sent).await;
-    }
-
     /// Checks a method against the total table method × scope.
     fn require(&self, method: MethodName) -> Result<(), RpcError> {
         match method.access() {
