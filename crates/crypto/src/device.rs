@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn another_kind_of_key_is_refused() {
-        let mut compressed = std::string::String::from(SPKI);
+        let mut compressed = String::from(SPKI);
         // the first byte of the point follows the 26 of the head
         compressed.replace_range(34..36, "AD");
         for broken in [

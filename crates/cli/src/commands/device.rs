@@ -100,7 +100,11 @@ mod tests {
             expires_at: Some(1_800_000_000),
             ..phone.clone()
         };
-        insta::assert_snapshot!(table(&[phone, desk], 1_700_000_300_000_000, Styles::PLAIN), @"");
+        insta::assert_snapshot!(table(&[phone, desk], 1_700_000_300_000_000, Styles::PLAIN), @r"
+        NAME              DEVICE                      PRINCIPAL  SCOPES                          EXPIRES               LAST USED
+        phone\u{1b}[2J    d_070707070707070707070707  ada        read,answer                     never                 5m
+        Firefox on Linux  d_070707070707070707070707  ada        read,answer,create,drive,admin  2027-01-15 08:00:00Z  never
+        ");
         assert_eq!(table(&[], 0, Styles::PLAIN), "");
     }
 }

@@ -112,6 +112,7 @@ mod raw {
 }
 
 /// Parameters that fit the method and do no harm: the session is not there.
+#[expect(clippy::too_many_lines, reason = "a flat table: one arm per method")]
 fn params(method: MethodName) -> Value {
     let session = "nowhere";
     match method {
@@ -129,11 +130,12 @@ fn params(method: MethodName) -> Value {
         MethodName::SessionScrollback => json!({ "session": session, "before": 0, "lines": 1 }),
         MethodName::TokenCreate => json!({ "name": "", "scopes": [] }),
         MethodName::TokenRotate | MethodName::TokenRevoke => json!({ "name": "nobody" }),
-        MethodName::DeviceRevoke => json!({ "device": "nobody" }),
         MethodName::RelayGc => json!({ "dry_run": true }),
         MethodName::PairingInvite => json!({ "scopes": ["admin"] }),
         MethodName::PairingJoin => json!({ "line": "none", "scopes": ["admin"] }),
-        MethodName::PairingRevoke => json!({ "hub": "nobody" }),
+        MethodName::PairingRevoke | MethodName::DeviceRevoke => {
+            json!({ "hub": "nobody", "device": "nobody" })
+        }
         MethodName::MachineAdd => json!({ "by": "line", "line": "none" }),
         MethodName::MachineRename => json!({ "machine": "mars", "label": "moon" }),
         MethodName::MachineRemove | MethodName::MachineConnect | MethodName::MachineDisconnect => {
@@ -145,6 +147,7 @@ fn params(method: MethodName) -> Value {
         | MethodName::HubStatus
         | MethodName::HubShutdown
         | MethodName::SessionList
+        | MethodName::PromptList
         | MethodName::TokenList
         | MethodName::DeviceInvite
         | MethodName::DeviceList
@@ -160,7 +163,6 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
-        MethodName::PromptList => json!({}),
         MethodName::AgentView
         | MethodName::SessionGit
         | MethodName::AgentInterrupt
