@@ -12,7 +12,7 @@ const test = base.extend<{ machines: { site: Site; here: Machine; there: Machine
     const line = new CutLine(listens.replace('wss://', ''));
     const at = await line.start();
     here.up();
-    here.add(there, 'there', at);
+    await here.add(there, 'there', at);
     const site = new Site(here, browser);
     await use({ site, here, there, line });
     await finish(site, browser, [() => here.close(), () => there.close(), () => line.close()]);

@@ -75,7 +75,7 @@ test('a browser is logged out from another one, and told so', async ({ site }) =
   const link = await page.getByText(/#login=/).innerText();
   await look(page, 'access-link');
   const next = await site.stranger({ ...PHONE }, link);
-  await expect(next.getByText('Nothing runs yet.')).toBeVisible();
+  await expect(next.getByLabel('Filter sessions')).toBeVisible();
 
   await page.getByRole('tab', { name: 'Audit' }).click();
   const journal = page.getByRole('list', { name: 'Journal' });
@@ -123,18 +123,21 @@ test('two hubs on one host do not disturb each other in one browser', async ({ s
 test('a tab that slept for an hour goes on where it was', async ({ site }) => {
   const page = await site.stranger();
   await page.clock.install();
+  // a link that is opened in a tab that has the page already
   await page.goto(site.here.link());
   await startTerminal(page, 'sh:1');
+  await type(page, 'sh:1', 'sleep 2; echo slept-$((1+1))\n');
   const protocol = await page.context().newCDPSession(page);
   await protocol.send('Page.setWebLifecycleState', { state: 'frozen' });
   // meanwhile its program goes on, and its hub was started anew: what it was connected to is gone
-  site.here.qd('send', 'sh:1', 'echo slept-$((1+1))', '--take').toString();
+  site.here.qd('run', '--detach', '--label', 'meanwhile', '--', 'bash', '--norc');
   await site.here.killHub();
   site.here.up();
   await protocol.send('Page.setWebLifecycleState', { state: 'active' });
   await page.clock.fastForward('01:00:00');
   await page.clock.resume();
   await expect(terminal(page, 'sh:1')).toContainText('slept-2', { timeout: 20_000 });
+  await expect(row(page, 'meanwhile')).toBeVisible();
   await expect(page.getByText(/^Reconnecting/)).toHaveCount(0);
   await type(page, 'sh:1', 'echo awake-$((2+2))\n');
   await expect(terminal(page, 'sh:1')).toContainText('awake-4');

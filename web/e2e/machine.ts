@@ -1,6 +1,6 @@
 // A machine under test: a home of its own, a relay in it, and a hub where one is wanted; the scripted agent
 // stands in Claude's place.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -80,10 +80,17 @@ export class Machine {
     return this.qdJson<{ token: string }>('--hub', 'token', 'create', name, ...scopes.flatMap((scope) => ['--scope', scope])).token;
   }
 
-  /** Adds another machine to the hub; `at` is where it is reached, if that is not where it listens. */
-  add(there: Machine, label: string, at?: string): void {
-    const line = there.qdJson<{ line: string }>('relay', 'pair', ...(at ? ['--address', at] : [])).line;
-    this.qdWith(`${line}\n`, 'machine', 'add', '--label', label);
+  /**
+   * Adds another machine to the hub; `at` is where it is reached, if that is not where it listens. Not by a
+   * call that blocks: what is in between may run in this very process.
+   */
+  async add(there: Machine, label: string, at?: string): Promise<void> {
+    const { line } = there.qdJson<{ line: string }>('relay', 'pair', ...(at ? ['--address', at] : []));
+    const { env, cwd } = this.#how('');
+    const adding = spawn(QD, ['machine', 'add', '--label', label], { env, cwd, stdio: ['pipe', 'ignore', 'inherit'] });
+    adding.stdin.end(`${line}\n`);
+    const code = await new Promise((resolve) => adding.once('exit', resolve));
+    if (code !== 0) throw new Error(`the machine was not added: ${String(code)}`);
   }
 
   /** Ends everything that was started here. */

@@ -12,6 +12,10 @@ import { type Credential, deviceCredential, enrol, tokenCredential, WebDoor } fr
 const target = document.getElementById('app') ?? document.body;
 
 void begin();
+// a link that is opened where the page is open already changes the fragment only
+window.addEventListener('hashchange', () => {
+  if (loginCode()) location.reload();
+});
 
 async function begin(): Promise<void> {
   const { credential, why } = await credentialFromLink();
@@ -22,7 +26,7 @@ async function begin(): Promise<void> {
 
 /** A one-time link carries its code in the fragment, which no server sees; it is gone from the bar at once. */
 async function credentialFromLink(): Promise<{ credential?: Credential; why?: string }> {
-  const code = new URLSearchParams(location.hash.slice(1)).get('login');
+  const code = loginCode();
   if (!code) return {};
   history.replaceState(null, '', location.pathname);
   try {
@@ -33,6 +37,10 @@ async function credentialFromLink(): Promise<{ credential?: Credential; why?: st
   } catch (error) {
     return { why: `The link did not work: ${error instanceof Error ? error.message : String(error)}.` };
   }
+}
+
+function loginCode(): string | null {
+  return new URLSearchParams(location.hash.slice(1)).get('login');
 }
 
 async function show(credential: Credential): Promise<void> {
