@@ -27,12 +27,12 @@ export class Machine {
   /** Where the hub listens, from its first start on. */
   #address = '127.0.0.1:0';
 
-  /** `agents` are further lines of the relay's configuration. */
-  constructor(agents = '') {
+  /** `agents` gives further lines of the relay's configuration. */
+  constructor(agents: (home: string) => string = () => '') {
     const directory = join(this.home, 'instances/default');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const scripted = JSON.stringify(join(BESIDE, 'qd-scripted-agent'));
-    writeFileSync(join(directory, 'config.toml'), `[agents.claude]\ncommand = [${scripted}]\n${agents}`, { mode: 0o600 });
+    writeFileSync(join(directory, 'config.toml'), `[agents.claude]\ncommand = [${scripted}]\n${agents(this.home)}`, { mode: 0o600 });
   }
 
   /** The hub's page. */
