@@ -54,12 +54,14 @@ test('a machine whose line is cut is shown so, and what was open goes on when it
   await expect(terminal(page, 'far:1')).toContainText(PROMPT);
   await type(page, 'far:1', 'echo before-$((1+1))\n');
   await expect(terminal(page, 'far:1')).toContainText('before-2');
+  // it goes on while nobody can see it, and nothing of that is lost
+  await type(page, 'far:1', 'sleep 3; echo meanwhile-$((3+3))\n');
+  await expect(terminal(page, 'far:1')).toContainText('sleep 3');
   line.cut();
   await expect(page.getByText('Its machine cannot be seen now.')).toBeVisible({ timeout: 30_000 });
   await expect(row(page, 'far:1')).toContainText('unreachable');
   await look(page, 'hub-lost');
-  // it goes on meanwhile, and nothing of that is lost
-  there.qd('send', 'far:1', 'echo meanwhile-$((3+3))');
+  await expect.poll(() => there.qd('logs', 'far:1')).toContain('meanwhile-6');
   line.mend();
   await expect(page.getByText('nothing missed')).toBeVisible({ timeout: 45_000 });
   await type(page, 'far:1', 'echo after-$((2+2))\n');

@@ -102,7 +102,7 @@ export class Machine {
     for (const { session, state } of sessions) {
       if (state !== 'exited' && state !== 'lost') this.qd(...own, 'stop', session, '--now', '--reason', 'the test is over');
     }
-    this.qd('down');
+    this.qd('down', '--json');
     await this.killHub();
     await this.killRelay();
     rmSync(this.home, { recursive: true, force: true });

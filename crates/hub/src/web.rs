@@ -243,7 +243,13 @@ async fn by_token(
     match outcome {
         Ok(grant) => {
             let (principal, token) = (grant.principal.clone(), Some((&grant.name).into()));
-            context.record(&Event::LoginOk { peer: peer.into(), principal, token, device: None });
+            context.record(&Event::LoginOk {
+                peer: peer.into(),
+                principal,
+                token,
+                device: None,
+                name: None,
+            });
             Ok(grant)
         }
         Err(failure) => {

@@ -11,7 +11,7 @@ export interface AuditLine {
 const WORDS: Record<string, { what: string; about: string[]; tone?: AuditLine['tone'] }> = {
   started: { what: 'Started', about: ['version'] },
   stopped: { what: 'Stopped', about: ['why'] },
-  login_ok: { what: 'Came in', about: ['principal', 'token', 'device', 'peer'], tone: 'good' },
+  login_ok: { what: 'Came in', about: ['principal', 'name', 'token', 'peer'], tone: 'good' },
   login_failed: { what: 'Refused at the door', about: ['peer', 'token', 'why'], tone: 'bad' },
   logins_suppressed: { what: 'More refused, not listed', about: ['count'], tone: 'bad' },
   lockout: { what: 'Locked out', about: ['peer', 'seconds'], tone: 'bad' },

@@ -39,6 +39,9 @@ pub enum Event {
         /// The browser that it is, by its key.
         #[serde(skip_serializing_if = "Option::is_none")]
         device: Option<DeviceId>,
+        /// What that browser is called.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<Text>,
     },
     /// A credential was presented and was wrong.
     LoginFailed {

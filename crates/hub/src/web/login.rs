@@ -231,6 +231,7 @@ async fn by_key(
         principal: grant.principal.clone(),
         token: None,
         device: grant.device,
+        name: Some((&grant.name).into()),
     });
     Ok(grant)
 }
