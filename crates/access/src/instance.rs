@@ -11,6 +11,7 @@
 //!   tokens.json       hashes of bearer tokens
 //!   config.toml       the relay's ceiling and limits
 //!   journal.jsonl     logins, tokens, takes
+//!   mail.sqlite       identities with their keys, and their mail
 //!   relay.log         diagnostics of a relay started in the background
 //!   hubs.json         hubs that are paired with the relay
 //!   hub.lock          held for life by the one live hub
@@ -166,6 +167,11 @@ impl InstanceDir {
     #[must_use]
     pub fn tls(&self) -> PathBuf {
         self.path.join("tls")
+    }
+    /// Identities and their mail.
+    #[must_use]
+    pub fn mail(&self) -> PathBuf {
+        self.path.join("mail.sqlite")
     }
     /// Hashes of bearer tokens.
     #[must_use]

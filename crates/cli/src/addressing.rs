@@ -49,6 +49,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         Command::Lease(command) => command.names(),
         Command::Signal(args) => vec![&mut args.session],
         Command::Diff(args) => vec![&mut args.session],
+        Command::Upload(args) => vec![&mut args.session],
         Command::Run(_)
         | Command::Ls(_)
         | Command::Relay(_)
@@ -63,6 +64,8 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Down(_)
         | Command::Instances(_)
         | Command::Token(_)
+        | Command::Msg(_)
+        | Command::Mcp(_)
         | Command::Gc(_)
         | Command::Doctor(_)
         | Command::Completions(_)

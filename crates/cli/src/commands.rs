@@ -17,7 +17,12 @@ pub(crate) mod line;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod machine;
+<<<<<<< HEAD
 pub(crate) mod open;
+=======
+pub(crate) mod mcp;
+pub(crate) mod msg;
+>>>>>>> fleet
 pub(crate) mod prompts;
 pub(crate) mod relay;
 pub(crate) mod rename;
@@ -30,6 +35,7 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod upload;
 pub(crate) mod usage;
 pub(crate) mod wait;
 
@@ -50,6 +56,7 @@ pub(crate) async fn dispatch(
         Command::Send(args) => send::run(&settings, args).await,
         Command::Logs(args) => logs::run(&settings, &args).await,
         Command::Diff(args) => diff::run(&settings, args).await,
+        Command::Upload(args) => upload::run(&settings, args).await,
         Command::Wait(args) => wait::run(&settings, &args).await,
         Command::Stop(args) => stop::run(&settings, &args).await,
         Command::Rm(args) => rm::run(&settings, &args).await,
@@ -57,6 +64,8 @@ pub(crate) async fn dispatch(
         Command::Resume(args) => resume::run(&settings, args).await,
         Command::Prompts(args) => prompts::run(&settings, args).await,
         Command::Lease(command) => lease::run(&settings, command).await,
+        Command::Msg(args) => msg::run(&settings, args).await,
+        Command::Mcp(args) => mcp::run(settings, args).await,
         Command::Signal(args) => signal::run(&settings, &args).await,
         Command::Relay(args) => relay::run(&settings, args).await,
         Command::Up(args) => up::run(&settings, args).await,

@@ -11,7 +11,8 @@
 //! - [`invitations`]: one-use pairing codes;
 //! - [`once`]: login codes, challenges, tickets: what is good once and not for long;
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
-//! - [`lockout`]: who presented wrong credentials too often.
+//! - [`lockout`]: who presented wrong credentials too often;
+//! - [`mail`]: where messages between agents go, and what becomes of them.
 #![no_std]
 
 extern crate alloc;
@@ -24,6 +25,7 @@ pub mod invitations;
 pub mod lease;
 pub mod link;
 pub mod lockout;
+pub mod mail;
 pub mod names;
 pub mod once;
 pub mod quota;

@@ -1,5 +1,6 @@
 //! Keys, tokens, pins and tickets of Quarterdeck: pure functions over bytes.
 //!
+//! - [`delivery`]: the name under which a message is delivered;
 //! - [`token`]: bearer tokens, and the hash of one that is kept at rest;
 //! - [`pin`]: the hash of a certificate's public key, by which a peer is known without an authority;
 //! - [`relay_key`]: the key that a relay (or a hub) is, its id, and signatures with a purpose;
@@ -19,8 +20,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+<<<<<<< HEAD
 pub mod device;
 pub mod once;
+=======
+pub mod delivery;
+>>>>>>> fleet
 pub mod pairing;
 pub mod pin;
 pub mod relay_key;
@@ -28,8 +33,12 @@ mod text;
 pub mod ticket;
 pub mod token;
 
+<<<<<<< HEAD
 pub use device::DeviceKey;
 pub use once::{OnceHash, OncePurpose, OnceSecret};
+=======
+pub use delivery::DeliveryKey;
+>>>>>>> fleet
 pub use pairing::{
     ChannelBinding, KeyCredential, KeyProof, PairingCode, PairingLine, PairingRefusal,
 };

@@ -85,6 +85,10 @@ pub(crate) async fn call(
             answer::<m::MachineRename>(asker, id, params, async |p| machine::rename(asker, p).await)
                 .await
         }
+        N::MachineUpdate => {
+            answer::<m::MachineUpdate>(asker, id, params, async |p| machine::update(asker, p).await)
+                .await
+        }
         N::MachineConnect => {
             answer::<m::MachineConnect>(asker, id, params, async |p| {
                 machine::steer(asker, &p, Command::Connect).await
@@ -119,6 +123,7 @@ pub(crate) async fn call(
         | N::SessionScrollback
         | N::SessionLog
         | N::SessionGit
+        | N::SessionUpload
         | N::AgentView
         | N::AgentPrompt
         | N::AgentInterrupt
@@ -131,12 +136,23 @@ pub(crate) async fn call(
         | N::LeaseOffer
         | N::LeaseRelease
         | N::LeaseTake
+        | N::MailWhoami
+        | N::MailSend
+        | N::MailInbox
+        | N::MailWait
+        | N::MailStatus
+        | N::MailContacts
+        | N::MailContactDecide
+        | N::MailIdentities
+        | N::MailIdentityAdd
+        | N::MailIdentityUse
         | N::TokenCreate
         | N::TokenList
         | N::TokenRotate
         | N::TokenRevoke
         | N::AuditList
         | N::RelayStatus
+        | N::RelayDirectories
         | N::RelayShutdown
         | N::RelayGc
         | N::InstanceList

@@ -63,7 +63,9 @@ fn place(
     if let Some(named) = named {
         return fleet.resolve_machine(&named);
     }
-    if method == MethodName::SessionCreate {
+    // one's own mail is on one's own machine
+    let starts = matches!(method, MethodName::SessionCreate | MethodName::RelayDirectories);
+    if starts || method.word().starts_with("mail.") {
         return fleet.default_machine();
     }
     if let Some(prompt) = params.read::<PromptId>("prompt") {

@@ -22,7 +22,7 @@ use quarterdeck_protocol::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use rows::{Access, MachineRow};
+pub(crate) use rows::{Access, BadChange, MachineRow};
 
 use crate::{devices::DeviceRow, limits::STORE_QUEUE};
 

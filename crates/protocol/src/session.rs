@@ -142,6 +142,10 @@ pub struct SessionInfo {
     pub argv: Vec<String>,
     /// Where the program was started.
     pub cwd: String,
+    /// The project that this directory belongs to: the top of its git repository, the same for all working
+    /// trees of one. As it was when the session was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// What the program calls its window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,

@@ -40,6 +40,8 @@ pub struct AgentProfile {
     pub env: BTreeMap<String, String>,
     /// A private file with `NAME=VALUE` lines, read at each start: for keys.
     pub secret_file: Option<PathBuf>,
+    /// It is not given the tools to write to others.
+    pub without_mail: bool,
 }
 
 /// How another program's protocol is served.

@@ -28,12 +28,14 @@ use crate::{
     hubs::Hubs,
     instance::InstanceDir,
     journal::{Event, Journal},
+    mail::Mail,
     metrics::Metrics,
     options::ZygoteCommand,
     program::Home,
     registry::Registry,
     screens::Screens,
     tokens::TokenStore,
+    uploads::Uploads,
 };
 
 /// Shared by all tasks; what changes in it guards itself.
@@ -72,6 +74,10 @@ pub(crate) struct Context {
     pub pin: Option<String>,
     /// Its sessions.
     pub registry: Registry,
+    /// Their mail.
+    pub mail: Mail,
+    /// The command by which an agent gets the tools to write to others; empty = none does.
+    pub mail_tools: Vec<String>,
     /// Their terminal models.
     pub screens: Screens,
     /// Bearer tokens.
@@ -90,6 +96,8 @@ pub(crate) struct Context {
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
     /// Streams of events over HTTP that there may be.
     pub streams: Arc<Semaphore>,
+    /// Files that are on their way.
+    pub uploads: Uploads,
     /// Which connections of the dialect `myagent` may write.
     pub rooms: Rooms,
     /// How far clients of dialects have seen conversations.

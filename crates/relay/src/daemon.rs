@@ -38,6 +38,7 @@ use crate::{
     instance::{InstanceDir, RelayRecord, record::RECORD_SCHEMA},
     journal::{Event, Journal},
     keys, lock,
+    mail::{self, Mail},
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     program,
@@ -45,6 +46,7 @@ use crate::{
     screens::Screens,
     session::launch,
     tokens::TokenStore,
+    uploads::Uploads,
     web,
 };
 
@@ -65,7 +67,8 @@ pub async fn run(
     let _ = rustix::thread::set_name(c"qd-relay");
     let lock = acquire(&options.directory).await?;
     let listeners = bind(&options).await?;
-    let context = build_context(&options, &listeners, shutdown.clone())?;
+    let (mail, deliveries) = open_mail(&options)?;
+    let context = build_context(&options, &listeners, mail, shutdown.clone())?;
     adopt_sessions(&context);
     write_record(&context, &options);
     for (listener, wire) in listeners.all {
@@ -74,6 +77,7 @@ pub async fn run(
     hubs::dial_all(&context);
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
+    context.tasks.spawn(mail::run_courier(Arc::clone(&context), deliveries));
     context.record(&Event::Started {
         generation: context.generation,
         pid: std::process::id(),
@@ -236,9 +240,23 @@ fn tls(options: &RelayOptions, security: &ListenSecurity) -> Result<Option<Serve
     tls.map(Some).map_err(|error| RelayError::Tls(error.to_string()))
 }
 
+/// The file is private before anything is in it.
+fn open_mail(
+    options: &RelayOptions,
+) -> Result<(Mail, tokio::sync::mpsc::Receiver<mail::Delivery>), RelayError> {
+    let path = options.directory.mail();
+    let mut open = File::options();
+    open.create(true).truncate(false).write(true).mode(0o600);
+    let made = open.open(&path).map(drop);
+    made.map_err(|source| RelayError::Storage { path: path.clone(), source })?;
+    Mail::start(&path)
+        .map_err(|error| RelayError::Storage { path, source: io::Error::other(error) })
+}
+
 fn build_context(
     options: &RelayOptions,
     listeners: &Listeners,
+    mail: Mail,
     shutdown: CancellationToken,
 ) -> Result<Arc<Context>, RelayError> {
     let directory = &options.directory;
@@ -278,6 +296,8 @@ fn build_context(
         listening: listeners.names.clone(),
         pin: listeners.pin.clone(),
         registry: Registry::default(),
+        mail,
+        mail_tools: options.mail_tools.clone(),
         screens,
         tokens,
         credentials: tokio::sync::watch::Sender::new(0),
@@ -286,6 +306,7 @@ fn build_context(
         metrics: Metrics::default(),
         ceiling,
         dialect_ceilings,
+        uploads: Uploads::default(),
         streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
         rooms: Rooms::default(),
         dialect_places: Places::default(),

@@ -25,6 +25,8 @@ pub struct RelayOptions {
     pub announcements: Option<PathBuf>,
     /// The command that becomes the holders' zygote: this binary with its hidden subcommand.
     pub zygote: ZygoteCommand,
+    /// The command by which an agent gets the tools to write to others; empty = none does.
+    pub mail_tools: Vec<String>,
 }
 
 /// A network address and how it is protected.

@@ -12,12 +12,14 @@ use std::{
 
 use quarterdeck_core::names::{self, Life, Resolved};
 use quarterdeck_protocol::{
-    agent::{Prompt, PromptId, PromptState},
+    agent::{Prompt, PromptId, PromptState, Vendor},
     error::{ErrorCode, ErrorDetail, RpcError},
     ids::{Label, Rev, SessionId},
     method::PromptInfo,
     session::SessionInfo,
 };
+
+use tokio::sync::watch;
 
 pub(crate) use self::prompts::PromptNews;
 use self::prompts::Prompts;
@@ -30,6 +32,8 @@ const MAX_TOMBSTONES: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
+    /// The view's number, for who wants to know of changes and not which.
+    changes: watch::Sender<Rev>,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +115,20 @@ impl Change {
     }
 }
 
+/// Which label a session would like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LabelWish<'a> {
+    /// This one or none.
+    Exactly(&'a Label),
+    /// The one it had; another one when it has been given away.
+    Again(&'a Label),
+    /// The lowest free number of this name.
+    Lowest {
+        /// The program, or what the agent is called.
+        name: &'a str,
+    },
+}
+
 /// A label that no other session can get until this is dropped.
 #[derive(Debug)]
 pub(crate) struct ReservedLabel<'a> {
@@ -180,6 +198,7 @@ impl Registry {
         let rev = inner.next_rev();
         let entry = Entry { changed: rev, lease_changed: rev, handle };
         inner.sessions.insert(entry.handle.id, entry);
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
@@ -196,6 +215,7 @@ impl Registry {
         if inner.tombstones.len() > MAX_TOMBSTONES {
             inner.tombstones.pop_front();
         }
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
@@ -209,6 +229,7 @@ impl Registry {
                 entry.lease_changed = rev;
             }
         }
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
@@ -235,6 +256,17 @@ impl Registry {
     /// One session.
     pub(crate) fn session(&self, id: SessionId) -> Option<Arc<SessionHandle>> {
         self.lock().sessions.get(&id).map(|entry| Arc::clone(&entry.handle))
+    }
+
+    /// The label of the session that had this conversation of a vendor last.
+    pub(crate) fn label_of_conversation(&self, vendor: Vendor, id: &str) -> Option<Label> {
+        let views: Vec<_> = self.all().iter().map(|session| session.published()).collect();
+        let has_it = |info: &&Arc<SessionInfo>| {
+            let agent = info.agent.as_ref();
+            agent.is_some_and(|it| it.vendor == vendor && it.vendor_session.as_deref() == Some(id))
+        };
+        let last = views.iter().filter(has_it).max_by_key(|info| info.created_at);
+        last.map(|info| info.label.clone())
     }
 
     /// All sessions, oldest id first.
@@ -277,27 +309,33 @@ impl Registry {
         }
     }
 
-    /// Reserves a label: the wanted one, or the lowest free one for this command.
+    /// Reserves a label, at once for all who ask at the same time.
     ///
     /// # Errors
-    /// `label_taken` when another live session has the wanted one.
-    pub(crate) fn reserve_label(
-        &self,
-        wanted: Option<&Label>,
-        argv0: &str,
-    ) -> Result<ReservedLabel<'_>, RpcError> {
+    /// `label_taken` when another live session has the only one that will do.
+    pub(crate) fn reserve_label(&self, wish: LabelWish<'_>) -> Result<ReservedLabel<'_>, RpcError> {
         let mut inner = self.lock();
-        let label = match wanted {
-            Some(label) if inner.is_taken(label) => {
+        let label = match wish {
+            LabelWish::Exactly(label) if inner.is_taken(label) => {
                 let message = format!("the label {label} belongs to another live session");
                 return Err(RpcError::new(ErrorCode::LabelTaken, message));
             }
-            Some(label) => label.clone(),
-            None => names::allocate_label(argv0, |label| inner.is_taken(label)),
+            LabelWish::Exactly(label) => label.clone(),
+            LabelWish::Again(prior) => {
+                names::allocate_label_again(prior, |label| inner.is_taken(label))
+            }
+            LabelWish::Lowest { name } => {
+                names::allocate_label(name, |label| inner.is_taken(label))
+            }
         };
         inner.reserved.push(label.clone());
         drop(inner);
         Ok(ReservedLabel { registry: self, label })
+    }
+
+    /// Wakes whoever awaits a change.
+    pub(crate) fn changes(&self) -> watch::Receiver<Rev> {
+        self.changes.subscribe()
     }
 
     /// Wakes this connection's view from now on.
@@ -383,4 +421,42 @@ impl Inner {
 fn not_found(word: &str) -> RpcError {
     RpcError::new(ErrorCode::NotFound, format!("session {word:?} not found"))
         .hint("`qd ls` lists the sessions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLAIMERS: usize = 50;
+
+    #[test]
+    fn labels_claimed_at_once_are_all_distinct_and_the_lowest_there_are() {
+        let registry = Registry::default();
+        let start = std::sync::Barrier::new(CLAIMERS);
+        let claim = || {
+            start.wait();
+            registry.reserve_label(LabelWish::Lowest { name: "claude" }).expect("a label")
+        };
+        let claimed: Vec<ReservedLabel<'_>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..CLAIMERS).map(|_| scope.spawn(claim)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("claims")).collect()
+        });
+        let mut labels: Vec<Label> = claimed.iter().map(|it| it.label.clone()).collect();
+        labels.sort_by(names::natural_order);
+        let expected: Vec<String> = (1..=CLAIMERS).map(|n| format!("claude:{n}")).collect();
+        assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_label_is_free_again_when_its_claim_is_dropped() {
+        let registry = Registry::default();
+        let lowest = || registry.reserve_label(LabelWish::Lowest { name: "claude" }).expect("one");
+        let first = lowest();
+        assert_eq!(lowest().label.as_str(), "claude:2");
+        let wanted = first.label.clone();
+        let refused = registry.reserve_label(LabelWish::Exactly(&wanted)).expect_err("is held");
+        assert_eq!(refused.code(), ErrorCode::LabelTaken);
+        drop(first);
+        assert_eq!(lowest().label, wanted);
+    }
 }

@@ -295,6 +295,7 @@ impl SessionHandle {
             argv: Vec::new(),
             command: vec!["sh".into()],
             cwd: "/".into(),
+            project: None,
             created_at: 0,
             created_by: None,
             request_id: None,

@@ -6,5 +6,6 @@ mod login;
 mod operations;
 mod pairing;
 mod people;
+mod places;
 mod ssh;
 mod views;

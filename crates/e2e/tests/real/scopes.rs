@@ -84,6 +84,8 @@ mod raw {
         RelayGc,
         InstanceList,
         SessionGit,
+        SessionUpload,
+        RelayDirectories,
         AgentView,
         AgentPrompt,
         AgentInterrupt,
@@ -92,6 +94,16 @@ mod raw {
         AgentWithdraw,
         PromptList,
         PromptAnswerMethod,
+        MailWhoami,
+        MailSend,
+        MailInbox,
+        MailWait,
+        MailStatus,
+        MailContacts,
+        MailContactDecide,
+        MailIdentities,
+        MailIdentityAdd,
+        MailIdentityUse,
         PairingInvite,
         PairingJoin,
         PairingList,
@@ -100,6 +112,7 @@ mod raw {
         MachineAdd,
         MachineRemove,
         MachineRename,
+        MachineUpdate,
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
@@ -130,6 +143,10 @@ fn params(method: MethodName) -> Value {
         MethodName::SessionScrollback => json!({ "session": session, "before": 0, "lines": 1 }),
         MethodName::TokenCreate => json!({ "name": "", "scopes": [] }),
         MethodName::TokenRotate | MethodName::TokenRevoke => json!({ "name": "nobody" }),
+        MethodName::SessionUpload => {
+            json!({ "session": session, "upload": "u", "name": "a", "offset": 0, "data": "" })
+        }
+        MethodName::RelayDirectories => json!({ "directory": "/nonexistent" }),
         MethodName::RelayGc => json!({ "dry_run": true }),
         MethodName::PairingInvite => json!({ "scopes": ["admin"] }),
         MethodName::PairingJoin => json!({ "line": "none", "scopes": ["admin"] }),
@@ -138,10 +155,14 @@ fn params(method: MethodName) -> Value {
         }
         MethodName::MachineAdd => json!({ "by": "line", "line": "none" }),
         MethodName::MachineRename => json!({ "machine": "mars", "label": "moon" }),
-        MethodName::MachineRemove | MethodName::MachineConnect | MethodName::MachineDisconnect => {
+        MethodName::MachineRemove
+        | MethodName::MachineUpdate
+        | MethodName::MachineConnect
+        | MethodName::MachineDisconnect => {
             json!({ "machine": "mars" })
         }
         MethodName::PairingList
+        | MethodName::PromptList
         | MethodName::MachineList
         | MethodName::MachineInvite
         | MethodName::HubStatus
@@ -163,6 +184,19 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
+<<<<<<< HEAD
+=======
+        MethodName::MailSend
+        | MethodName::MailContactDecide
+        | MethodName::MailIdentityAdd
+        | MethodName::MailIdentityUse
+        | MethodName::MailWhoami
+        | MethodName::MailInbox
+        | MethodName::MailWait
+        | MethodName::MailStatus
+        | MethodName::MailContacts
+        | MethodName::MailIdentities => mail_params(method),
+>>>>>>> fleet
         MethodName::AgentView
         | MethodName::SessionGit
         | MethodName::AgentInterrupt
@@ -175,6 +209,16 @@ fn params(method: MethodName) -> Value {
         | MethodName::LeaseOffer
         | MethodName::LeaseRelease
         | MethodName::LeaseTake => json!({ "session": session }),
+    }
+}
+
+fn mail_params(method: MethodName) -> Value {
+    match method.word() {
+        "mail.send" => json!({ "to": "nobody", "body": "x" }),
+        "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
+        "mail.identity_add" => json!({ "name": "" }),
+        "mail.identity_use" => json!({ "name": "nobody" }),
+        _ => json!({}),
     }
 }
 

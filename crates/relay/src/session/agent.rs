@@ -50,8 +50,8 @@ pub(crate) enum AgentAsk {
         command: AgentCommand,
         /// Who gives it.
         origin: Origin,
-        /// The same as far as the lease goes.
-        caller: LeaseCaller,
+        /// The same as far as the lease goes; none for mail, which its receiver's policy let through.
+        caller: Option<LeaseCaller>,
         /// Answered when it is recorded.
         reply: Reply<AgentCommandResult>,
     },
@@ -209,10 +209,19 @@ impl Session {
                 let decided = agent.conversation.answer(prompt, &given, &who);
                 answer(reply, settled(prompt, decided));
             }
-            AgentAsk::Command { .. } if matches!(self.holder, HolderState::Ended) => {
-                fail(ask, &ended());
+            // a message that was taken before the end was taken: who asks again must learn that
+            AgentAsk::Command { key, command, origin, reply, .. } => {
+                let next = agent.conversation.next();
+                match agent.conversation.command(&key, &command, &origin) {
+                    Err(CommandRefusal::Repeated) => {
+                        answer(reply, Ok(AgentCommandResult { id: key, repeated: true, next }));
+                    }
+                    Ok(_) | Err(_) if matches!(self.holder, HolderState::Ended) => {
+                        answer(reply, Err(ended()));
+                    }
+                    Ok(_) | Err(_) => answer(reply, Err(input_closed())),
+                }
             }
-            AgentAsk::Command { .. } => fail(ask, &input_closed()),
         }
     }
 
@@ -246,7 +255,9 @@ impl Session {
         let conversation = &agent.conversation;
         match ask {
             AgentAsk::Command { key, command, origin, caller, reply } => {
-                if let Err(error) = self.may_command(&caller) {
+                if let Some(caller) = &caller
+                    && let Err(error) = self.may_command(caller)
+                {
                     answer(reply, Err(error));
                     return None;
                 }

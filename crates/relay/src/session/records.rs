@@ -273,6 +273,7 @@ pub(super) fn first_view(
         state: live_or_ended(log, lives),
         argv: meta.command.clone(),
         cwd: meta.cwd.clone(),
+        project: meta.project.clone(),
         title: None,
         size: facts.size,
         lease: LeaseView {
