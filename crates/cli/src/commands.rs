@@ -17,12 +17,9 @@ pub(crate) mod line;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod machine;
-<<<<<<< HEAD
-pub(crate) mod open;
-=======
 pub(crate) mod mcp;
 pub(crate) mod msg;
->>>>>>> fleet
+pub(crate) mod open;
 pub(crate) mod prompts;
 pub(crate) mod relay;
 pub(crate) mod rename;

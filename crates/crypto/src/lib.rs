@@ -20,12 +20,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-<<<<<<< HEAD
+pub mod delivery;
 pub mod device;
 pub mod once;
-=======
-pub mod delivery;
->>>>>>> fleet
 pub mod pairing;
 pub mod pin;
 pub mod relay_key;
@@ -33,12 +30,9 @@ mod text;
 pub mod ticket;
 pub mod token;
 
-<<<<<<< HEAD
+pub use delivery::DeliveryKey;
 pub use device::DeviceKey;
 pub use once::{OnceHash, OncePurpose, OnceSecret};
-=======
-pub use delivery::DeliveryKey;
->>>>>>> fleet
 pub use pairing::{
     ChannelBinding, KeyCredential, KeyProof, PairingCode, PairingLine, PairingRefusal,
 };

@@ -941,16 +941,16 @@ export type AttachResult1 =
   | {
       start: 'reset';
     };
+/**
+ * What is decided about a contact.
+ */
+export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
 export type DeviceId = string;
 /**
  * One right. No scope implies another: a credential names all it has.
  */
 export type Scope = 'read' | 'answer' | 'create' | 'drive' | 'admin';
 export type Scopes = Scope[];
-/**
- * What is decided about a contact.
- */
-export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
 /**
  * A protocol that is not `quarterdeck.v1`. Words are only added.
  */
@@ -2338,7 +2338,6 @@ export interface Detached {
   why: string;
 }
 /**
-<<<<<<< HEAD
  * A browser that a hub knows.
  */
 export interface DeviceInfo {
@@ -2421,7 +2420,8 @@ export interface DeviceParams {
    * Its id, or its name where only one has it.
    */
   device: string;
-=======
+}
+/**
  * [`RelayDirectories`].
  */
 export interface DirectoriesParams {
@@ -2468,7 +2468,6 @@ export interface DirectoryEntry {
    * It is the top of a git working tree.
    */
   project?: boolean;
->>>>>>> fleet
 }
 /**
  * No parameters, or nothing to say.

@@ -168,7 +168,6 @@ fn params(method: MethodName) -> Value {
         | MethodName::HubStatus
         | MethodName::HubShutdown
         | MethodName::SessionList
-        | MethodName::PromptList
         | MethodName::TokenList
         | MethodName::DeviceInvite
         | MethodName::DeviceList
@@ -184,8 +183,6 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
-<<<<<<< HEAD
-=======
         MethodName::MailSend
         | MethodName::MailContactDecide
         | MethodName::MailIdentityAdd
@@ -196,7 +193,6 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailStatus
         | MethodName::MailContacts
         | MethodName::MailIdentities => mail_params(method),
->>>>>>> fleet
         MethodName::AgentView
         | MethodName::SessionGit
         | MethodName::AgentInterrupt
