@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Token(commands::token::TokenCommand),
     /// Show who came in, what was given and what was taken
     Audit(commands::audit::AuditArgs),
+    /// Show what is told to programs outside, or try it
+    Hooks(commands::hooks::HooksArgs),
     /// Remove old logs
     Gc(commands::gc::GcArgs),
     /// Find out what is wrong, and what would not survive

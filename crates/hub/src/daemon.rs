@@ -17,6 +17,7 @@ use quarterdeck_access::{
     tokens::TokenStore,
 };
 use quarterdeck_core::lockout::Lockout;
+use quarterdeck_hooks::{Hooks, HooksOptions};
 use quarterdeck_protocol::{
     ids::{HubId, MachineId, MachineLabel},
     method::HubStatusResult,
@@ -32,6 +33,7 @@ use crate::{
     context::Context,
     devices::Devices,
     fleet::Fleet,
+    hooks,
     limits::{DRAIN_LIMIT, KEEP_INTERVAL},
     machine::{self, Machines},
     metrics::Metrics,
@@ -70,6 +72,9 @@ pub async fn run(
         context.tasks.spawn(web::accept(Arc::clone(&context), listener));
     }
     context.tasks.spawn(keep_sessions(Arc::clone(&context)));
+    let hooks = Arc::clone(&context);
+    context.tasks.spawn(async move { hooks.hooks.run(hooks.shutdown.clone()).await });
+    context.tasks.spawn(hooks::confirm(Arc::clone(&context)));
     context.record(&Event::Started {
         generation: context.generation(),
         pid: std::process::id(),
@@ -198,7 +203,10 @@ fn build_context(
     let (store, mut loaded) = Store::open(&directory.hub_database())?;
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let names = Names::new(options.public_url.clone(), own_names(&options, listeners, &machine));
+    let hooks_options =
+        HooksOptions { ledger: directory.hub_hooks_told(), proxy: options.proxy.clone() };
     let context = Context {
+        hooks: Hooks::new(options.hooks.clone(), hooks_options),
         options,
         hub,
         ticket_key: key.ticket_key(),

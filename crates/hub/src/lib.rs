@@ -25,6 +25,7 @@ mod daemon;
 mod devices;
 pub mod error;
 mod fleet;
+mod hooks;
 mod join;
 mod json;
 mod limits;

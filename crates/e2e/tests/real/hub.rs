@@ -1,8 +1,10 @@
 //! The hub: several relays behind one wire, whatever dies on the way.
 
 mod database;
+mod limits;
 mod links;
 mod login;
+mod news;
 mod operations;
 mod pairing;
 mod people;

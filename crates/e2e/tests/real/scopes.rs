@@ -116,6 +116,9 @@ mod raw {
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
+        HookList,
+        HookTest,
+        HookTold,
         HubStatus,
         HubShutdown
     );
@@ -161,7 +164,10 @@ fn params(method: MethodName) -> Value {
         | MethodName::MachineDisconnect => {
             json!({ "machine": "mars" })
         }
-        MethodName::PairingList
+        MethodName::HookTest => json!({ "name": "nobody" }),
+        MethodName::HookTold => json!({ "key": "nothing" }),
+        MethodName::HookList
+        | MethodName::PairingList
         | MethodName::PromptList
         | MethodName::MachineList
         | MethodName::MachineInvite
