@@ -22,12 +22,14 @@ pub(crate) mod mcp;
 pub(crate) mod msg;
 pub(crate) mod open;
 pub(crate) mod prompts;
+pub(crate) mod rc;
 pub(crate) mod relay;
 pub(crate) mod rename;
 pub(crate) mod resume;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod send;
+pub(crate) mod service;
 pub(crate) mod signal;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -60,6 +62,7 @@ pub(crate) async fn dispatch(
         Command::Rm(args) => rm::run(&settings, &args).await,
         Command::Rename(args) => rename::run(&settings, args).await,
         Command::Resume(args) => resume::run(&settings, args).await,
+        Command::Rc(args) => rc::run(&settings, args).await,
         Command::Prompts(args) => prompts::run(&settings, args).await,
         Command::Lease(command) => lease::run(&settings, command).await,
         Command::Msg(args) => msg::run(&settings, args).await,
@@ -73,6 +76,7 @@ pub(crate) async fn dispatch(
         Command::Audit(args) => audit::run(&settings, &args).await,
         Command::Join(args) => join::run(&settings, args).await,
         Command::Machine(command) => machine::run(&settings, command).await,
+        Command::Service(command) => service::run(&settings, command).await,
         Command::Status(StatusArgs {}) => status::run(&settings).await,
         Command::Down(DownArgs {}) => down::run(&settings).await,
         Command::Instances(InstancesArgs {}) => instances::run(&settings),

@@ -139,6 +139,7 @@ pub(crate) async fn call(
         | N::AgentSetModel
         | N::AgentWithdraw
         | N::PromptList
+        | N::RemotePreflight
         | N::PromptAnswerMethod
         | N::LeaseRequest
         | N::LeaseOffer
