@@ -4,6 +4,7 @@ mod database;
 mod limits;
 mod links;
 mod mail;
+mod login;
 mod news;
 mod operations;
 mod pairing;

@@ -65,6 +65,18 @@ const MIGRATIONS: &[M<'static>] = &[
         PRIMARY KEY (identity, item)
     ) STRICT;",
     ),
+    M::up(
+        "CREATE TABLE device (
+        id TEXT PRIMARY KEY NOT NULL,
+        name TEXT NOT NULL,
+        key BLOB NOT NULL UNIQUE,
+        principal TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_used_at INTEGER,
+        expires_at INTEGER
+    ) STRICT;",
+    ),
 ];
 
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
