@@ -198,6 +198,16 @@ impl InstanceDir {
     pub fn hubs(&self) -> PathBuf {
         self.path.join("hubs.json")
     }
+    /// What hooks were told by the relay.
+    #[must_use]
+    pub fn hooks_told(&self) -> PathBuf {
+        self.path().join("hooks-told")
+    }
+    /// What hooks were told by the hub.
+    #[must_use]
+    pub fn hub_hooks_told(&self) -> PathBuf {
+        self.path().join("hub-hooks-told")
+    }
     /// Kernel lock of the one live hub.
     #[must_use]
     pub fn hub_lock(&self) -> PathBuf {

@@ -61,6 +61,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Down(_)
         | Command::Instances(_)
         | Command::Token(_)
+        | Command::Hooks(_)
         | Command::Msg(_)
         | Command::Mcp(_)
         | Command::Gc(_)

@@ -94,6 +94,8 @@ pub(crate) enum Command {
     /// Make, list, rotate and revoke bearer tokens
     #[command(subcommand)]
     Token(commands::token::TokenCommand),
+    /// Show what is told to programs outside, or try it
+    Hooks(commands::hooks::HooksArgs),
     /// Remove old logs
     Gc(commands::gc::GcArgs),
     /// Find out what is wrong, and what would not survive

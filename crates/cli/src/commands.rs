@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod gc;
+pub(crate) mod hooks;
 pub(crate) mod hub;
 pub(crate) mod instances;
 pub(crate) mod join;
@@ -70,6 +71,7 @@ pub(crate) async fn dispatch(
         Command::Down(DownArgs {}) => down::run(&settings).await,
         Command::Instances(InstancesArgs {}) => instances::run(&settings),
         Command::Token(command) => token::run(&settings, command).await,
+        Command::Hooks(args) => hooks::run(&settings, args).await,
         Command::Gc(args) => gc::run(&settings, &args).await,
         Command::Doctor(DoctorArgs {}) => doctor::run(&settings).await,
         Command::Completions(args) => completions::run(settings.output, &args),

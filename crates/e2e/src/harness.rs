@@ -11,12 +11,14 @@
 //! - [`house`]: a real agent below a holder, behind a relay, started by `qd`;
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
+//! - [`news`]: what a watching client is told of agents;
 //! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
 //! - [`http`]: plain HTTP and server-sent events, as any program would speak them;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
 //! - [`files`]: what programs write into files, and the log on disk;
+//! - [`receiver`]: a server that is told by hooks, and answers as it is told to;
 //! - [`small_disk`]: a file system that can be filled up or closed to writes;
 //! - [`tools`]: programs of the system that some tests need.
 //!
@@ -34,9 +36,11 @@ pub mod http;
 pub mod hub;
 pub mod instance;
 pub mod myagent;
+pub mod news;
 pub mod nowhere;
 pub mod overview;
 pub mod raw;
+pub mod receiver;
 pub mod small_disk;
 pub mod steady;
 pub mod terminal;

@@ -94,6 +94,7 @@ pub(crate) fn hello(context: &Context) -> HelloParams {
         watch: true,
         machine: None,
         hub: Some(context.hub),
+        hooks: !context.hooks.is_empty(),
     }
 }
 

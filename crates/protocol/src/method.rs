@@ -7,6 +7,7 @@ mod agent;
 mod attach;
 mod git;
 mod hello;
+mod hook;
 mod lease;
 mod log;
 mod machine;
@@ -33,6 +34,9 @@ pub use attach::{
 };
 pub use git::{GitChange, GitDiff, GitFile, GitParams, GitResult, WorktreeParams};
 pub use hello::{Acting, HelloParams, HelloResult};
+pub use hook::{
+    HookEvent, HookInfo, HookKind, HookListResult, HookTestParams, HookTestResult, HookToldParams,
+};
 pub use lease::{LeaseResult, OfferParams, TakeParams};
 pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult, ScrolledLine};
 pub use machine::{
@@ -255,6 +259,12 @@ methods! {
     MachineDisconnect = "machine.disconnect", Needs(Scope::Admin), MachineParams => MachineResult;
     /// Make a one-use line by which a machine joins that cannot be reached.
     MachineInvite = "machine.invite", Needs(Scope::Admin), MachineInviteParams => PairingInviteResult;
+    /// What is told to programs outside, and how that fares.
+    HookList = "hook.list", Needs(Scope::Read), Empty => HookListResult;
+    /// Tell a hook something now, and say how that went.
+    HookTest = "hook.test", Needs(Scope::Admin), HookTestParams => HookTestResult;
+    /// A hub that tells for a relay is through with an event.
+    HookTold = "hook.told", Needs(Scope::Read), HookToldParams => Empty;
     /// What the hub is, and where it listens.
     HubStatus = "hub.status", Needs(Scope::Read), Empty => HubStatusResult;
     /// Stop the hub; relays and sessions live on.

@@ -1,6 +1,7 @@
 //! The methods of the wire: one function each, in the file of its family.
 
 pub(crate) mod agent;
+mod hook;
 mod lease;
 mod mail;
 mod pairing;
@@ -166,6 +167,9 @@ pub(crate) async fn call(
         N::PairingRevoke => {
             typed::<m::PairingRevoke>(id, params, async |p| pairing::revoke(c, &p)).await
         }
+        N::HookList => typed::<m::HookList>(id, params, async |_| Ok(hook::list(c))).await,
+        N::HookTest => typed::<m::HookTest>(id, params, async |p| hook::test(c, p).await).await,
+        N::HookTold => typed::<m::HookTold>(id, params, async |p| hook::told(c, &p)).await,
         N::MachineList
         | N::MachineAdd
         | N::MachineRemove

@@ -11,6 +11,7 @@ use quarterdeck_access::pairings::Pairings;
 use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
 use quarterdeck_crypto::{RelayKey, TicketKey};
 use quarterdeck_holder::zygote::Zygote;
+use quarterdeck_hooks::Hooks as HooksOut;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId},
@@ -72,6 +73,8 @@ pub(crate) struct Context {
     pub listening: Vec<String>,
     /// Pin of its certificate, if it has one.
     pub pin: Option<String>,
+    /// What is told to programs outside.
+    pub hooks: HooksOut,
     /// Its sessions.
     pub registry: Registry,
     /// Their mail.

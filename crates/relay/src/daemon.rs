@@ -13,6 +13,7 @@ use std::{
 
 use quarterdeck_access::pairings::Pairings;
 use quarterdeck_core::lockout::Lockout;
+use quarterdeck_hooks::HooksOptions;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
@@ -74,6 +75,8 @@ pub async fn run(
     for (listener, wire) in listeners.all {
         context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
+    let hooks = Arc::clone(&context);
+    context.tasks.spawn(async move { hooks.hooks.run(hooks.shutdown.clone()).await });
     hubs::dial_all(&context);
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
@@ -253,6 +256,13 @@ fn open_mail(
         .map_err(|error| RelayError::Storage { path, source: io::Error::other(error) })
 }
 
+fn hooks_of(options: &RelayOptions) -> Result<quarterdeck_hooks::Hooks, RelayError> {
+    let checked = options.config.hooks.check();
+    let checked = checked.map_err(|error| RelayError::Config(error.to_string()))?;
+    let (ledger, proxy) = (options.directory.hooks_told(), options.proxy.clone());
+    Ok(quarterdeck_hooks::Hooks::new(checked, HooksOptions { ledger, proxy }))
+}
+
 fn build_context(
     options: &RelayOptions,
     listeners: &Listeners,
@@ -295,6 +305,7 @@ fn build_context(
         started_at: clock::wall_micros(),
         listening: listeners.names.clone(),
         pin: listeners.pin.clone(),
+        hooks: hooks_of(options)?,
         registry: Registry::default(),
         mail,
         mail_tools: options.mail_tools.clone(),

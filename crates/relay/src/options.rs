@@ -3,6 +3,7 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use quarterdeck_protocol::dialect::Dialect;
+use quarterdeck_transport::dial::Proxy;
 
 use crate::{config::RelayConfig, instance::InstanceDir};
 
@@ -17,6 +18,8 @@ pub struct RelayOptions {
     pub dialects: Vec<(Dialect, Listen)>,
     /// Ceiling and limits.
     pub config: RelayConfig,
+    /// The way out of this network, for hooks.
+    pub proxy: Option<Proxy>,
     /// The flags that it was started with, for the relay that replaces it; no secrets.
     pub flags: Vec<String>,
     /// Where it was started.

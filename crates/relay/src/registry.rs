@@ -3,16 +3,17 @@
 //! Watchers are woken without data: each compares the number it has sent with the one there is, so a
 //! slow watcher skips states and misses no change.
 
-mod prompts;
-
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use quarterdeck_core::names::{self, Life, Resolved};
+use quarterdeck_core::{
+    names::{self, Life, Resolved},
+    news::{News, Past, TurnEnd},
+};
 use quarterdeck_protocol::{
-    agent::{Prompt, PromptId, PromptState, Vendor},
+    agent::{Prompt, PromptId, PromptState, Update, Vendor},
     error::{ErrorCode, ErrorDetail, RpcError},
     ids::{Label, Rev, SessionId},
     method::PromptInfo,
@@ -21,9 +22,7 @@ use quarterdeck_protocol::{
 
 use tokio::sync::watch;
 
-pub(crate) use self::prompts::PromptNews;
-use self::prompts::Prompts;
-use crate::{connection::outbox::Outbox, session::SessionHandle};
+use crate::{clock, connection::outbox::Outbox, session::SessionHandle};
 
 /// Removed sessions that are remembered for watchers; one that is further behind gets a new `sync`.
 const MAX_TOMBSTONES: usize = 256;
@@ -47,7 +46,7 @@ struct Inner {
     /// Request ids that are being carried out.
     under_way: BTreeSet<String>,
     tombstones: VecDeque<(Rev, SessionId)>,
-    prompts: Prompts,
+    news: News<Arc<Prompt>>,
     watchers: Vec<Weak<Outbox>>,
 }
 
@@ -56,6 +55,32 @@ struct Entry {
     handle: Arc<SessionHandle>,
     changed: Rev,
     lease_changed: Rev,
+}
+
+/// What an agent's session tells those who watch all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AgentNews {
+    /// A human is asked.
+    Opened(Arc<Prompt>),
+    /// It cannot be answered any more: somebody has answered, or nobody will.
+    Settled(PromptId, PromptState),
+    /// A turn has ended.
+    TurnEnded(TurnEnd),
+}
+
+impl AgentNews {
+    /// What an event of a session tells; `turns` is how many there were.
+    pub(crate) fn of(session: SessionId, turns: u64, update: &Update) -> Option<Self> {
+        if let Update::PromptOpened { prompt } = update {
+            return Some(Self::Opened(Arc::new((**prompt).clone())));
+        }
+        if let Update::TurnEnded { stop_reason, .. } = update {
+            let (stop_reason, at) = (*stop_reason, clock::wall_micros());
+            return Some(Self::TurnEnded(TurnEnd { session, turn: turns, stop_reason, at }));
+        }
+        let Update::PromptUpdate { prompt, state } = update else { return None };
+        (*state != PromptState::Open).then(|| Self::Settled(*prompt, state.clone()))
+    }
 }
 
 /// What changed since a rev.
@@ -102,6 +127,13 @@ pub(crate) enum Change {
         /// Why.
         state: PromptState,
     },
+    /// An agent's turn has ended.
+    TurnEnded {
+        /// The view's number.
+        rev: Rev,
+        /// Which.
+        end: TurnEnd,
+    },
 }
 
 impl Change {
@@ -110,7 +142,8 @@ impl Change {
             Self::Session { rev, .. }
             | Self::Removed { rev, .. }
             | Self::PromptOpened { rev, .. }
-            | Self::PromptSettled { rev, .. } => *rev,
+            | Self::PromptSettled { rev, .. }
+            | Self::TurnEnded { rev, .. } => *rev,
         }
     }
 }
@@ -210,7 +243,7 @@ impl Registry {
             inner.requests.remove(request_id);
         }
         let rev = inner.next_rev();
-        inner.prompts.forget(session);
+        inner.news.forget(session);
         inner.tombstones.push_back((rev, session));
         if inner.tombstones.len() > MAX_TOMBSTONES {
             inner.tombstones.pop_front();
@@ -233,12 +266,18 @@ impl Registry {
         inner.wake_watchers();
     }
 
-    /// Prompts of agents were opened or settled.
-    pub(crate) fn prompts_changed(&self, news: impl IntoIterator<Item = PromptNews>) {
+    /// Agents tell something.
+    pub(crate) fn handle_news(&self, news: impl IntoIterator<Item = AgentNews>) {
         let mut inner = self.lock();
         for news in news {
             let rev = inner.next_rev();
-            inner.prompts.note(rev, news);
+            match news {
+                AgentNews::Opened(prompt) => inner.news.handle_opened(rev, prompt.id, prompt),
+                AgentNews::Settled(prompt, state) => {
+                    inner.news.handle_settled(rev, prompt, state);
+                }
+                AgentNews::TurnEnded(end) => inner.news.handle_turn_ended(rev, end),
+            }
         }
         inner.wake_watchers();
     }
@@ -246,6 +285,12 @@ impl Registry {
     /// All open prompts, oldest first, as changes of the view.
     pub(crate) fn open_prompts(&self) -> Vec<Change> {
         self.lock().opened_since(Rev(0))
+    }
+
+    /// Prompts that were settled lately: who comes back learns by whom.
+    pub(crate) fn settled_prompts(&self) -> Vec<Change> {
+        let settled = |change: &Change| matches!(change, Change::PromptSettled { .. });
+        self.lock().past_since(Rev(0)).filter(settled).collect()
     }
 
     /// The session's task failed; its files are untouched, so a new relay will show it again.
@@ -348,7 +393,7 @@ impl Registry {
         let inner = self.lock();
         let forgotten = inner.tombstones.len() == MAX_TOMBSTONES
             && inner.tombstones.front().is_some_and(|(oldest, _)| *oldest > rev);
-        if forgotten || inner.prompts.has_forgotten(rev) {
+        if forgotten || inner.news.has_forgotten(rev) {
             return Changes::Everything;
         }
         let mut changes: Vec<_> = inner
@@ -365,12 +410,7 @@ impl Registry {
         changes
             .extend(removed.map(|(rev, session)| Change::Removed { rev: *rev, session: *session }));
         changes.extend(inner.opened_since(rev));
-        let settled = inner.prompts.settled_since(rev);
-        changes.extend(settled.map(|(rev, prompt, state)| Change::PromptSettled {
-            rev: *rev,
-            prompt: *prompt,
-            state: state.clone(),
-        }));
+        changes.extend(inner.past_since(rev));
         changes.sort_by_key(Change::rev);
         Changes::Since(inner.rev, changes)
     }
@@ -387,7 +427,7 @@ impl Inner {
     }
 
     fn opened_since(&self, rev: Rev) -> Vec<Change> {
-        let opened = self.prompts.opened_since(rev);
+        let opened = self.news.opened_since(rev);
         let told = opened.filter_map(|(rev, prompt)| {
             let session = prompt.id.session;
             // a session is shown before its prompts are
@@ -397,6 +437,15 @@ impl Inner {
             Some(Change::PromptOpened { rev, prompt })
         });
         told.collect()
+    }
+
+    fn past_since(&self, rev: Rev) -> impl Iterator<Item = Change> {
+        self.news.past_since(rev).map(|(rev, past)| match past {
+            Past::Settled(prompt, state) => {
+                Change::PromptSettled { rev, prompt: *prompt, state: state.clone() }
+            }
+            Past::TurnEnded(end) => Change::TurnEnded { rev, end: end.clone() },
+        })
     }
 
     fn is_taken(&self, label: &Label) -> bool {

@@ -409,7 +409,7 @@ impl Opened {
     fn agent(&self) -> Option<Box<agent::Agent>> {
         let meta = self.meta.agent.as_ref()?;
         let conversation = self.conversation.clone()?;
-        Some(Box::new(agent::Agent::new(meta.name.clone(), conversation)))
+        Some(Box::new(agent::Agent::new(self.meta.session, meta.name.clone(), conversation)))
     }
 
     fn is_shell(&self) -> bool {

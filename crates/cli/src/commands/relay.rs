@@ -250,6 +250,7 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         (None, false) => ListenSecurity::OwnCertificate { client_ca },
     };
     let config = relay_config(&settings.directory)?;
+    let has_hooks = !config.hooks.to.is_empty();
     let dialects = dialects(&dialect, &config.dialects, &security);
     let mail_tools = mail_tools(settings, &program);
     Ok(RelayOptions {
@@ -257,6 +258,8 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         listen: listen.map(|address| Listen { address, security }),
         dialects,
         config,
+        // nothing else of a relay goes out by HTTP
+        proxy: if has_hooks { settings.environment.proxy()? } else { None },
         started_in: started_in.or_else(|| settings.environment.current_dir().map(Into::into)),
         announcements: settings.announcements.clone(),
         flags,

@@ -1,7 +1,9 @@
 //! The hub: several relays behind one wire, whatever dies on the way.
 
 mod database;
+mod limits;
 mod links;
+mod news;
 mod operations;
 mod pairing;
 mod people;

@@ -112,6 +112,9 @@ mod raw {
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
+        HookList,
+        HookTest,
+        HookTold,
         HubStatus,
         HubShutdown
     );
@@ -155,7 +158,10 @@ fn params(method: MethodName) -> Value {
         | MethodName::MachineDisconnect => {
             json!({ "machine": "mars" })
         }
-        MethodName::PairingList
+        MethodName::HookTest => json!({ "name": "nobody" }),
+        MethodName::HookTold => json!({ "key": "nothing" }),
+        MethodName::HookList
+        | MethodName::PairingList
         | MethodName::PromptList
         | MethodName::MachineList
         | MethodName::MachineInvite
