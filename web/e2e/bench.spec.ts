@@ -41,7 +41,7 @@ test('tasks of the page while a terminal floods and an agent says 500 things a s
   });
   note('longest task, a terminal floods (15 MB)', words(alone), '< 100 ms');
   await page.keyboard.press('Alt+Shift+ArrowRight');
-  site.relay.qd('run', '--detach', '--agent', ACP_AGENT, '--label', 'talker', 'flood 5000');
+  site.here.qd('run', '--detach', '--agent', ACP_AGENT, '--label', 'talker', 'flood 5000');
   await row(page, 'talker').click();
   await expect(page.getByRole('log')).toContainText('word100 ');
   const both = await tasks(page, async () => {
