@@ -37,6 +37,9 @@ need ssh openssh-client
 need ps procps
 need ip iproute2
 need git git
+need node nodejs
+need npm npm
+need chromium chromium
 [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -77,13 +80,30 @@ run_tests() {
 
 # in CI a missing part is an error; elsewhere its tests say that they were left out
 if [ "${CI:-}" = true ]; then
-    export QD_REQUIRE_NODE=1 QD_REQUIRE_ROOT=1 QD_REQUIRE_TOOLS=1
+    export QD_REQUIRE_NODE=1 QD_REQUIRE_ROOT=1 QD_REQUIRE_TOOLS=1 QD_REQUIRE_WEB=1
 fi
 [ "$long" = 1 ] && export QD_LONG=1
 
 # the binary that is built below is the one under test; without this each test crate would build its own
 target=${CARGO_TARGET_DIR:-$PWD/target}
 export QD_TEST_BINARY=$target/debug/qd
+
+# The page: types, units, and the browser against the binary that was built. Its packages are installed
+# when the list of them has changed.
+test_page() {
+    if ! command -v npm >/dev/null 2>&1 || ! command -v "${CHROMIUM:-chromium}" >/dev/null 2>&1; then
+        [ "${CI:-}" = true ] && { echo "the page's tests need npm and chromium" >&2; return 1; }
+        echo "WARNING: npm or chromium is missing; the page's tests are LEFT OUT" >&2
+        return
+    fi
+    (
+        cd web
+        if [ package-lock.json -nt node_modules/.package-lock.json ]; then npm ci --no-audit --no-fund; fi
+        npm run check
+        npm test
+        QD_BIN=$QD_TEST_BINARY npm run e2e
+    )
+}
 
 say "format"
 cargo fmt --all --check
@@ -94,6 +114,8 @@ say "build"
 cargo build --locked --workspace --all-targets
 say "tests"
 run_tests
+say "page"
+test_page
 if [ "$fuzz" -gt 0 ]; then
     say "fuzz, $fuzz seconds each"
     # a target that does not build fails the run; what a random search finds was there before this

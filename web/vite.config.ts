@@ -4,7 +4,7 @@ import { defineConfig, type Plugin } from 'vitest/config';
 import { Gateway } from './dev/gateway.ts';
 
 /**
- * What a hub will send with the page; see README.md. xterm.js draws with style elements and attributes, so
+ * What a hub sends with the page; a test of the hub compares them. xterm.js draws with style elements and attributes, so
  * those are allowed; no script is but the page's own files.
  */
 export const CONTENT_SECURITY_POLICY = [
@@ -15,6 +15,7 @@ export const CONTENT_SECURITY_POLICY = [
   "font-src 'self'",
   "connect-src 'self'",
   "manifest-src 'self'",
+  "worker-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -24,6 +25,7 @@ const HEADERS = {
   'content-security-policy': CONTENT_SECURITY_POLICY,
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
   'cross-origin-opener-policy': 'same-origin',
 };
 

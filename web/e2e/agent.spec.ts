@@ -1,7 +1,7 @@
 import { ACP_AGENT, expect, look, PHONE, row, test } from './fixtures';
 
 test('a prompt is answered by one key, everywhere at once', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'ask touch here; say done with it');
+  site.here.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'ask touch here; say done with it');
   const page = await site.person();
   const watcher = await site.person();
   await row(watcher, 'claude:1').click();
@@ -14,7 +14,7 @@ test('a prompt is answered by one key, everywhere at once', async ({ site }) => 
 });
 
 test('a question is answered by its form', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'question Go on?');
+  site.here.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'question Go on?');
   const page = await site.person();
   const card = page.getByRole('article');
   await expect(card).toContainText('Go on?');
@@ -25,7 +25,7 @@ test('a question is answered by its form', async ({ site }) => {
 });
 
 test('a denial takes a reason to the agent', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'ask rm it');
+  site.here.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'ask rm it');
   const page = await site.person();
   await row(page, 'claude:1').click();
   await page.getByLabel('Needs you').getByRole('article').focus();
@@ -60,7 +60,7 @@ test('a conversation shows its plan, changes, money and text, and runs nothing o
 });
 
 test('on a phone a prompt is answered in two taps', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'ask touch here; say done with it');
+  site.here.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'ask touch here; say done with it');
   const page = await site.person({ context: PHONE });
   await expect(row(page, 'claude:1')).toContainText('waits for you');
   await look(page, 'phone-sessions');
@@ -71,7 +71,7 @@ test('on a phone a prompt is answered in two taps', async ({ site }) => {
 });
 
 test('an agent that died says what became of its prompt, and goes on when asked to', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'say hello; exit 3');
+  site.here.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'say hello; exit 3');
   const page = await site.person();
   await expect(page.getByLabel('Needs you')).toContainText('exited 3');
   await page.getByRole('button', { name: /1 ended/ }).click();

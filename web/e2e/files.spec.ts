@@ -78,15 +78,15 @@ test('files that are dropped on an agent go with the next message', async ({ sit
   await expect(page.getByRole('list', { name: 'Files' })).toHaveCount(0);
 });
 
-test('a file that is too large says so, and a relay that is killed costs nothing but time', async ({ site }) => {
+test('a file that is too large says so, and a hub that is killed costs nothing but time', async ({ site }) => {
   const page = await site.person();
   await startTerminal(page, 'sh:1');
   await drop(page, 'sh:1', [{ name: 'huge.bin', type: '', text: 'x'.repeat(10 * 1024 * 1024 + 1) }]);
   await expect(page.getByRole('list', { name: 'Files' })).toContainText('more than 10 MiB');
   await page.getByRole('button', { name: 'Take huge.bin away' }).click();
-  await site.here.kill();
+  await site.here.killHub();
   await expect(page.getByText(/^Reconnecting/)).toBeVisible();
-  await site.here.start();
+  site.here.up();
   await page.getByRole('button', { name: 'Retry now' }).click({ timeout: 2_000 }).catch(() => undefined);
   await expect(page.getByText('nothing missed')).toBeVisible({ timeout: 30_000 });
   await type(page, 'sh:1', 'cat ');

@@ -1,8 +1,8 @@
-// What each test gets: a relay of its own, the built page in front of it, and people with browsers.
+// What each test gets: a machine with a relay and a hub, the page that this hub serves, and people with
+// browsers.
 import { test as base, type Browser, type BrowserContextOptions, expect, type Page } from '@playwright/test';
 import { join } from 'node:path';
-import { preview, type PreviewServer } from 'vite';
-import { ALL_SCOPES, Relay } from './relay';
+import { type LinkTerms, Machine } from './machine';
 
 export { expect } from '@playwright/test';
 
@@ -10,72 +10,52 @@ const WEB = join(import.meta.dirname, '..');
 export const ACP_AGENT = `acp:${process.execPath} ${join(import.meta.dirname, 'acp-agent.mjs')}`;
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 
-/** Where people get their tokens. */
-export interface Issuer {
-  token(name: string, scopes: string[], principal?: string): string;
-}
-
-interface PersonOptions {
-  scopes?: string[];
-  principal?: string;
+interface PersonOptions extends LinkTerms {
   context?: BrowserContextOptions;
 }
 
-/** The page as it is served, and who may come. */
+/** The page as its hub serves it, and who may come. */
 export class Site {
-  #tokens = 0;
   /** What went wrong in any browser: errors of the page, refusals by its policy, requests to others. */
   readonly faults: string[] = [];
 
   constructor(
-    readonly relay: Relay,
-    readonly url: string,
+    /** The machine of the hub. */
+    readonly here: Machine,
     private readonly browser: Browser,
-    private readonly issuer: Issuer = relay,
   ) {}
 
-  get here(): Relay {
-    return this.relay;
+  get url(): string {
+    return this.here.url;
   }
 
   /** A browser in which nobody is logged in. */
-  async stranger(context: BrowserContextOptions = {}, fragment = ''): Promise<Page> {
+  async stranger(context: BrowserContextOptions = {}, url = this.url): Promise<Page> {
     const page = await (await this.browser.newContext({ colorScheme: 'dark', ...context })).newPage();
+    this.watch(page);
+    await page.goto(url);
+    return page;
+  }
+
+  /** Notes what goes wrong in a page. */
+  watch(page: Page): void {
     page.on('pageerror', (error) => this.faults.push(String(error)));
     page.on('console', (message) => {
       if (/Content Security Policy|Refused to/i.test(message.text())) this.faults.push(message.text());
     });
     page.on('request', (request) => {
-      const { host, protocol } = new URL(request.url());
-      const own = host === new URL(this.url).host || protocol === 'data:' || protocol === 'blob:';
+      const { hostname, protocol } = new URL(request.url());
+      const own = hostname === '127.0.0.1' || protocol === 'data:' || protocol === 'blob:';
       if (!own) this.faults.push(`a request to ${request.url()}`);
     });
-    await page.goto(this.url + fragment);
-    return page;
   }
 
-  /** A browser in which somebody is logged in. */
-  async person({ scopes = ALL_SCOPES, principal, context }: PersonOptions = {}): Promise<Page> {
-    const page = await this.stranger(context);
-    await page.getByLabel('Token').fill(this.issuer.token(`t${this.#tokens++}`, scopes, principal));
-    await page.getByRole('button', { name: 'Log in' }).click();
+  /** A browser in which somebody is logged in, by a one-time link. */
+  async person({ context, ...terms }: PersonOptions = {}): Promise<Page> {
+    const page = await this.stranger(context, this.here.link(terms));
     await expect(page.getByLabel('Filter sessions')).toBeVisible();
     return page;
   }
-}
-
-/** Serves the built page in front of a relay or hub. */
-export async function serve(url: string): Promise<{ url: string; close: () => Promise<void> }> {
-  process.env.QD_RELAY = url;
-  const server: PreviewServer = await preview({
-    root: WEB,
-    configFile: join(WEB, 'vite.config.ts'),
-    preview: { port: 0 },
-    logLevel: 'error',
-  });
-  const address = server.httpServer.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
 }
 
 /** What every test ends with: everything that was started has ended, and no browser had a fault. */
@@ -88,12 +68,11 @@ export async function finish(site: Site, browser: Browser, ends: (() => Promise<
 
 export const test = base.extend<{ site: Site }>({
   site: async ({ browser }, use) => {
-    const relay = new Relay();
-    await relay.start();
-    const server = await serve(relay.url);
-    const site = new Site(relay, server.url, browser);
+    const here = new Machine();
+    here.up();
+    const site = new Site(here, browser);
     await use(site);
-    await finish(site, browser, [() => server.close(), () => relay.close()]);
+    await finish(site, browser, [() => here.close()]);
   },
 });
 

@@ -14,7 +14,7 @@ test('a second browser of the same person follows, and takes over by a key press
   await type(second, 'sh:1', 'echo second-$((1+1))\n');
   await expect(terminal(first, 'sh:1')).toContainText('second-2');
   // taking it keeps the size: fitting is an act of its own
-  const size = () => site.relay.qdJson<{ sessions: { size: { cols: number } }[] }>('ls').sessions[0]!.size.cols;
+  const size = () => site.here.qdJson<{ sessions: { size: { cols: number } }[] }>('ls').sessions[0]!.size.cols;
   const before = size();
   await second.getByRole('button', { name: 'Fit to my screen' }).click();
   await expect.poll(size).toBeLessThan(before);

@@ -1,12 +1,12 @@
 import { expect, look, PHONE, PROMPT, startTerminal, terminal, test } from './fixtures';
 
 test('a phone types with its row of keys, and changes no size by looking', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--label', 'desk', '--', 'bash', '--norc');
+  site.here.qd('run', '--detach', '--label', 'desk', '--', 'bash', '--norc');
   const page = await site.person({ context: PHONE });
   await page.locator('[data-row]').filter({ hasText: 'desk' }).tap();
   await expect(terminal(page, 'desk')).toContainText(PROMPT);
   await look(page, 'phone-letterbox');
-  const { cols } = site.relay.qdJson<{ sessions: { size: { cols: number } }[] }>('ls').sessions[0]!.size;
+  const { cols } = site.here.qdJson<{ sessions: { size: { cols: number } }[] }>('ls').sessions[0]!.size;
   expect(cols).toBe(80);
   await page.getByRole('button', { name: 'Back to the sessions' }).tap();
 

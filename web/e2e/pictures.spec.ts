@@ -3,8 +3,8 @@ import { test as base, type Page } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ACP_AGENT, expect, finish, PHONE, PROMPT, row, serve, Site, terminal, type } from './fixtures';
-import { Relay as Machine } from './relay';
+import { ACP_AGENT, expect, finish, PHONE, PROMPT, row, Site, terminal, type } from './fixtures';
+import { Machine } from './machine';
 
 const PICTURES = join(import.meta.dirname, '../../docs/pictures');
 const DESK = { viewport: { width: 1400, height: 800 } };
@@ -12,27 +12,18 @@ const DESK = { viewport: { width: 1400, height: 800 } };
 /** A hub on this machine, another machine beside it, work on both. */
 const test = base.extend<{ site: Site; there: Machine }>({
   there: async ({ browser: _ }, use) => {
-    const there = new Machine([]);
-    await there.start();
+    const there = new Machine();
+    there.startRelay('--listen', '127.0.0.1:0');
     await use(there);
     await there.close();
   },
   site: async ({ browser, there }, use) => {
     const here = new Machine();
-    await here.start();
-    const said = here.qd('up', '--listen', '127.0.0.1:0');
-    const address = /http:\/\/([\d.:]+)\//.exec(said)?.[1];
-    const line = /\S+#sha256:\S+#\S+/.exec(there.qd('relay', 'pair'))?.[0] ?? '';
-    here.qdWith(`${line}\n`, 'machine', 'add', '--label', 'buildbox');
-    const hub = `unix:${join(here.home, 'instances/default/hub.sock')}`;
-    const issuer = {
-      token: (name: string, scopes: string[], principal?: string) =>
-        here.qdJson<{ token: string }>('--url', hub, 'token', 'create', name, ...(principal ? ['--principal', principal] : []), ...scopes.flatMap((scope) => ['--scope', scope])).token,
-    };
-    const server = await serve(`ws://${address}`);
-    const site = new Site(here, server.url, browser, issuer);
+    here.up();
+    await here.add(there, 'buildbox');
+    const site = new Site(here, browser);
     await use(site);
-    await finish(site, browser, [() => server.close(), () => here.close()]);
+    await finish(site, browser, [() => here.close()]);
   },
 });
 

@@ -27,7 +27,7 @@ test('the page answers while a terminal floods', async ({ site }) => {
 });
 
 test('the page answers while an agent says 500 things a second', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--agent', ACP_AGENT, '--label', 'talker', 'flood 5000');
+  site.here.qd('run', '--detach', '--agent', ACP_AGENT, '--label', 'talker', 'flood 5000');
   const page = await site.person();
   await row(page, 'talker').click();
   await expect(page.getByRole('log')).toContainText('word100 ');
@@ -36,7 +36,7 @@ test('the page answers while an agent says 500 things a second', async ({ site }
 });
 
 test('a phone shows what waits within a second of its login', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'ask touch here');
+  site.here.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'ask touch here');
   const page = await site.person({ context: PHONE });
   await expect(row(page, 'claude:1')).toContainText('waits for you');
   await page.reload();

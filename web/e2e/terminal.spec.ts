@@ -8,7 +8,7 @@ test('a wrong token is refused with a reason, and a right one lets in', async ({
   await page.getByRole('button', { name: 'Log in' }).click();
   await expect(page.getByRole('alert')).toContainText('refuses this browser');
   await page.getByRole('button', { name: 'Log in again' }).click();
-  await page.getByLabel('Token').fill(site.relay.token('right'));
+  await page.getByLabel('Token').fill(site.here.token('right'));
   await page.getByRole('button', { name: 'Log in' }).click();
   await expect(page.getByText('Nothing runs yet.')).toBeVisible();
   await look(page, 'empty');
@@ -20,7 +20,7 @@ test('a terminal is started, typed into, and shows what comes of it', async ({ s
   await type(page, 'sh:1', 'echo $((6*7))-answers\n');
   await expect(terminal(page, 'sh:1')).toContainText('42-answers');
   // it was started from this page, so it has this page's size
-  const size = () => site.relay.qdJson<{ sessions: { size: { cols: number; rows: number } }[] }>('ls').sessions[0]!.size;
+  const size = () => site.here.qdJson<{ sessions: { size: { cols: number; rows: number } }[] }>('ls').sessions[0]!.size;
   await expect.poll(() => size().cols).toBeGreaterThan(100);
   await type(page, 'sh:1', 'stty size\n');
   const { cols, rows } = size();
@@ -44,13 +44,13 @@ test('a reload in mid-stream goes on as the same client, with every line', async
   await expect(terminal(page, 'sh:1')).toContainText('still-4');
 });
 
-test('a relay that is killed comes back, and the page says that nothing was missed', async ({ site }) => {
+test('a hub that is killed comes back, and the page says that nothing was missed', async ({ site }) => {
   const page = await site.person();
   await startTerminal(page, 'sh:1');
-  await site.relay.kill();
+  await site.here.killHub();
   await expect(page.getByText(/^Reconnecting/)).toBeVisible();
   await look(page, 'reconnecting');
-  await site.relay.start();
+  site.here.up();
   await page.getByRole('button', { name: 'Retry now' }).click({ timeout: 2_000 }).catch(() => undefined);
   await expect(page.getByText('nothing missed')).toBeVisible({ timeout: 30_000 });
   await expect(page.getByRole('button', { name: 'Owner: you own it' })).toBeVisible();
@@ -159,7 +159,7 @@ test('a program’s questions are answered by its owner’s page and by nobody�
 });
 
 test('what has ended is kept apart, and removed with its log when a person says so', async ({ site }) => {
-  for (const label of ['one', 'two']) site.relay.qd('run', '--detach', '--label', label, '--', 'sh', '-c', `echo ${label}-was-here`);
+  for (const label of ['one', 'two']) site.here.qd('run', '--detach', '--label', label, '--', 'sh', '-c', `echo ${label}-was-here`);
   const page = await site.person();
   await page.getByRole('button', { name: '2 ended' }).click();
   await row(page, 'one').click();
@@ -168,5 +168,5 @@ test('what has ended is kept apart, and removed with its log when a person says 
   await page.getByRole('button', { name: 'Remove…' }).click();
   await page.getByRole('button', { name: 'Delete all 2 with their logs' }).click();
   await expect(page.getByText('Nothing runs yet.').or(page.getByText('The session of this pane is gone.'))).toBeVisible();
-  await expect.poll(() => site.relay.qdJson<{ sessions: unknown[] }>('ls').sessions).toEqual([]);
+  await expect.poll(() => site.here.qdJson<{ sessions: unknown[] }>('ls').sessions).toEqual([]);
 });

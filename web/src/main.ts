@@ -1,15 +1,21 @@
 // Where the page begins: find a credential, or ask for one; then start.
 import { mount, unmount } from 'svelte';
 import { App } from './app/app.svelte';
+import { clientName } from './app/names';
+import { appState } from './app/offline';
 import { forgetCredential, keepCredential, loadCredential, tabTickets } from './app/storage';
 import Main from './ui/Main.svelte';
 import Login from './ui/Login.svelte';
 import './ui/theme.css';
-import { type Credential, enrol, tokenCredential, WebDoor } from './wire/door';
+import { type Credential, deviceCredential, enrol, tokenCredential, WebDoor } from './wire/door';
 
 const target = document.getElementById('app') ?? document.body;
 
 void begin();
+// a link that is opened where the page is open already changes the fragment only
+window.addEventListener('hashchange', () => {
+  if (loginCode()) location.reload();
+});
 
 async function begin(): Promise<void> {
   const { credential, why } = await credentialFromLink();
@@ -20,16 +26,21 @@ async function begin(): Promise<void> {
 
 /** A one-time link carries its code in the fragment, which no server sees; it is gone from the bar at once. */
 async function credentialFromLink(): Promise<{ credential?: Credential; why?: string }> {
-  const code = new URLSearchParams(location.hash.slice(1)).get('login');
+  const code = loginCode();
   if (!code) return {};
   history.replaceState(null, '', location.pathname);
   try {
-    const { device, key } = await enrol(code, navigator.userAgent.slice(0, 120));
+    const { device, key } = await enrol(code, clientName());
     await keepCredential({ kind: 'device', device, key });
-    return { credential: (await loadCredential()) ?? undefined };
+    // where the browser keeps nothing, the login lasts as long as the page
+    return { credential: deviceCredential(device, key) };
   } catch (error) {
     return { why: `The link did not work: ${error instanceof Error ? error.message : String(error)}.` };
   }
+}
+
+function loginCode(): string | null {
+  return new URLSearchParams(location.hash.slice(1)).get('login');
 }
 
 async function show(credential: Credential): Promise<void> {
@@ -42,6 +53,7 @@ async function show(credential: Credential): Promise<void> {
   };
   const page = mount(Main, { target, props: { app, logOut } });
   app.start();
+  void appState();
 }
 
 function askFor(why?: string): void {

@@ -8,6 +8,7 @@
 
 mod event;
 mod line;
+mod pages;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::{
 };
 
 pub use event::{Event, Expiry, Text};
+pub use pages::{PageError, answer};
 
 /// Bytes after which the journal goes on in a new file; with the one before it takes twice as much.
 pub const MAX_JOURNAL_FILE_BYTES: u64 = 4 * 1024 * 1024;

@@ -21,8 +21,8 @@ use quarterdeck_crypto::{Token, TokenHash};
 use quarterdeck_protocol::{
     dialect::Dialect,
     error::{ErrorCode, RpcError},
-    ids::{ParseIdError, Principal, SessionId},
-    method::{TokenCreateParams, TokenInfo, TokenRotateParams, TokenSecret},
+    ids::{DeviceId, ParseIdError, Principal, SessionId},
+    method::{DeviceInfo, TokenCreateParams, TokenInfo, TokenRotateParams, TokenSecret},
     scope::{Scope, Scopes},
 };
 
@@ -114,6 +114,8 @@ pub struct Grant {
     pub dialect: Option<Dialect>,
     /// When it ends, in seconds since 1970.
     pub expires_at: Option<u64>,
+    /// The browser that it is, where a key proved it.
+    pub device: Option<DeviceId>,
     /// The secret that was presented; none for a grant that no token gave.
     secret: Option<TokenHash>,
 }
@@ -129,7 +131,18 @@ impl Grant {
             sessions: SessionLimit::All,
             dialect: None,
             expires_at: None,
+            device: None,
             secret: None,
+        }
+    }
+    /// The grant of a browser that proved its key.
+    #[must_use]
+    pub fn of_device(info: &DeviceInfo) -> Self {
+        Self {
+            scopes: info.scopes,
+            expires_at: info.expires_at,
+            device: Some(info.device),
+            ..Self::unlimited(&info.name, info.principal.clone())
         }
     }
     /// The same with fewer rights, for somebody else.

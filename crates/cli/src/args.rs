@@ -86,8 +86,13 @@ pub(crate) enum Command {
     Signal(commands::signal::SignalArgs),
     /// Serve this machine's sessions
     Relay(commands::relay::RelayArgs),
-    /// Start this machine's hub and relay, and say where they are
+    /// Start this machine's hub and relay, and open the page
     Up(commands::up::UpArgs),
+    /// Make a one-time link that logs a browser in, and open it
+    Open(commands::open::OpenArgs),
+    /// List and log out the browsers that the hub knows
+    #[command(subcommand)]
+    Device(commands::device::DeviceCommand),
     /// Only the hub
     Hub(commands::hub::HubArgs),
     /// Have this machine's relay dial a hub that cannot reach it
@@ -107,6 +112,8 @@ pub(crate) enum Command {
     /// Make, list, rotate and revoke bearer tokens
     #[command(subcommand)]
     Token(commands::token::TokenCommand),
+    /// Show who came in, what was given and what was taken
+    Audit(commands::audit::AuditArgs),
     /// Show what is told to programs outside, or try it
     Hooks(commands::hooks::HooksArgs),
     /// Remove old logs

@@ -1,8 +1,10 @@
 //! One file per command. A command takes the settings and its own flags, and gives an exit code.
 
 pub(crate) mod attach;
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod daemon;
+pub(crate) mod device;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod down;
@@ -18,6 +20,7 @@ pub(crate) mod ls;
 pub(crate) mod machine;
 pub(crate) mod mcp;
 pub(crate) mod msg;
+pub(crate) mod open;
 pub(crate) mod prompts;
 pub(crate) mod rc;
 pub(crate) mod relay;
@@ -68,6 +71,9 @@ pub(crate) async fn dispatch(
         Command::Relay(args) => relay::run(&settings, args).await,
         Command::Up(args) => up::run(&settings, args).await,
         Command::Hub(args) => hub::run(&settings, args).await,
+        Command::Open(args) => open::run(&settings, args).await,
+        Command::Device(command) => device::run(&settings, command).await,
+        Command::Audit(args) => audit::run(&settings, &args).await,
         Command::Join(args) => join::run(&settings, args).await,
         Command::Machine(command) => machine::run(&settings, command).await,
         Command::Service(command) => service::run(&settings, command).await,

@@ -11,6 +11,7 @@
 //! - [`quota`]: which logs go when they take too much room;
 //! - [`hooks`]: what is told to programs outside, when, how often;
 //! - [`invitations`]: one-use pairing codes;
+//! - [`once`]: login codes, challenges, tickets: what is good once and not for long;
 //! - [`link`]: when a link is dialled, dialled again, given up; whether it still lives;
 //! - [`lockout`]: who presented wrong credentials too often;
 //! - [`mail`]: where messages between agents go, and what becomes of them.
@@ -30,5 +31,6 @@ pub mod lockout;
 pub mod mail;
 pub mod names;
 pub mod news;
+pub mod once;
 pub mod quota;
 pub mod viewer;

@@ -5,6 +5,8 @@
 //! - [`pin`]: the hash of a certificate's public key, by which a peer is known without an authority;
 //! - [`relay_key`]: the key that a relay (or a hub) is, its id, and signatures with a purpose;
 //! - [`pairing`]: the line that pairs two daemons, and the proof of a key on a channel;
+//! - [`device`]: the key of a browser, and what it signs to come in;
+//! - [`once`]: secrets that are good once: login codes, challenges, tickets of a WebSocket;
 //! - [`ticket`]: lets a client come back under its id after the relay forgot it.
 //!
 //! Every hash and signature begins with a sentence of its own (domain separation), so that bytes made
@@ -19,6 +21,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod delivery;
+pub mod device;
+pub mod once;
 pub mod pairing;
 pub mod pin;
 pub mod relay_key;
@@ -27,6 +31,8 @@ pub mod ticket;
 pub mod token;
 
 pub use delivery::DeliveryKey;
+pub use device::DeviceKey;
+pub use once::{OnceHash, OncePurpose, OnceSecret};
 pub use pairing::{
     ChannelBinding, KeyCredential, KeyProof, PairingCode, PairingLine, PairingRefusal,
 };

@@ -27,6 +27,7 @@
 pub mod agent;
 pub mod agents;
 pub mod agor;
+pub mod browser;
 pub mod canary;
 pub mod client;
 pub mod conversation;

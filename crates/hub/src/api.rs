@@ -1,5 +1,6 @@
 //! The methods: what the hub answers itself, and what it passes on.
 
+mod device;
 mod hook;
 mod hub;
 mod machine;
@@ -56,6 +57,19 @@ pub(crate) async fn call(
         }
         N::TokenRevoke if own => {
             answer::<m::TokenRevoke>(asker, id, params, async |p| token::revoke(asker, &p)).await
+        }
+        N::DeviceInvite => {
+            answer::<m::DeviceInvite>(asker, id, params, async |p| device::invite(asker, p)).await
+        }
+        N::DeviceList => {
+            answer::<m::DeviceList>(asker, id, params, async |_| Ok(device::list(asker))).await
+        }
+        N::DeviceRevoke => {
+            answer::<m::DeviceRevoke>(asker, id, params, async |p| device::revoke(asker, &p).await)
+                .await
+        }
+        N::AuditList if own => {
+            answer::<m::AuditList>(asker, id, params, async |p| hub::audit(asker, p).await).await
         }
         N::HookList if own => {
             answer::<m::HookList>(asker, id, params, async |_| Ok(hook::list(asker))).await
@@ -145,6 +159,7 @@ pub(crate) async fn call(
         | N::TokenList
         | N::TokenRotate
         | N::TokenRevoke
+        | N::AuditList
         | N::RelayStatus
         | N::RelayDirectories
         | N::RelayShutdown

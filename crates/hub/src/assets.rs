@@ -9,13 +9,16 @@ pub struct Asset {
     pub content_type: &'static str,
     /// Its bytes.
     pub body: Bytes,
+    /// The same, packed by gzip; none where that saves nothing.
+    pub gzip: Option<Bytes>,
+    /// Changes with its content: letters and digits.
+    pub version: &'static str,
     /// Whether its name changes with its content, so that it may be kept for ever.
     pub immutable: bool,
 }
 
 /// The files of the web interface, by path.
 pub trait Assets: Send + Sync {
-    /// The file of a request's path, which begins with `/`; a page of the interface for each path that is
-    /// one of its views.
+    /// The file of a request's path, which begins with `/`; the page itself for `/`.
     fn find(&self, path: &str) -> Option<Asset>;
 }

@@ -6,7 +6,7 @@ use quarterdeck_access::{
     clock,
     instance::InstanceDir,
     journal::{Event, Journal},
-    tokens::TokenStore,
+    tokens::{Grant, TokenStore},
 };
 use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
 use quarterdeck_crypto::{RelayKey, TicketKey};
@@ -19,7 +19,10 @@ use quarterdeck_protocol::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{fleet::Fleet, machine::Machines, metrics::Metrics, options::HubOptions, store::Store};
+use crate::{
+    devices::Devices, fleet::Fleet, machine::Machines, metrics::Metrics, options::HubOptions,
+    store::Store, web::names::Names,
+};
 
 /// Shared by all tasks; what changes in it guards itself.
 pub(crate) struct Context {
@@ -51,7 +54,11 @@ pub(crate) struct Context {
     pub(crate) store: Store,
     /// Bearer tokens of this hub.
     pub(crate) tokens: TokenStore,
-    /// Raised when a token was revoked or rotated: connections look whether theirs still holds.
+    /// Browsers, and how they come in.
+    pub(crate) devices: Devices,
+    /// By which names browsers may come.
+    pub(crate) names: Names,
+    /// Raised when a token or browser was revoked or rotated: connections look whether theirs still holds.
     pub(crate) credentials: watch::Sender<u64>,
     /// Who presented wrong ones.
     pub(crate) lockout: Mutex<Lockout>,
@@ -95,7 +102,16 @@ impl Context {
         });
     }
 
-    /// A token was revoked or rotated.
+    /// For how many more seconds a credential holds; none when it has ended.
+    pub(crate) fn remaining_s(&self, grant: &Grant) -> Option<u64> {
+        let now = clock::wall_seconds();
+        match grant.device {
+            Some(device) => self.devices.remaining_s(device, now),
+            None => self.tokens.remaining_s(grant, now),
+        }
+    }
+
+    /// A token or browser was revoked, or a token rotated.
     pub(crate) fn credentials_changed(&self) {
         self.credentials.send_modify(|count| *count += 1);
     }

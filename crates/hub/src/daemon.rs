@@ -31,6 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     HubError, HubOptions,
     context::Context,
+    devices::Devices,
     fleet::Fleet,
     hooks,
     limits::{DRAIN_LIMIT, KEEP_INTERVAL},
@@ -38,7 +39,10 @@ use crate::{
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     store::{Access, Loaded, MachineRow, Store},
-    web,
+    web::{
+        self,
+        names::{self, Names},
+    },
 };
 
 /// Serves an instance's hub until `shutdown` is cancelled. `ready` is called once, when clients are
@@ -196,7 +200,9 @@ fn build_context(
     let key = keys::load_or_make(&directory.hub_key())?;
     let hub = HubId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.hub_tokens(), hub)?;
-    let (store, loaded) = Store::open(&directory.hub_database())?;
+    let (store, mut loaded) = Store::open(&directory.hub_database())?;
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let names = Names::new(options.public_url.clone(), own_names(&options, listeners, &machine));
     let hooks_options =
         HooksOptions { ledger: directory.hub_hooks_told(), proxy: options.proxy.clone() };
     let context = Context {
@@ -205,7 +211,7 @@ fn build_context(
         hub,
         ticket_key: key.ticket_key(),
         key,
-        machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        machine,
         user: quarterdeck_access::user_name(),
         started_at: clock::wall_micros(),
         listening: listeners.names.clone(),
@@ -214,6 +220,8 @@ fn build_context(
         machines: Machines::default(),
         store,
         tokens,
+        devices: Devices::new(std::mem::take(&mut loaded.devices)),
+        names,
         credentials: tokio::sync::watch::Sender::new(0),
         lockout: Mutex::new(Lockout::new(std::iter::empty())),
         invitations: Mutex::default(),
@@ -223,6 +231,18 @@ fn build_context(
         shutdown,
     };
     Ok((Arc::new(context), loaded))
+}
+
+/// Further names by which browsers may come: those that were given, and the machine's own where others
+/// reach it.
+fn own_names(options: &HubOptions, listeners: &Listeners, machine: &str) -> Vec<String> {
+    let given = options.public_address.iter().filter_map(|it| names::host_of(it));
+    let mut all: Vec<_> = given.map(str::to_owned).collect();
+    let reached = listeners.all.iter().filter_map(Listener::local_address);
+    if reached.into_iter().any(|address| !address.ip().to_canonical().is_loopback()) {
+        all.extend([machine.to_owned(), format!("{machine}.local")]);
+    }
+    all
 }
 
 /// Takes over the machines that are known, and adds the hub's own if it is not.

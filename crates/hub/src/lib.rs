@@ -6,6 +6,7 @@
 //!
 //! - [`daemon`]: a hub's life; [`options`]: what it is given;
 //! - [`web`]: listeners, HTTP, who is let in; [`join`]: relays that dial the hub; [`assets`]: pages;
+//! - [`devices`]: browsers, and how they come in;
 //! - [`client`]: one client: requests and frames in, turns out; [`api`]: the methods it answers itself;
 //! - [`request`]: which machine is meant, and what the request looks like there;
 //! - [`switch`]: channels and calls of one link, and whose each is;
@@ -21,6 +22,7 @@ pub mod assets;
 mod client;
 mod context;
 mod daemon;
+mod devices;
 pub mod error;
 mod fleet;
 mod hooks;

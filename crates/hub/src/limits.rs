@@ -38,3 +38,30 @@ pub(crate) const MACHINE_QUEUE: usize = 16;
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a peer may take to accept the close.
 pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+// ---- browsers ----
+
+/// Browsers that one hub knows: far more than a team has, and each login compares none of them.
+pub(crate) const MAX_DEVICES: usize = 256;
+/// Characters of a browser's name.
+pub(crate) const MAX_DEVICE_NAME_CHARS: usize = 64;
+/// How long a login link works: time to walk over to the phone.
+pub(crate) const LOGIN_LINK_LIFE: Duration = Duration::from_secs(5 * 60);
+/// How long a used or expired link is remembered, so that whoever opens it is told why it does not work.
+pub(crate) const LOGIN_LINK_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Links at a time, with those that are remembered; the oldest goes.
+pub(crate) const MAX_LOGIN_LINKS: usize = 256;
+/// How long a browser may take to sign a challenge.
+pub(crate) const CHALLENGE_LIFE: Duration = Duration::from_secs(30);
+/// Challenges at a time; only who is known gets one.
+pub(crate) const MAX_CHALLENGES: usize = 1024;
+/// How long a ticket may take to become a connection.
+pub(crate) const WEB_TICKET_LIFE: Duration = Duration::from_secs(30);
+/// Tickets at a time; only who proved a credential gets one.
+pub(crate) const MAX_WEB_TICKETS: usize = 1024;
+/// How long a used challenge or ticket is remembered.
+pub(crate) const ONCE_MEMORY: Duration = Duration::from_secs(5 * 60);
+/// Bytes of a request of the login: a key, a signature and a name.
+pub(crate) const MAX_LOGIN_BODY_BYTES: usize = 16 * 1024;
+/// How long such a request may take to arrive.
+pub(crate) const LOGIN_BODY_LIMIT: Duration = Duration::from_secs(10);

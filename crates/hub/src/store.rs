@@ -1,9 +1,10 @@
-//! What a hub remembers: its machines, and their last known sessions. The only place that knows SQL.
+//! What a hub remembers: its machines, their last known sessions, and browsers. The only place that knows SQL.
 //!
 //! SQLite with a write-ahead log, on a thread of its own: no request waits for the disk on the event
 //! loop. A machine is on the disk before it is in force; sessions are the relays' truth and are only kept
 //! so that a machine that cannot be reached is not an empty one.
 
+mod devices;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use std::{
 };
 
 use quarterdeck_protocol::{
-    ids::{MachineId, SessionId},
+    ids::{DeviceId, MachineId, SessionId},
     session::SessionInfo,
 };
 use rusqlite::Connection;
@@ -23,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use rows::{Access, BadChange, MachineRow};
 
-use crate::limits::STORE_QUEUE;
+use crate::{devices::DeviceRow, limits::STORE_QUEUE};
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,8 @@ pub enum StoreError {
 pub(crate) struct Loaded {
     /// Machines with their last known sessions.
     pub(crate) machines: Vec<(MachineRow, Vec<SessionInfo>)>,
+    /// Browsers.
+    pub(crate) devices: Vec<DeviceRow>,
 }
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -125,6 +128,30 @@ impl Store {
         removed: Vec<SessionId>,
     ) -> Result<(), StoreError> {
         self.run(move |db| rows::put_sessions(db, machine, &changed, &removed)).await
+    }
+
+    /// Writes a browser, new or changed.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it is as it was.
+    pub(crate) async fn put_device(&self, row: DeviceRow) -> Result<(), StoreError> {
+        self.run(move |db| devices::put(db, &row)).await
+    }
+
+    /// Writes when a browser was last used. One that was revoked meanwhile stays away.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it is as it was.
+    pub(crate) async fn touch_device(&self, row: DeviceRow) -> Result<(), StoreError> {
+        self.run(move |db| devices::touch(db, &row)).await
+    }
+
+    /// Forgets a browser.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it is as it was.
+    pub(crate) async fn remove_device(&self, device: DeviceId) -> Result<(), StoreError> {
+        self.run(move |db| devices::remove(db, device)).await
     }
 
     /// Brings everything into the one file that people copy and look at.

@@ -1,7 +1,11 @@
 //! The hub's listeners: HTTP on every stream, WebSocket on `/v1/ws`, pages from the [`assets`](crate::assets).
 //!
-//! The Unix socket proves who calls by the kernel's word; the network proves it by a bearer token. A page
-//! of another origin is refused, whatever it knows.
+//! The Unix socket proves who calls by the kernel's word; the network proves it by a bearer token or a
+//! [ticket](login). A page of another origin is refused, whatever it knows.
+
+mod login;
+pub(crate) mod names;
+pub(crate) mod page;
 
 use std::{
     net::IpAddr,
@@ -11,9 +15,9 @@ use std::{
 use axum::{
     Extension, Router,
     extract::{FromRequestParts, State, ws::WebSocketUpgrade},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use quarterdeck_access::{
@@ -35,6 +39,8 @@ use quarterdeck_transport::{
 };
 
 use crate::{client, context::Context, join, metrics};
+pub(crate) use login::device_name;
+use names::Scheme;
 
 /// Bytes of a WebSocket's read buffer: one per connection, and most connections are idle.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -58,8 +64,16 @@ pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener) {
         }
         // now, and not at the first request: its process may end in between, and its number be given away
         let agents = agents(accepted.peer);
+        let scheme = match accepted.peer {
+            Peer::Tcp { .. } if listener.has_tls() => Some(Scheme::Https),
+            Peer::Tcp { .. } => Some(Scheme::Http),
+            Peer::Unix { .. } => None,
+        };
+        let mut router = router.clone();
+        if let Some(scheme) = scheme {
+            router = router.layer(Extension(scheme));
+        }
         let router = router
-            .clone()
             .layer(Extension(accepted.peer))
             .layer(Extension(agents))
             .layer(Extension(accepted.binding.clone()));
@@ -73,7 +87,10 @@ fn router(context: &Arc<Context>) -> Router {
         .route("/v1/join", get(join::accept))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(show_metrics))
-        .fallback(get(page))
+        .route("/v1/web/login", post(login::login))
+        .route("/v1/web/challenge", post(login::challenge))
+        .route("/v1/web/ticket", post(login::ticket))
+        .fallback(get(page::serve))
         .with_state(Arc::clone(context))
 }
 
@@ -104,15 +121,9 @@ async fn serve(context: Arc<Context>, router: Router, accepted: Accepted) {
 
 async fn upgrade(
     State(context): State<Arc<Context>>,
-    Authenticated(grant): Authenticated,
-    headers: HeaderMap,
+    Connecting(grant): Connecting,
     ws: WebSocketUpgrade,
 ) -> Response {
-    // no page may connect in this version: the web interface brings its own way in
-    if headers.contains_key(header::ORIGIN) {
-        let text = "connections from web pages are not accepted\n";
-        return (StatusCode::FORBIDDEN, text).into_response();
-    }
     ws.read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
@@ -125,24 +136,6 @@ async fn upgrade(
             client::serve(context, grant, socket).await;
             drop(tracked);
         })
-}
-
-async fn page(State(context): State<Arc<Context>>, uri: Uri) -> Response {
-    let Some(assets) = &context.options.assets else {
-        let text = "this build has no web interface; use the command line: qd ls\n";
-        return (StatusCode::NOT_FOUND, text).into_response();
-    };
-    let Some(asset) = assets.find(uri.path()) else {
-        return (StatusCode::NOT_FOUND, "no such page\n").into_response();
-    };
-    let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let headers = [
-        (header::CONTENT_TYPE, asset.content_type),
-        (header::CACHE_CONTROL, cache),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, asset.body).into_response()
 }
 
 async fn show_metrics(
@@ -177,6 +170,28 @@ impl FromRequestParts<Arc<Context>> for Authenticated {
             }
             None => Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         }
+    }
+}
+
+/// A caller that opens a WebSocket: a page by its ticket, all others as everywhere.
+struct Connecting(Grant);
+
+impl FromRequestParts<Arc<Context>> for Connecting {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        context: &Arc<Context>,
+    ) -> Result<Self, Response> {
+        let scheme = parts.extensions.get::<Scheme>().copied().map(Extension);
+        // before a credential is looked at: it is not the page's to show
+        login::check_page(context, scheme, &parts.headers)?;
+        if let Some(Peer::Tcp { address, .. }) = parts.extensions.get::<Peer>().copied()
+            && let Some(outcome) = login::by_ticket(context, address.ip(), &parts.headers).await
+        {
+            return outcome.map(Self);
+        }
+        Authenticated::from_request_parts(parts, context).await.map(|it| Self(it.0))
     }
 }
 
@@ -228,7 +243,13 @@ async fn by_token(
     match outcome {
         Ok(grant) => {
             let (principal, token) = (grant.principal.clone(), Some((&grant.name).into()));
-            context.record(&Event::LoginOk { peer: peer.into(), principal, token });
+            context.record(&Event::LoginOk {
+                peer: peer.into(),
+                principal,
+                token,
+                device: None,
+                name: None,
+            });
             Ok(grant)
         }
         Err(failure) => {

@@ -132,6 +132,10 @@ byte_id!(
     MachineId, "a machine id", "m_", 8
 );
 byte_id!(
+    /// A browser that is known to a hub by its key, drawn when it came in. Text: `d_` and 24 hex digits.
+    DeviceId, "a device id", "d_", 12
+);
+byte_id!(
     /// One log; drawn when the log is created and never changed. Text: `l_` and 16 hex digits.
     LogId, "a log id", "l_", 8
 );

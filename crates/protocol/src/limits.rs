@@ -76,6 +76,11 @@ pub const MAX_SCROLLBACK_PAGE_LINES: u32 = 10_000;
 /// Bytes of one answer of `session.log`; longer ranges are fetched page by page.
 pub const MAX_LOG_PAGE_BYTES: usize = 256 * 1024;
 
+/// Events of one page of the journal, and of one that names no number.
+pub const MAX_AUDIT_PAGE: u32 = 500;
+/// What a reader gets that does not say how many.
+pub const DEFAULT_AUDIT_PAGE: u32 = 100;
+
 // ---- input ----
 
 /// Bytes of one input frame.

@@ -5,6 +5,8 @@
 
 mod agent;
 mod attach;
+mod audit;
+mod device;
 mod git;
 mod hello;
 mod hook;
@@ -31,6 +33,10 @@ pub use agent::{
 };
 pub use attach::{
     AttachFrom, AttachParams, AttachResult, AttachRole, AttachStart, Behind, ChannelParams, Role,
+};
+pub use audit::{AuditEntry, AuditListParams, AuditListResult};
+pub use device::{
+    DeviceInfo, DeviceInviteParams, DeviceInviteResult, DeviceListResult, DeviceParams,
 };
 pub use git::{GitChange, GitDiff, GitFile, GitParams, GitResult, WorktreeParams};
 pub use hello::{Acting, HelloParams, HelloResult};
@@ -230,6 +236,14 @@ methods! {
     TokenRotate = "token.rotate", Needs(Scope::Admin), TokenRotateParams => TokenSecret;
     /// End a token at once.
     TokenRevoke = "token.revoke", Needs(Scope::Admin), TokenNameParams => Empty;
+    /// Make a one-time link by which a browser logs in to a hub.
+    DeviceInvite = "device.invite", Needs(Scope::Admin), DeviceInviteParams => DeviceInviteResult;
+    /// The browsers that a hub knows.
+    DeviceList = "device.list", Needs(Scope::Admin), Empty => DeviceListResult;
+    /// Log a browser out for good, at once.
+    DeviceRevoke = "device.revoke", Needs(Scope::Admin), DeviceParams => Empty;
+    /// The instance's journal, newest first, by pages.
+    AuditList = "audit.list", Needs(Scope::Admin), AuditListParams => AuditListResult;
     /// What runs here, and where it listens.
     RelayStatus = "relay.status", Needs(Scope::Read), Empty => RelayStatusResult;
     /// Directories in which a session could start.

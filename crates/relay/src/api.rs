@@ -151,6 +151,7 @@ pub(crate) async fn call(
         N::TokenList => typed::<m::TokenList>(id, params, async |_| token::list(c)).await,
         N::TokenRotate => typed::<m::TokenRotate>(id, params, async |p| token::rotate(c, &p)).await,
         N::TokenRevoke => typed::<m::TokenRevoke>(id, params, async |p| token::revoke(c, &p)).await,
+        N::AuditList => typed::<m::AuditList>(id, params, async |p| relay::audit(c, p).await).await,
         N::RelayStatus => {
             typed::<m::RelayStatus>(id, params, async |_| Ok(status(&c.context))).await
         }
@@ -185,6 +186,9 @@ pub(crate) async fn call(
         | N::MachineConnect
         | N::MachineDisconnect
         | N::MachineInvite
+        | N::DeviceInvite
+        | N::DeviceList
+        | N::DeviceRevoke
         | N::HubStatus
         | N::HubShutdown => {
             let message = format!("{} is asked of a hub; this is a relay", method.word());

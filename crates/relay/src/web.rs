@@ -248,7 +248,13 @@ pub(crate) async fn by_token(
     match outcome {
         Ok(grant) => {
             let (principal, token) = (grant.principal.clone(), Some((&grant.name).into()));
-            context.record(&Event::LoginOk { peer: peer.into(), principal, token });
+            context.record(&Event::LoginOk {
+                peer: peer.into(),
+                principal,
+                token,
+                device: None,
+                name: None,
+            });
             Ok(Caller { grant, via: Via::Network })
         }
         Err(failure) => {
@@ -305,7 +311,13 @@ async fn by_key(
         Ok((caller, proof)) => {
             let (principal, token) =
                 (caller.principal().clone(), Some((&caller.grant.name).into()));
-            context.record(&Event::LoginOk { peer: peer.into(), principal, token });
+            context.record(&Event::LoginOk {
+                peer: peer.into(),
+                principal,
+                token,
+                device: None,
+                name: None,
+            });
             Ok((caller, proof))
         }
         Err(refusal) => {

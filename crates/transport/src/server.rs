@@ -152,6 +152,12 @@ impl Listener {
         }
     }
 
+    /// Whether what it gives was protected by TLS.
+    #[must_use]
+    pub const fn has_tls(&self) -> bool {
+        matches!(self.socket, Socket::Tcp(_, Some(_)))
+    }
+
     /// The address of a TCP listener, with the port that the system chose.
     #[must_use]
     pub fn local_address(&self) -> Option<SocketAddr> {

@@ -11,6 +11,7 @@ import { Link, type LinkState, type TicketStore } from '../wire/link';
 import type { Door } from '../wire/door';
 import { newId } from '../wire/id';
 import { CallError } from '../wire/rpc';
+import { clientName } from './names';
 import { Notifier } from './notifier';
 import { Settings } from './settings.svelte';
 import { loadTab, loadText, saveTab, saveText } from './storage';
@@ -288,12 +289,4 @@ export class App {
   }
 
   #lastMe: Me | undefined;
-}
-
-/** What other people see as this client's name: the browser and what it runs on. */
-function clientName(): string {
-  const { userAgent } = navigator;
-  const browser = /Firefox|Edg|Chrome|Safari/.exec(userAgent)?.[0].replace('Edg', 'Edge') ?? 'browser';
-  const system = /Android|iPhone|iPad|Mac OS X|Windows|Linux/.exec(userAgent)?.[0].replace('Mac OS X', 'macOS') ?? '';
-  return system ? `${browser} on ${system}` : browser;
 }

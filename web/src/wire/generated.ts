@@ -945,6 +945,12 @@ export type AttachResult1 =
  * What is decided about a contact.
  */
 export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
+export type DeviceId = string;
+/**
+ * One right. No scope implies another: a credential names all it has.
+ */
+export type Scope = 'read' | 'answer' | 'create' | 'drive' | 'admin';
+export type Scopes = Scope[];
 /**
  * A protocol that is not `quarterdeck.v1`. Words are only added.
  */
@@ -988,10 +994,6 @@ export type ErrorDetail =
       kind: 'hint';
     };
 /**
- * One right. No scope implies another: a credential names all it has.
- */
-export type Scope = 'read' | 'answer' | 'create' | 'drive' | 'admin';
-/**
  * Number of a relay's life on its instance directory; raised and synced under the instance lock.
  */
 export type Generation = number;
@@ -1002,7 +1004,6 @@ export type GitChange =
   'modified' | 'added' | 'deleted' | 'renamed' | 'untracked' | 'conflicted' | 'unknown';
 export type HubId = string;
 export type RelayId = string;
-export type Scopes = Scope[];
 /**
  * Whether an instance's relay runs: the kernel's lock says so, no pid.
  */
@@ -1307,6 +1308,9 @@ export interface WireTypes {
   AttachParams: AttachParams;
   AttachResult: AttachResult;
   AttachRole: AttachRole;
+  AuditEntry: AuditEntry;
+  AuditListParams: AuditListParams;
+  AuditListResult: AuditListResult;
   Behind: Behind;
   Caution: Caution;
   Channel: Channel;
@@ -1321,6 +1325,12 @@ export interface WireTypes {
   CreateParams: CreateParams;
   Delivery: Delivery;
   Detached: Detached;
+  DeviceId: DeviceId;
+  DeviceInfo: DeviceInfo;
+  DeviceInviteParams: DeviceInviteParams;
+  DeviceInviteResult: DeviceInviteResult;
+  DeviceListResult: DeviceListResult;
+  DeviceParams: DeviceParams;
   Dialect: Dialect;
   DirectoriesParams: DirectoriesParams;
   DirectoriesResult: DirectoriesResult;
@@ -2214,6 +2224,46 @@ export interface LeftProcess {
   pid: number;
 }
 /**
+ * Something that happened to the instance.
+ */
+export interface AuditEntry {
+  /**
+   * When, in microseconds since 1970.
+   */
+  at: number;
+  /**
+   * What: `login_ok`, `token_created` and so on. Words are only added.
+   */
+  event: string;
+  [k: string]: unknown;
+}
+/**
+ * [`AuditList`].
+ */
+export interface AuditListParams {
+  /**
+   * `next` of the page before; none = the newest.
+   */
+  before?: string | null;
+  /**
+   * Events of a page; none = 100, more than 500 are 500.
+   */
+  limit?: number | null;
+}
+/**
+ * A page of the journal.
+ */
+export interface AuditListResult {
+  /**
+   * Newest first.
+   */
+  entries: AuditEntry[];
+  /**
+   * Where the next, older page begins; none = there is none.
+   */
+  next?: string | null;
+}
+/**
  * A method that takes only an attachment.
  */
 export interface ChannelParams {
@@ -2286,6 +2336,90 @@ export interface Detached {
    * Why: `removed`, `replaced` (the same client attached again) or `shutdown`.
    */
   why: string;
+}
+/**
+ * A browser that a hub knows.
+ */
+export interface DeviceInfo {
+  /**
+   * When it logged in first, in seconds since 1970.
+   */
+  created_at: number;
+  /**
+   * Whether it is the caller itself.
+   */
+  current?: boolean;
+  device: DeviceId;
+  /**
+   * When it ends, in seconds since 1970.
+   */
+  expires_at?: number | null;
+  /**
+   * When it last came in, in seconds since 1970.
+   */
+  last_used_at?: number | null;
+  /**
+   * What people call it.
+   */
+  name: string;
+  principal: Principal;
+  scopes: Scopes;
+}
+/**
+ * [`DeviceInvite`].
+ */
+export interface DeviceInviteParams {
+  /**
+   * Seconds for which the browser stays known, from its login on; none = until it is revoked.
+   */
+  device_expires_in_s?: number | null;
+  /**
+   * What the browser is called in lists: `phone`; none = what it calls itself.
+   */
+  name?: string | null;
+  /**
+   * Name of the principal behind it; none = the caller's.
+   */
+  principal?: string | null;
+  /**
+   * What it may do; none = what the caller may.
+   */
+  scopes?: Scopes | null;
+}
+/**
+ * A one-time link; shown once.
+ */
+export interface DeviceInviteResult {
+  /**
+   * Seconds for which it works.
+   */
+  expires_in_s: number;
+  /**
+   * Whether other machines can open it too: the hub listens for them, or has a public address.
+   */
+  reachable: boolean;
+  /**
+   * The link. Its secret stands in the fragment, which no browser sends to a server.
+   */
+  url: string;
+}
+/**
+ * [`DeviceList`].
+ */
+export interface DeviceListResult {
+  /**
+   * The one that was used last comes first.
+   */
+  devices: DeviceInfo[];
+}
+/**
+ * [`DeviceRevoke`].
+ */
+export interface DeviceParams {
+  /**
+   * Its id, or its name where only one has it.
+   */
+  device: string;
 }
 /**
  * [`RelayDirectories`].
@@ -3826,6 +3960,10 @@ export interface Methods {
   'agent.set_model': { params: AgentSetModelParams; result: AgentCommandResult; scope: 'drive' };
   'agent.view': { params: SessionParams; result: AgentViewResult; scope: 'read' };
   'agent.withdraw': { params: AgentWithdrawParams; result: AgentCommandResult; scope: 'drive' };
+  'audit.list': { params: AuditListParams; result: AuditListResult; scope: 'admin' };
+  'device.invite': { params: DeviceInviteParams; result: DeviceInviteResult; scope: 'admin' };
+  'device.list': { params: Empty; result: DeviceListResult; scope: 'admin' };
+  'device.revoke': { params: DeviceParams; result: Empty; scope: 'admin' };
   'hello': { params: HelloParams; result: HelloResult; scope: null };
   'hub.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'hub.status': { params: Empty; result: HubStatusResult; scope: 'read' };

@@ -1,7 +1,7 @@
 //! What the journal tells.
 
 use quarterdeck_protocol::{
-    ids::{Generation, HubId, Label, Principal, SessionId},
+    ids::{DeviceId, Generation, HubId, Label, Principal, SessionId},
     limits::MAX_TEXT_FIELD_BYTES,
     method::MethodName,
     scope::Scopes,
@@ -36,6 +36,12 @@ pub enum Event {
         /// Name of its token; none for the local user.
         #[serde(skip_serializing_if = "Option::is_none")]
         token: Option<Text>,
+        /// The browser that it is, by its key.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceId>,
+        /// What that browser is called.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<Text>,
     },
     /// A credential was presented and was wrong.
     LoginFailed {
@@ -84,6 +90,43 @@ pub enum Event {
     TokenRevoked {
         /// Which.
         token: Text,
+        /// By whom.
+        by: Principal,
+    },
+    /// A one-time login link was made.
+    DeviceInvited {
+        /// What the browser will be called, if that was said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<Text>,
+        /// By whom.
+        by: Principal,
+        /// Who is behind the browser.
+        principal: Principal,
+        /// What it may do.
+        scopes: Scopes,
+    },
+    /// A browser opened such a link and is known from now on.
+    DeviceAdded {
+        /// Which.
+        device: DeviceId,
+        /// What it is called.
+        name: Text,
+        /// Where it came from.
+        peer: Text,
+        /// Who is behind it.
+        principal: Principal,
+        /// What it may do.
+        scopes: Scopes,
+        /// When it ends.
+        #[serde(flatten)]
+        expiry: Expiry,
+    },
+    /// A browser was logged out for good.
+    DeviceRevoked {
+        /// Which.
+        device: DeviceId,
+        /// What it was called.
+        name: Text,
         /// By whom.
         by: Principal,
     },

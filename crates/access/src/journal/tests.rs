@@ -48,7 +48,13 @@ fn an_event_is_one_line_with_its_time_name_and_fields() {
     let token = Text::from("phone");
     for event in [
         Event::Started { generation: Generation(3), pid: 9, version: "0.1.0".into() },
-        Event::LoginOk { peer: "unix".into(), principal: ada(), token: None },
+        Event::LoginOk {
+            peer: "unix".into(),
+            principal: ada(),
+            token: None,
+            device: None,
+            name: None,
+        },
         Event::TokenCreated { token, by: ada(), principal: ada(), scopes: Scopes::ALL, expiry },
         Event::LeaseTaken { session, by: ada(), from: ada(), reason: "on call".into() },
         Event::Refused { by: ada(), method: MethodName::TokenCreate, why: "inside".into() },

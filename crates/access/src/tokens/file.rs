@@ -142,6 +142,7 @@ impl StoredToken {
             sessions: SessionLimit::from_list(&self.sessions),
             dialect: self.dialect,
             expires_at: self.expires_at,
+            device: None,
             secret: Some(secret),
         }
     }

@@ -5,9 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use quarterdeck_hub::{
     HubError, HubOptions,
     error::StoreError,
-    options::{Listen, ListenSecurity},
+    options::{Listen, ListenSecurity, PublicUrl},
 };
 use quarterdeck_protocol::method::{Empty, HubStatus, HubStatusResult};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -46,6 +47,9 @@ pub(crate) struct NetworkArgs {
     /// HOST:PORT by which machines reach this hub, if that is not where it listens
     #[arg(long, value_name = "HOST:PORT")]
     public_address: Option<String>,
+    /// Where people open the page, if that is not where the hub listens: behind a tunnel or a proxy
+    #[arg(long, value_name = "URL")]
+    public_url: Option<PublicUrl>,
     /// Authorities (PEM) for machines that are added by a token without a pin [default: the system's]
     #[arg(long, value_name = "FILE")]
     machine_ca: Option<PathBuf>,
@@ -86,7 +90,7 @@ pub(crate) async fn run(settings: &Settings, args: HubArgs) -> Result<Exit, CliE
         sys::leave_terminal();
     }
     let mode = if args.as_daemon { Mode::Daemon } else { Mode::Foreground };
-    match serve(settings, args.network, mode).await {
+    match serve(settings, args.network, mode, None).await {
         // the starter says it; the log is for a hub that ran
         Err(error) if mode == Mode::Daemon => {
             daemon::report_failure(settings.output, &error)?;
@@ -138,6 +142,9 @@ fn flags(settings: &Settings, network: &NetworkArgs) -> Result<Vec<String>, CliE
     if let Some(address) = &network.public_address {
         flags.extend(["--public-address".to_owned(), address.clone()]);
     }
+    if let Some(url) = &network.public_url {
+        flags.extend(["--public-url".to_owned(), url.origin().to_owned()]);
+    }
     if network.tls {
         flags.push("--tls".to_owned());
     }
@@ -147,11 +154,12 @@ fn flags(settings: &Settings, network: &NetworkArgs) -> Result<Vec<String>, CliE
     Ok(flags)
 }
 
-/// Is the hub until somebody asks it to end.
+/// Is the hub until somebody asks it to end. `tell` hears when it serves.
 pub(crate) async fn serve(
     settings: &Settings,
     network: NetworkArgs,
     mode: Mode,
+    tell: Option<oneshot::Sender<()>>,
 ) -> Result<Exit, CliError> {
     let options = options(settings, network)?;
     log::begin(
@@ -170,6 +178,9 @@ pub(crate) async fn serve(
             Mode::Daemon => daemon::report_ready(output, status),
             Mode::Foreground => output.result(status, |styles| words(status, styles)),
         };
+        if let Some(tell) = tell {
+            let _ = tell.send(());
+        }
     };
     let stop = shutdown.clone();
     let serving = quarterdeck_hub::run(options, shutdown, ready);
@@ -185,7 +196,7 @@ pub(crate) async fn serve(
 }
 
 fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliError> {
-    let NetworkArgs { listen, tls, cert, key, public_address, machine_ca } = network;
+    let NetworkArgs { listen, tls, cert, key, public_address, public_url, machine_ca } = network;
     let loopback = listen.ip().to_canonical().is_loopback();
     let security = match (cert.zip(key), settings.insecure) {
         (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
@@ -200,10 +211,11 @@ fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliE
         directory: settings.directory.clone(),
         listen: Some(Listen { address: listen, security }),
         public_address,
+        public_url,
         proxy: settings.environment.proxy()?,
         authorities: machine_ca,
         hooks,
-        assets: None,
+        assets: quarterdeck_assets::page(),
     })
 }
 

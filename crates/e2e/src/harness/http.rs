@@ -103,6 +103,23 @@ impl Http {
         let body = read_body(&mut stream, &headers).await;
         Answer { status, headers, body }
     }
+    /// The same under a name that it says itself.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn send_as(&self, verb: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        let stream = TcpStream::connect(self.to).await.expect("the server listens");
+        let mut stream = BufReader::new(stream);
+        let length = body.len();
+        let lines: String = headers.iter().map(|it| format!("{it}\r\n")).collect();
+        let request = format!(
+            "{verb} {path} HTTP/1.1\r\n{lines}content-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(&[request.as_bytes(), body].concat()).await.expect("is sent");
+        let (status, headers) = head(&mut stream).await;
+        let body = read_body(&mut stream, &headers).await;
+        Answer { status, headers, body }
+    }
     /// Begins to listen to events.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod database;
 mod limits;
 mod links;
+mod login;
 mod news;
 mod operations;
 mod pairing;

@@ -75,6 +75,10 @@ mod raw {
         TokenList,
         TokenRotate,
         TokenRevoke,
+        DeviceInvite,
+        DeviceList,
+        DeviceRevoke,
+        AuditList,
         RelayStatus,
         RelayShutdown,
         RelayGc,
@@ -150,7 +154,9 @@ fn params(method: MethodName) -> Value {
         MethodName::RelayGc => json!({ "dry_run": true }),
         MethodName::PairingInvite => json!({ "scopes": ["admin"] }),
         MethodName::PairingJoin => json!({ "line": "none", "scopes": ["admin"] }),
-        MethodName::PairingRevoke => json!({ "hub": "nobody" }),
+        MethodName::PairingRevoke | MethodName::DeviceRevoke => {
+            json!({ "hub": "nobody", "device": "nobody" })
+        }
         MethodName::MachineAdd => json!({ "by": "line", "line": "none" }),
         MethodName::MachineRename => json!({ "machine": "mars", "label": "moon" }),
         MethodName::MachineRemove
@@ -170,6 +176,9 @@ fn params(method: MethodName) -> Value {
         | MethodName::HubShutdown
         | MethodName::SessionList
         | MethodName::TokenList
+        | MethodName::DeviceInvite
+        | MethodName::DeviceList
+        | MethodName::AuditList
         | MethodName::RelayStatus
         | MethodName::RelayShutdown
         | MethodName::InstanceList => json!({}),

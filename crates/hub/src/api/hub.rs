@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use quarterdeck_access::journal;
 use quarterdeck_crypto::ClientTicket;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{ClientId, RelayId},
     limits::MAX_TEXT_FIELD_BYTES,
     method::{
-        Acting, ChannelParams, Empty, HelloParams, HelloResult, MethodName, SessionListResult,
+        Acting, AuditListParams, AuditListResult, ChannelParams, Empty, HelloParams, HelloResult,
+        MethodName, SessionListResult,
     },
     rpc::{self, RequestId},
     scope::Scope,
@@ -96,6 +98,13 @@ pub(super) fn detach(asker: &Arc<Asker>, p: ChannelParams) -> Result<Empty, RpcE
     let (link, theirs) = asker.take_channel(p.channel)?;
     link.end_theirs(asker, theirs);
     Ok(Empty {})
+}
+
+/// The hub's own journal.
+pub(super) async fn audit(asker: &Asker, p: AuditListParams) -> Result<AuditListResult, RpcError> {
+    let context = Arc::clone(&asker.context);
+    let read = tokio::task::spawn_blocking(move || journal::answer(&context.journal, &p));
+    read.await.map_err(|_| RpcError::new(ErrorCode::Internal, "reading the journal failed"))?
 }
 
 pub(super) fn shutdown(asker: &Asker) -> Empty {

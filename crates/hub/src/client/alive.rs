@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::extract::ws::Message;
-use quarterdeck_access::{clock, tokens::Grant};
+use quarterdeck_access::tokens::Grant;
 
 use super::outbox::Outbox;
 use crate::{context::Context, limits::PING_INTERVAL};
@@ -33,7 +33,7 @@ pub(super) async fn keep_alive(moved: &AtomicU64, outbox: &Outbox) {
 /// Returns when the credential was revoked, replaced or has expired.
 pub(super) async fn credential_ended(context: &Context, grant: &Grant) {
     let mut changed = context.credentials.subscribe();
-    while let Some(left) = context.tokens.remaining_s(grant, clock::wall_seconds()) {
+    while let Some(left) = context.remaining_s(grant) {
         // not all at once: the clock may be set meanwhile
         let pause = PING_INTERVAL.min(Duration::from_secs(left));
         tokio::select! {

@@ -2,11 +2,15 @@
 #![cfg(test)]
 
 use quarterdeck_protocol::{
-    ids::{MachineId, RelayId},
+    ids::{DeviceId, MachineId, RelayId},
+    scope::Scopes,
     session::SessionInfo,
 };
 
-use crate::store::{Access, MachineRow};
+use crate::{
+    devices::DeviceRow,
+    store::{Access, MachineRow},
+};
 
 /// Machine number `n`, with a relay of its own.
 pub(crate) fn machine_row(n: u8, label: &str) -> MachineRow {
@@ -33,4 +37,20 @@ pub(crate) fn session(n: u8, label: &str) -> SessionInfo {
         "log_id": format!("l_{}", format!("{n:02x}").repeat(8)), "seq": 1, "out": 0, "base": 0,
     });
     serde_json::from_value(json).expect("a session")
+}
+
+/// Browser number `n`.
+pub(crate) fn device_row(n: u8, name: &str) -> DeviceRow {
+    let mut point = [n; 65];
+    point[0] = 4;
+    DeviceRow {
+        device: DeviceId::from_bytes([n; 12]),
+        name: name.to_owned(),
+        key: quarterdeck_crypto::DeviceKey::from_point(&point).expect("has the form"),
+        principal: "h_00000000000000000000000000000000/ada".parse().expect("a principal"),
+        scopes: Scopes::ALL,
+        created_at: n.into(),
+        last_used_at: None,
+        expires_at: None,
+    }
 }

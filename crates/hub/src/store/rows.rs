@@ -150,7 +150,7 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Loaded> {
         let sessions = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
         machines.push((row, sessions));
     }
-    Ok(Loaded { machines })
+    Ok(Loaded { machines, devices: super::devices::load(db)? })
 }
 
 fn machine(row: &Row<'_>) -> rusqlite::Result<MachineRow> {
@@ -169,7 +169,7 @@ fn machine(row: &Row<'_>) -> rusqlite::Result<MachineRow> {
     })
 }
 
-fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+pub(super) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
@@ -183,11 +183,14 @@ where
     text.parse().map_err(|error| not_ours(column, error))
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(
+    text: &str,
+    column: usize,
+) -> rusqlite::Result<T> {
     serde_json::from_str(text).map_err(|error| not_ours(column, error))
 }
 
-fn not_ours(
+pub(super) fn not_ours(
     column: usize,
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> rusqlite::Error {
@@ -195,7 +198,7 @@ fn not_ours(
     rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
 }
 
-fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
+pub(super) fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -14,8 +14,9 @@ use super::StoreError;
 use crate::limits::STORE_BUSY_LIMIT;
 
 /// In order; never changed once released, only added to.
-const MIGRATIONS: &[M<'static>] = &[M::up(
-    "CREATE TABLE machine (
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(
+        "CREATE TABLE machine (
         id TEXT PRIMARY KEY NOT NULL,
         label TEXT NOT NULL UNIQUE,
         access TEXT NOT NULL,
@@ -32,7 +33,20 @@ const MIGRATIONS: &[M<'static>] = &[M::up(
         info TEXT NOT NULL,
         PRIMARY KEY (machine, id)
     ) STRICT, WITHOUT ROWID;",
-)];
+    ),
+    M::up(
+        "CREATE TABLE device (
+        id TEXT PRIMARY KEY NOT NULL,
+        name TEXT NOT NULL,
+        key BLOB NOT NULL UNIQUE,
+        principal TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_used_at INTEGER,
+        expires_at INTEGER
+    ) STRICT;",
+    ),
+];
 
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     make_private(path).map_err(|error| {

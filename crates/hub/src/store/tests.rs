@@ -1,7 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::*;
-use crate::fleet::testing::{machine_row, session};
+use crate::fleet::testing::{device_row, machine_row, session};
 
 fn path(directory: &tempfile::TempDir) -> PathBuf {
     directory.path().join("hub.db")
@@ -84,4 +84,34 @@ fn the_database_is_private_and_one_that_others_can_read_is_refused() {
     assert_eq!(mode & 0o777, 0o600);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("opens it to others");
     assert!(Store::open(&path).is_err());
+}
+
+#[tokio::test]
+async fn browsers_are_there_again_after_a_restart_until_they_are_removed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (store, loaded) = Store::open(&path(&directory)).expect("opens");
+    assert!(loaded.devices.is_empty());
+    let (one, two) = (device_row(1, "phone"), device_row(2, "phone"));
+    for row in [&one, &two] {
+        store.put_device(row.clone()).await.expect("writes");
+    }
+    let used = DeviceRow { last_used_at: Some(99), ..one.clone() };
+    store.touch_device(used.clone()).await.expect("writes");
+    store.remove_device(two.device).await.expect("removes");
+    store.touch_device(two).await.expect("is no error, and brings nothing back");
+    drop(store);
+    let (_, loaded) = Store::open(&path(&directory)).expect("opens again");
+    assert_eq!(loaded.devices, [used]);
+}
+
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = path(&directory);
+    drop(Store::open(&path).expect("makes it"));
+    let db = Connection::open(&path).expect("opens");
+    db.execute_batch("DROP TABLE device; PRAGMA user_version = 1").expect("goes back");
+    drop(db);
+    let (_, loaded) = Store::open(&path).expect("opens an older one");
+    assert!(loaded.devices.is_empty());
 }

@@ -1,17 +1,22 @@
-//! `hello`, `relay.*` and `instance.list`.
+//! `hello`, `relay.*`, `audit.list` and `instance.list`.
+
+use std::sync::Arc;
 
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{ClientId, SessionId},
     limits::MAX_TEXT_FIELD_BYTES,
     method::{
-        Empty, GcParams, GcResult, HelloParams, HelloResult, InstanceListResult, RelayStatusResult,
+        AuditListParams, AuditListResult, Empty, GcParams, GcResult, HelloParams, HelloResult,
+        InstanceListResult, RelayStatusResult,
     },
     record::Owner,
     scope::Scope,
 };
 
-use crate::{catalogue, collector, connection::Connection, context::Context};
+use crate::{
+    catalogue, collector, connection::Connection, context::Context, journal, tokens::SessionLimit,
+};
 
 pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcError> {
     if c.identity().is_some() {
@@ -114,6 +119,17 @@ pub(super) fn shutdown(c: &Connection) -> Empty {
 
 pub(super) async fn gc(c: &Connection, p: GcParams) -> Result<GcResult, RpcError> {
     Ok(collector::collect(&c.context, &p, Some(c.caller.principal())).await)
+}
+
+/// The journal, for who reaches all that it speaks of.
+pub(super) async fn audit(c: &Connection, p: AuditListParams) -> Result<AuditListResult, RpcError> {
+    if c.caller.grant.sessions != SessionLimit::All {
+        let message = "this credential is for some sessions only; the journal is of all";
+        return Err(RpcError::new(ErrorCode::Forbidden, message));
+    }
+    let context = Arc::clone(&c.context);
+    let read = tokio::task::spawn_blocking(move || journal::answer(&context.journal, &p));
+    read.await.map_err(|_| RpcError::new(ErrorCode::Internal, "reading the journal failed"))?
 }
 
 pub(super) async fn instances(c: &Connection) -> Result<InstanceListResult, RpcError> {
