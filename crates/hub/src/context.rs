@@ -18,7 +18,13 @@ use quarterdeck_protocol::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{fleet::Fleet, machine::Machines, metrics::Metrics, options::HubOptions, store::Store};
+use crate::{
+    fleet::Fleet,
+    machine::{Machines, Pace},
+    metrics::Metrics,
+    options::HubOptions,
+    store::Store,
+};
 
 /// Shared by all tasks; what changes in it guards itself.
 pub(crate) struct Context {
@@ -44,6 +50,8 @@ pub(crate) struct Context {
     pub(crate) fleet: Fleet,
     /// The tasks of the machines.
     pub(crate) machines: Machines,
+    /// When they dial.
+    pub(crate) pace: Arc<Pace>,
     /// What is remembered.
     pub(crate) store: Store,
     /// Bearer tokens of this hub.

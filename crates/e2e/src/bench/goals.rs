@@ -1,11 +1,13 @@
 //! What Quarterdeck is to reach, each figure beside its goal and measured in this run.
 //!
 //! - [`attach`]: how long and how large it is to come back, whatever came before;
+//! - [`fleet`]: a hub with many machines;
 //! - [`flow`]: viewers that are slow or stand still, and programs that flood;
 //! - [`load`]: memory, processor and many sessions;
 //! - this file: the goals, and those that the rounds of all systems answer.
 
 pub mod attach;
+pub mod fleet;
 pub mod flow;
 pub mod load;
 

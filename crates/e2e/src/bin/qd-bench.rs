@@ -20,7 +20,7 @@ usage: qd-bench [--quick] [--parts WORDS] [--only WORDS] [--write PAGE]
                 [--rounds N] [--others N] [--keys N] [--lines-mb N] [--short-mb N]
 
   --quick        a little of everything, to see that it works
-  --parts WORDS  only these parts: systems, goals, wan
+  --parts WORDS  only these parts: systems, goals, hub, wan
   --only WORDS   only systems whose name has one of the words; ref-ws is always measured
   --others N     the systems of others take part in the first N rounds only
   --write PAGE   put the tables between the marks of this page, as well as on stdout
@@ -124,6 +124,10 @@ fn bench(options: &Options) -> io::Result<()> {
         let mut all = goals::of_rounds(&rows);
         all.extend(goals::measure(options.extent, &program, &mut progress));
         text.push_str(&format!("\n### What is to be reached\n\n{}", report::goals(&all)));
+    }
+    if options.wants_part("hub") {
+        let all = goals::fleet::measure(options.extent, &mut progress)?;
+        text.push_str(&format!("\n### A hub with many machines\n\n{}", report::goals(&all)));
     }
     if options.wants_part("wan") {
         let table = wan::table(options.extent, &program, &mut progress)?;

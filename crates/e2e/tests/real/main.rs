@@ -15,6 +15,7 @@ mod leases;
 mod links;
 mod loans;
 mod myagent;
+mod nets;
 mod past;
 mod reach;
 mod remote;
