@@ -108,14 +108,8 @@ fn run(settings: Settings, command: Option<Command>) -> Result<Exit, CliError> {
 /// A relay uses all processors. Everything else is one connection, or a hub: a switch, which passes on what
 /// came without waking another thread.
 fn runtime(command: Option<&Command>) -> Result<tokio::runtime::Runtime, CliError> {
-    let mt = std::env::var("QD_MT").unwrap_or_default();
     let mut builder = match command {
-        Some(Command::Relay(args)) if args.serves() && !mt.contains("relay1") => {
-            tokio::runtime::Builder::new_multi_thread()
-        }
-        Some(Command::Hub(args)) if args.serves() && mt.contains("hub2") => {
-            tokio::runtime::Builder::new_multi_thread()
-        }
+        Some(Command::Relay(args)) if args.serves() => tokio::runtime::Builder::new_multi_thread(),
         Some(_) | None => tokio::runtime::Builder::new_current_thread(),
     };
     builder

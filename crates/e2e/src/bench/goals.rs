@@ -137,6 +137,18 @@ pub fn of_rounds(rows: &[Row]) -> Vec<Goal> {
         let (one, two) = (bulks(rows, name, short), bulks(rows, "raw PTY", short));
         goals.push(ratio(&what, &one, &two, Side::Least(1.2)));
     }
+    let (hub, direct) = ("quarterdeck, ws to a hub", "quarterdeck, ws");
+    let what = "echo p50 through a hub, as a multiple of the direct relay's";
+    goals.push(ratio(what, &echoes(rows, hub, p50), &echoes(rows, direct, p50), Side::Most(1.6)));
+    let what = "echo p50 through a hub, as a multiple of sshx";
+    goals.push(ratio(what, &echoes(rows, hub, p50), &echoes(rows, "sshx", p50), Side::Most(0.75)));
+    let what = "bulk, log lines, through a hub, as a multiple of the direct relay's";
+    goals.push(ratio(
+        what,
+        &bulks(rows, hub, lines),
+        &bulks(rows, direct, lines),
+        Side::Least(0.8),
+    ));
     goals
 }
 

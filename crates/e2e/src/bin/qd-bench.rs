@@ -126,7 +126,7 @@ fn bench(options: &Options) -> io::Result<()> {
         text.push_str(&format!("\n### What is to be reached\n\n{}", report::goals(&all)));
     }
     if options.wants_part("hub") {
-        let all = goals::fleet::measure(options.extent, &mut progress)?;
+        let all = goals::fleet::measure(options.extent, &program, &mut progress)?;
         text.push_str(&format!("\n### A hub with many machines\n\n{}", report::goals(&all)));
     }
     if options.wants_part("wan") {

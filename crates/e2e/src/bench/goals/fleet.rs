@@ -7,19 +7,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quarterdeck_protocol::method::{Empty, HubStatus, HubStatusResult};
+use quarterdeck_protocol::method::{AttachRole, Empty, HubStatus, HubStatusResult};
 
 use super::{
     Extent, Goal, Met, goal,
-    load::{run_since, run_times},
+    load::{self, run_since, run_times},
     memory_kib, spread_ms,
 };
-use crate::harness::{
-    client::Way,
-    hub::Hub,
-    instance::{Instance, qd_binary},
-    simulated::SimulatedRelays,
-    within_time,
+use crate::{
+    bench::{
+        client::{Connection, Over},
+        measure,
+        relay::{BenchRelay, Security},
+    },
+    harness::{
+        client::Way,
+        hub::Hub,
+        instance::{Instance, qd_binary},
+        simulated::SimulatedRelays,
+        within_time,
+    },
 };
 
 /// Sessions of one machine.
@@ -33,7 +40,11 @@ const HERD: usize = 60;
 ///
 /// # Errors
 /// When there is no runtime.
-pub fn measure(extent: Extent, progress: &mut dyn FnMut(&str)) -> io::Result<Vec<Goal>> {
+pub fn measure(
+    extent: Extent,
+    program: &str,
+    progress: &mut dyn FnMut(&str),
+) -> io::Result<Vec<Goal>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut goals = Vec::new();
     for machines in extent.pick([50, 200], [10, 20]) {
@@ -44,6 +55,8 @@ pub fn measure(extent: Extent, progress: &mut dyn FnMut(&str)) -> io::Result<Vec
         }
         goals.extend(measured);
     }
+    progress("a session that many watch through a hub");
+    goals.extend(crowd(extent, program)?);
     Ok(goals)
 }
 
@@ -66,6 +79,84 @@ async fn with_machines(extent: Extent, machines: u16) -> Vec<Goal> {
     goals.push(again(machines, took, &relays.take_dials()));
     drop(hub);
     goals
+}
+
+/// Viewers of one session, as many as fifty browsers have.
+const VIEWERS: u32 = 50;
+
+/// One busy session that many watch through a hub.
+///
+/// # Errors
+/// When something does not do what it should.
+pub fn crowd(extent: Extent, program: &str) -> io::Result<Vec<Goal>> {
+    let mut relay = BenchRelay::start(Security::Plain)?;
+    relay.start_hub()?;
+    let mut line = Connection::open(&relay, Over::Hub)?;
+    let session = line.create(&measure::echo_program())?;
+    line.attach_all(&session)?;
+    measure::until_ready(&mut line)?;
+    let keys = extent.pick(500, 100);
+    measure::echo(&mut line, keys)?;
+    let alone = measure::echo(&mut line, keys)?;
+    watch(&relay, &session)?;
+    let watched = measure::echo(&mut line, keys)?;
+    let what = format!("{VIEWERS} viewers of one session through a hub: its echo p50, p99");
+    let reached = format!(
+        "{:.2} ms, {:.2} ms; with one viewer {:.2} ms, {:.2} ms",
+        watched.p50_us / 1e3,
+        watched.p99_us / 1e3,
+        alone.p50_us / 1e3,
+        alone.p99_us / 1e3
+    );
+    let mut goals = vec![goal(&what, reached, "", Met::Unknown)];
+    goals.extend(crowd_in_a_flood(&relay, extent.pick(60_000_000, 5_000_000), program)?);
+    Ok(goals)
+}
+
+/// Has all viewers watch a session until the relay ends.
+fn watch(relay: &BenchRelay, session: &str) -> io::Result<()> {
+    for _ in 0..VIEWERS {
+        let mut viewer = Connection::open(relay, Over::Hub)?;
+        viewer.attach_screen(session, AttachRole::Follow)?;
+        thread::Builder::new().stack_size(256 * 1024).spawn(move || load::follow(&mut viewer))?;
+    }
+    Ok(())
+}
+
+fn crowd_in_a_flood(relay: &BenchRelay, bytes: u64, program: &str) -> io::Result<Vec<Goal>> {
+    let hub = relay.hub_pid().ok_or(io::ErrorKind::NotFound)?;
+    let flood = |watchers: fn(&BenchRelay, &str) -> io::Result<()>| {
+        let mut owner = Connection::open(relay, Over::Unix)?;
+        let session = owner.create(&measure::bulk_program(program, "lines", bytes))?;
+        owner.attach_all(&session)?;
+        measure::until_ready(&mut owner)?;
+        watchers(relay, &session)?;
+        let start = Instant::now();
+        measure::bulk(&mut owner, bytes, bytes)?;
+        io::Result::Ok(start.elapsed().as_secs_f64())
+    };
+    let (alone, before) = (flood(|_, _| Ok(()))?, memory_kib(hub).0);
+    let watched = flood(watch)?;
+    let grown = memory_kib(hub).0.saturating_sub(before);
+    let what = format!("{VIEWERS} viewers of one flooding session through a hub");
+    let time = format!("{:.2}; all of them and the rest share the processors", watched / alone);
+    let each = grown / u64::from(VIEWERS);
+    // a window each waits at most; what else has grown is the allocator's
+    let met = Met::of(each <= 1024);
+    Ok(vec![
+        goal(
+            &format!("{what}: time of the flood, as a multiple of that without"),
+            time,
+            "",
+            Met::Unknown,
+        ),
+        goal(
+            &format!("{what}: growth of the hub"),
+            format!("{each} KiB each"),
+            "1,024 KiB each",
+            met,
+        ),
+    ])
 }
 
 /// Waits until the hub has all its links. Its own machine has no relay here.

@@ -156,7 +156,7 @@ pub(super) fn many(extent: Extent, _program: &str) -> io::Result<Vec<Goal>> {
     Ok(vec![goal(&what, reached, "5 ms", Met::of(p99.median <= 5000.0))])
 }
 
-fn follow(follower: &mut Connection) -> io::Result<()> {
+pub(super) fn follow(follower: &mut Connection) -> io::Result<()> {
     loop {
         if let Event::Out(_, out) | Event::Snap(_, out, _) = follower.next_event()? {
             follower.rendered(out)?;

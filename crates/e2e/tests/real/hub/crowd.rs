@@ -17,28 +17,26 @@ use quarterdeck_e2e::{
 use quarterdeck_protocol::method::{AttachRole, Empty, MachineInfo, MachineState, SessionList};
 use tokio::task::JoinSet;
 
-/// Output of the session that all watch.
+/// Output of a session that fifty watch, and of one that some do not.
+const WATCHED_BYTES: u64 = 2_000_000;
 const FLOOD_BYTES: u64 = 12_000_000;
-/// What it prints last.
-const END: &str = "the-end";
 /// A flood through a hub to everybody, on a machine that does much else.
 const FLOOD_LIMIT: Duration = Duration::from_secs(90);
 
 /// A session that floods when a line is typed, and who owns it, at its relay.
-async fn flooding(instance: &Instance, seed: u64) -> (String, Attachment) {
+async fn flooding(instance: &Instance, stream: KnownStream, bytes: u64) -> (String, Attachment) {
     let program = program_binary().display().to_string();
-    let emit = format!("emit:lines:{seed}:{FLOOD_BYTES}");
-    let end = format!("print:{END}");
-    let words = [program.as_str(), "raw", "line", &emit, &end, "wait"];
+    let emit = format!("emit:lines:{}:{bytes}", stream.seed);
+    let words = [program.as_str(), "raw", "line", &emit, "wait"];
     let peer = Way::unix(instance).connect("owner").await;
     let session = peer.create(words).await.session.to_string();
     let params = watching(&session, AttachRole::Take);
     (session, peer.attach(&params).await)
 }
 
-async fn until_end(viewer: &mut Attachment) {
+async fn until_out(viewer: &mut Attachment, bytes: u64) {
     let coming = async {
-        while viewer.out.0 < FLOOD_BYTES + END.len() as u64 {
+        while viewer.out.0 < bytes {
             viewer.step().await.expect("the link is whole");
         }
     };
@@ -49,7 +47,7 @@ async fn until_end(viewer: &mut Attachment) {
 async fn fifty_viewers_behind_a_hub_see_every_byte_or_are_told_what_they_missed() {
     let fleet = Fleet::start().await;
     let stream = KnownStream::new(StreamKind::Lines, 81);
-    let (session, mut owner) = flooding(&fleet.there, stream.seed).await;
+    let (session, mut owner) = flooding(&fleet.there, stream, WATCHED_BYTES).await;
     let mut viewers = JoinSet::new();
     let before = resident_bytes(fleet.hub.status.pid);
     for number in 0..50 {
@@ -65,22 +63,17 @@ async fn fifty_viewers_behind_a_hub_see_every_byte_or_are_told_what_they_missed(
             let from = viewer.out.0;
             if every_byte {
                 viewer.known = Some(stream);
-                let known = async {
-                    while viewer.out.0 < FLOOD_BYTES {
-                        viewer.step().await.expect("the link is whole");
-                    }
-                };
-                within_time(FLOOD_LIMIT, "every byte", known).await;
+                until_out(&mut viewer, WATCHED_BYTES).await;
                 assert_eq!(viewer.gaps, [], "who wants every byte gets it");
             } else {
                 // each frame begins where the one before it, or the gap, ended
-                until_end(&mut viewer).await;
+                until_out(&mut viewer, WATCHED_BYTES).await;
                 assert!(viewer.gaps.iter().all(|(one, other)| from <= one.0 && one < other));
             }
         });
     }
     owner.try_type(b"\n").await.expect("types");
-    until_end(&mut owner).await;
+    until_out(&mut owner, WATCHED_BYTES).await;
     let most = resident_bytes(fleet.hub.status.pid).saturating_sub(before);
     while let Some(seen) = viewers.join_next().await {
         seen.expect("it has seen all");
@@ -93,7 +86,7 @@ async fn fifty_viewers_behind_a_hub_see_every_byte_or_are_told_what_they_missed(
 async fn viewers_that_stand_still_cost_a_window_and_stop_nobody_of_their_link() {
     let fleet = Fleet::start().await;
     let stream = KnownStream::new(StreamKind::Lines, 82);
-    let (session, mut owner) = flooding(&fleet.there, stream.seed).await;
+    let (session, mut owner) = flooding(&fleet.there, stream, FLOOD_BYTES).await;
     let mut canary = Canary::start(&fleet.way(Fleet::FAR)).await;
     let mut still = Vec::new();
     for _ in 0..20 {
@@ -108,12 +101,12 @@ async fn viewers_that_stand_still_cost_a_window_and_stop_nobody_of_their_link() 
     reader.until("a part of it", |it| it.out.0 > FLOOD_BYTES / 4).await;
     canary.sings().await;
     reader.until("all of it", |it| it.out.0 >= FLOOD_BYTES).await;
-    until_end(&mut owner).await;
+    until_out(&mut owner, FLOOD_BYTES).await;
     let grown = resident_bytes(fleet.hub.status.pid).saturating_sub(before);
     assert!(grown < 32 << 20, "twenty viewers that stand still cost the hub {grown} bytes");
     // one that goes on sees what it has credit for, what it missed, and the screen as it is
     let viewer = &mut still[0];
-    until_end(viewer).await;
+    until_out(viewer, FLOOD_BYTES).await;
     assert!(!viewer.gaps.is_empty() && viewer.snapshots > 0, "{:?}", viewer.gaps);
     canary.sings().await;
 }
