@@ -63,6 +63,7 @@ impl Session {
             resume: Resume::New,
             vendor_session: None,
             provider: None,
+            mail_tools: Vec::new(),
         };
         let body = RawJson::from_value(&how).expect("is JSON");
         self.record(&Fact::Note(Note { topic: topic::START.into(), body }));

@@ -10,6 +10,7 @@ pub mod corpus;
 pub mod frame;
 pub mod holder_message;
 pub mod log_recovery;
+pub mod mail_body;
 pub mod record;
 pub mod replay_filter;
 pub mod rpc;

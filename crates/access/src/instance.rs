@@ -11,6 +11,7 @@
 //!   tokens.json       hashes of bearer tokens
 //!   config.toml       the relay's ceiling and limits
 //!   journal.jsonl     logins, tokens, takes
+//!   mail.sqlite       identities with their keys, and their mail
 //!   relay.log         diagnostics of a relay started in the background
 //!   hubs.json         hubs that are paired with the relay
 //!   hub.lock          held for life by the one live hub
@@ -167,6 +168,11 @@ impl InstanceDir {
     pub fn tls(&self) -> PathBuf {
         self.path.join("tls")
     }
+    /// Identities and their mail.
+    #[must_use]
+    pub fn mail(&self) -> PathBuf {
+        self.path.join("mail.sqlite")
+    }
     /// Hashes of bearer tokens.
     #[must_use]
     pub fn tokens(&self) -> PathBuf {
@@ -191,6 +197,16 @@ impl InstanceDir {
     #[must_use]
     pub fn hubs(&self) -> PathBuf {
         self.path.join("hubs.json")
+    }
+    /// What hooks were told by the relay.
+    #[must_use]
+    pub fn hooks_told(&self) -> PathBuf {
+        self.path().join("hooks-told")
+    }
+    /// What hooks were told by the hub.
+    #[must_use]
+    pub fn hub_hooks_told(&self) -> PathBuf {
+        self.path().join("hub-hooks-told")
     }
     /// Kernel lock of the one live hub.
     #[must_use]

@@ -31,16 +31,27 @@ pub enum KeyError {
 /// # Errors
 /// When the file cannot be used.
 pub fn load_or_make(path: &Path) -> Result<RelayKey, KeyError> {
-    let unusable = |why| KeyError::Unusable { path: path.to_owned(), why };
-    if let Some(bytes) = files::read_private(path, MAX_FILE_BYTES)? {
-        let seed: [u8; 32] =
-            bytes.try_into().map_err(|_| unusable("the key has not 32 bytes; it was changed"))?;
-        return Ok(RelayKey::from_seed(&Seed::from_bytes(seed)));
+    if let Some(key) = load(path)? {
+        return Ok(key);
     }
+    let unusable = |why| KeyError::Unusable { path: path.to_owned(), why };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| unusable("the system gives no random bytes"))?;
     files::write_private(path, &seed)?;
     Ok(RelayKey::from_seed(&Seed::from_bytes(seed)))
+}
+
+/// Reads the key, if there is one.
+///
+/// # Errors
+/// When the file cannot be used.
+pub fn load(path: &Path) -> Result<Option<RelayKey>, KeyError> {
+    let Some(bytes) = files::read_private(path, MAX_FILE_BYTES)? else { return Ok(None) };
+    let seed: [u8; 32] = bytes.try_into().map_err(|_| KeyError::Unusable {
+        path: path.to_owned(),
+        why: "the key has not 32 bytes; it was changed",
+    })?;
+    Ok(Some(RelayKey::from_seed(&Seed::from_bytes(seed))))
 }
 
 #[cfg(test)]

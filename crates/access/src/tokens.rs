@@ -49,7 +49,7 @@ pub const LAST_USED_INTERVAL_S: u64 = 60;
 pub enum SessionLimit {
     /// All, and those to come.
     All,
-    /// Only these; never empty.
+    /// Only these. None at all is a limit too: what two credentials have in common.
     Only(BTreeSet<SessionId>),
 }
 
@@ -68,6 +68,25 @@ impl SessionLimit {
         match self {
             Self::All => true,
             Self::Only(sessions) => sessions.contains(&session),
+        }
+    }
+    /// What both reach.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::All, limit) | (limit, Self::All) => limit.clone(),
+            (Self::Only(mine), Self::Only(theirs)) => {
+                Self::Only(mine.intersection(theirs).copied().collect())
+            }
+        }
+    }
+    /// The wire's form; none for a limit that reaches nothing, which it cannot say.
+    #[must_use]
+    pub fn to_list(&self) -> Option<Vec<SessionId>> {
+        match self {
+            Self::All => Some(Vec::new()),
+            Self::Only(sessions) if sessions.is_empty() => None,
+            Self::Only(sessions) => Some(sessions.iter().copied().collect()),
         }
     }
     /// Whether everything that `other` reaches is reached.
@@ -117,6 +136,11 @@ impl Grant {
     #[must_use]
     pub fn narrowed(&self, principal: Principal, scopes: Scopes) -> Self {
         Self { principal, scopes: self.scopes.and(scopes), ..self.clone() }
+    }
+    /// The same for fewer sessions.
+    #[must_use]
+    pub fn limited(self, sessions: &SessionLimit) -> Self {
+        Self { sessions: self.sessions.and(sessions), ..self }
     }
 }
 

@@ -58,6 +58,7 @@ fn started(vendor: Vendor) -> Conversation {
         resume: Resume::New,
         vendor_session: None,
         provider: None,
+        mail_tools: Vec::new(),
     };
     let body = RawJson::from_value(&start).expect("is JSON");
     let note = Fact::Note(Note { topic: topic::START.into(), body });

@@ -31,6 +31,7 @@ use self::{
 use crate::{
     adapter::{Due, Message, Protocol, Reply},
     json::Json as _,
+    launch::MAIL_SERVER,
     limits::MAX_TABLE,
     rpc::{self, Rpc},
     step::{Resolution, Step, Steps},
@@ -362,7 +363,13 @@ impl Acp {
 
     /// The request that opens the conversation. Whether the agent can do it is its own to say.
     fn open(&self, start: &AgentStart) -> Value {
-        let mut params = json!({ "cwd": start.cwd, "mcpServers": [] });
+        let servers = match &start.mail_tools[..] {
+            [] => json!([]),
+            [program, args @ ..] => {
+                json!([{ "name": MAIL_SERVER, "command": program, "args": args, "env": [] }])
+            }
+        };
+        let mut params = json!({ "cwd": start.cwd, "mcpServers": servers });
         let (method, session) = match &start.resume {
             Resume::New => ("session/new", None),
             Resume::Resume { vendor_session } if self.abilities.resume => {

@@ -7,7 +7,7 @@
 use alloc::{string::String, vec::Vec};
 
 use quarterdeck_protocol::agent::{
-    AgentCommand, AgentStart, ContentBlock, Features, PromptAnswer, Vendor,
+    AgentCommand, AgentStart, ContentBlock, Features, Origin, PromptAnswer, Vendor,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +21,8 @@ pub(crate) struct Message<'a> {
     pub(crate) wire_id: &'a str,
     /// Its pieces.
     pub(crate) content: &'a [ContentBlock],
+    /// Whose it is: vendors that know of peers are told when it is another agent's.
+    pub(crate) origin: &'a Origin,
 }
 
 /// Lines that the protocol itself demands now.

@@ -19,7 +19,7 @@ use alloc::{
 };
 
 use quarterdeck_protocol::agent::{
-    AgentStart, CommandInfo, ContentBlock, Features, ModeInfo, Update,
+    AgentStart, CommandInfo, ContentBlock, Features, ModeInfo, Origin, Update,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -374,12 +374,16 @@ fn control(id: &str, request: &Value) -> Value {
 
 fn user(message: &Message<'_>) -> Value {
     let content: Vec<Value> = message.content.iter().filter_map(block).collect();
-    json!({
+    let mut line = json!({
         "type": "user",
         "message": { "role": "user", "content": content },
         "parent_tool_use_id": null,
         "uuid": message.wire_id,
-    })
+    });
+    if let (Origin::Agent { address }, Some(line)) = (message.origin, line.as_object_mut()) {
+        line.insert("origin".into(), json!({ "kind": "peer", "from": address, "name": address }));
+    }
+    line
 }
 
 fn block(content: &ContentBlock) -> Option<Value> {

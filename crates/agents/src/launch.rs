@@ -1,8 +1,18 @@
 //! How each vendor's program is started, as data.
 
-use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
+use alloc::{
+    borrow::ToOwned,
+    format,
+    string::{String, ToString as _},
+    vec,
+    vec::Vec,
+};
 
 use quarterdeck_protocol::agent::{AgentStart, Resume, Vendor};
+use serde_json::json;
+
+/// What agents call the server whose tools they write to others with.
+pub(crate) const MAIL_SERVER: &str = "quarterdeck";
 
 /// The start of a vendor's program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +71,10 @@ pub fn launch(start: &AgentStart, command: &[String]) -> Launch {
     let mut argv = command.to_vec();
     match start.vendor {
         Vendor::Claude => argv.extend(claude(start)),
-        Vendor::Codex => argv.push("app-server".to_owned()),
+        Vendor::Codex => {
+            argv.push("app-server".to_owned());
+            argv.extend(codex_mail_tools(start));
+        }
         Vendor::Acp | Vendor::Sidecar | Vendor::Unknown => {}
     }
     let (env_names, env, home): (&[&str], &[(&str, &str)], Home) = match start.vendor {
@@ -106,7 +119,22 @@ fn claude(start: &AgentStart) -> Vec<String> {
             argv.extend(["--resume", vendor_session, "--fork-session"]);
         }
     }
-    argv.into_iter().map(ToOwned::to_owned).collect()
+    let mut argv: Vec<String> = argv.into_iter().map(ToOwned::to_owned).collect();
+    if let [program, args @ ..] = &start.mail_tools[..] {
+        let servers =
+            json!({ "mcpServers": { MAIL_SERVER: { "command": program, "args": args } } });
+        argv.extend(["--mcp-config".to_owned(), servers.to_string()]);
+    }
+    argv
+}
+
+/// Overrides of its configuration; their values are TOML, whose strings and lists JSON's are as well.
+fn codex_mail_tools(start: &AgentStart) -> Vec<String> {
+    let [program, args @ ..] = &start.mail_tools[..] else { return Vec::new() };
+    let set = |name: &str, value: serde_json::Value| {
+        ["-c".to_owned(), format!("mcp_servers.{MAIL_SERVER}.{name}={value}")]
+    };
+    [set("command", json!(program)), set("args", json!(args))].concat()
 }
 
 #[cfg(test)]
@@ -122,6 +150,7 @@ mod tests {
             resume,
             vendor_session: Some("new".into()),
             provider: None,
+            mail_tools: Vec::new(),
         }
     }
 
@@ -150,6 +179,21 @@ mod tests {
         assert_eq!(argv(&start(Vendor::Codex, new()), &["codex"]), "codex app-server");
         let acp = argv(&start(Vendor::Acp, new()), &["opencode", "acp"]);
         assert_eq!(acp, "opencode acp");
+    }
+
+    #[test]
+    fn an_agent_is_given_the_tools_to_write_to_others_in_its_own_way() {
+        let with_tools = |vendor: Vendor, command: &[&str]| {
+            let mail_tools = vec!["/bin/qd".to_owned(), "a b".to_owned(), "mcp".to_owned()];
+            argv(&AgentStart { mail_tools, ..start(vendor, Resume::New) }, command)
+        };
+        let claude = with_tools(Vendor::Claude, &["claude"]);
+        let config = r#"--mcp-config {"mcpServers":{"quarterdeck":{"args":["a b","mcp"],"command":"/bin/qd"}}}"#;
+        assert!(claude.ends_with(config), "{claude}");
+        let codex = with_tools(Vendor::Codex, &["codex"]);
+        let expected = "codex app-server -c mcp_servers.quarterdeck.command=\"/bin/qd\" \
+             -c mcp_servers.quarterdeck.args=[\"a b\",\"mcp\"]";
+        assert_eq!(codex, expected);
     }
 
     #[test]

@@ -49,6 +49,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         Command::Lease(command) => command.names(),
         Command::Signal(args) => vec![&mut args.session],
         Command::Diff(args) => vec![&mut args.session],
+        Command::Upload(args) => vec![&mut args.session],
         Command::Run(_)
         | Command::Ls(_)
         | Command::Relay(_)
@@ -60,6 +61,9 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Down(_)
         | Command::Instances(_)
         | Command::Token(_)
+        | Command::Hooks(_)
+        | Command::Msg(_)
+        | Command::Mcp(_)
         | Command::Gc(_)
         | Command::Doctor(_)
         | Command::Completions(_)

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Logs(commands::logs::LogsArgs),
     /// Show what changed where a session works, as git sees it
     Diff(commands::diff::DiffArgs),
+    /// Put files where a session's program can read them
+    Upload(commands::upload::UploadArgs),
     /// Wait for a session's end, or until it is idle
     Wait(commands::wait::WaitArgs),
     /// End the programs of sessions
@@ -66,6 +68,10 @@ pub(crate) enum Command {
     /// Ask for, hand over, release or take a session
     #[command(subcommand)]
     Lease(commands::lease::LeaseCommand),
+    /// Write to agents and people, and read what they write
+    Msg(commands::msg::MsgArgs),
+    /// Serve the tools by which an agent writes to others (started by agents)
+    Mcp(commands::mcp::McpArgs),
     /// Send a signal to a session's program
     Signal(commands::signal::SignalArgs),
     /// Serve this machine's sessions
@@ -88,6 +94,8 @@ pub(crate) enum Command {
     /// Make, list, rotate and revoke bearer tokens
     #[command(subcommand)]
     Token(commands::token::TokenCommand),
+    /// Show what is told to programs outside, or try it
+    Hooks(commands::hooks::HooksArgs),
     /// Remove old logs
     Gc(commands::gc::GcArgs),
     /// Find out what is wrong, and what would not survive

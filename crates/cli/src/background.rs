@@ -5,7 +5,6 @@
 //! connects to it.
 
 use std::{
-    ffi::OsStr,
     fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
@@ -73,7 +72,11 @@ pub(crate) async fn start(
     settings: &Settings,
     flags: &[String],
 ) -> Result<Started<RelayStatusResult>, CliError> {
-    start_daemon(settings, "relay", &settings.directory.diagnostics(), flags).await
+    let mut flags = flags.to_vec();
+    // where it was asked for, as `qd instances` tells it; a path that is no text is left out
+    let here = settings.environment.current_dir().and_then(Path::to_str);
+    flags.extend(here.into_iter().flat_map(|here| ["--started-in".to_owned(), here.to_owned()]));
+    start_daemon(settings, "relay", &settings.directory.diagnostics(), &flags).await
 }
 
 /// Starts a daemon of the instance, by the word of its command, and waits until it serves.
@@ -97,13 +100,6 @@ pub(crate) async fn start_daemon<S: DeserializeOwned>(
         .args([word, "--as-daemon", "--instance", settings.directory.name().as_str()])
         .arg("--base-dir")
         .arg(&settings.base)
-        .args(
-            settings
-                .environment
-                .current_dir()
-                .into_iter()
-                .flat_map(|here| [OsStr::new("--started-in"), here.as_os_str()]),
-        )
         .args(flags)
         .current_dir("/")
         .stdin(Stdio::null())

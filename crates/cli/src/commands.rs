@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod gc;
+pub(crate) mod hooks;
 pub(crate) mod hub;
 pub(crate) mod instances;
 pub(crate) mod join;
@@ -15,6 +16,8 @@ pub(crate) mod line;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod machine;
+pub(crate) mod mcp;
+pub(crate) mod msg;
 pub(crate) mod prompts;
 pub(crate) mod relay;
 pub(crate) mod rename;
@@ -27,6 +30,7 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod upload;
 pub(crate) mod usage;
 pub(crate) mod wait;
 
@@ -47,6 +51,7 @@ pub(crate) async fn dispatch(
         Command::Send(args) => send::run(&settings, args).await,
         Command::Logs(args) => logs::run(&settings, &args).await,
         Command::Diff(args) => diff::run(&settings, args).await,
+        Command::Upload(args) => upload::run(&settings, args).await,
         Command::Wait(args) => wait::run(&settings, &args).await,
         Command::Stop(args) => stop::run(&settings, &args).await,
         Command::Rm(args) => rm::run(&settings, &args).await,
@@ -54,6 +59,8 @@ pub(crate) async fn dispatch(
         Command::Resume(args) => resume::run(&settings, args).await,
         Command::Prompts(args) => prompts::run(&settings, args).await,
         Command::Lease(command) => lease::run(&settings, command).await,
+        Command::Msg(args) => msg::run(&settings, args).await,
+        Command::Mcp(args) => mcp::run(settings, args).await,
         Command::Signal(args) => signal::run(&settings, &args).await,
         Command::Relay(args) => relay::run(&settings, args).await,
         Command::Up(args) => up::run(&settings, args).await,
@@ -64,6 +71,7 @@ pub(crate) async fn dispatch(
         Command::Down(DownArgs {}) => down::run(&settings).await,
         Command::Instances(InstancesArgs {}) => instances::run(&settings),
         Command::Token(command) => token::run(&settings, command).await,
+        Command::Hooks(args) => hooks::run(&settings, args).await,
         Command::Gc(args) => gc::run(&settings, &args).await,
         Command::Doctor(DoctorArgs {}) => doctor::run(&settings).await,
         Command::Completions(args) => completions::run(settings.output, &args),

@@ -136,6 +136,7 @@ pub(crate) fn dialer(settings: &Settings, telling: Telling) -> Result<RelayDiale
         watch: telling == Telling::Changes,
         machine: settings.machine.clone(),
         hub: None,
+        hooks: false,
     };
     let (endpoint, options) = match &settings.target {
         Target::Local => {

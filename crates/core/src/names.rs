@@ -1,6 +1,7 @@
 //! Which session a word means, and which label a new session gets.
 
 use alloc::{format, string::String, vec::Vec};
+use core::cmp::Ordering;
 
 use quarterdeck_protocol::{
     ids::{Label, SessionId},
@@ -85,10 +86,60 @@ pub fn allocate_label(argv0: &str, is_taken: impl Fn(&Label) -> bool) -> Label {
     candidates.into_iter().find(|label| !is_taken(label)).expect("numbers do not run out")
 }
 
+/// The label of a session that comes back: the one it had, unless another live session has it now; then
+/// the lowest free number beside it.
+#[must_use]
+pub fn allocate_label_again(prior: &Label, is_taken: impl Fn(&Label) -> bool) -> Label {
+    if !is_taken(prior) {
+        return prior.clone();
+    }
+    let base = prior.as_str().rsplit_once(':').filter(|(_, number)| is_number(number));
+    allocate_label(base.map_or(prior.as_str(), |(base, _)| base), is_taken)
+}
+
+/// The order in which people count: `claude:2` before `claude:10`, `alpha` before `Beta`.
+#[must_use]
+pub fn natural_order(a: &Label, b: &Label) -> Ordering {
+    let folded = pieces(a.as_str()).cmp(pieces(b.as_str()));
+    folded.then_with(|| a.cmp(b))
+}
+
+/// A run of digits, or one other character.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Piece<'a> {
+    /// Without leading zeros, so that the longer one is the greater.
+    Number {
+        digits: usize,
+        text: &'a str,
+    },
+    Character(char),
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text;
+    core::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (piece, length) = if digits == 0 {
+            (Piece::Character(first.to_ascii_lowercase()), first.len_utf8())
+        } else {
+            let text = rest[..digits].trim_start_matches('0');
+            (Piece::Number { digits: text.len(), text }, digits)
+        };
+        rest = &rest[length..];
+        Some(piece)
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::collections::BTreeSet;
+    use proptest::prelude::*;
     use std::vec;
 
     fn id(n: u8) -> SessionId {
@@ -132,5 +183,38 @@ mod tests {
         assert_eq!(next("").as_str(), "session:1");
         assert_eq!(next("\u{1b}[31m é").as_str(), "--31m--:1");
         assert!(next(&"x".repeat(500)).as_str().len() <= MAX_LABEL_CHARS);
+    }
+
+    #[test]
+    fn the_primary_is_the_lowest_by_counting_and_not_by_letters() {
+        let mut labels =
+            ["claude:10", "Beta", "claude:2", "alpha", "claude:02", "claude"].map(label);
+        labels.sort_by(natural_order);
+        let sorted: Vec<&str> = labels.iter().map(Label::as_str).collect();
+        assert_eq!(sorted, ["alpha", "Beta", "claude", "claude:02", "claude:2", "claude:10"]);
+    }
+
+    #[test]
+    fn who_comes_back_has_its_label_again_unless_somebody_else_has_it() {
+        let taken: BTreeSet<Label> = ["claude:1", "mine"].map(label).into_iter().collect();
+        let again = |prior: &str| allocate_label_again(&label(prior), |l| taken.contains(l));
+        assert_eq!(again("claude:2").as_str(), "claude:2");
+        assert_eq!(again("claude:1").as_str(), "claude:2");
+        assert_eq!(again("mine").as_str(), "mine:1");
+        assert_eq!(again("a:b").as_str(), "a:b");
+    }
+
+    proptest! {
+        #[test]
+        fn the_natural_order_is_an_order(
+            a in "[a-cA-C0-2:]{1,6}", b in "[a-cA-C0-2:]{1,6}", c in "[a-cA-C0-2:]{1,6}",
+        ) {
+            let (a, b, c) = (label(&a), label(&b), label(&c));
+            prop_assert_eq!(natural_order(&a, &b), natural_order(&b, &a).reverse());
+            prop_assert_eq!(natural_order(&a, &b).is_eq(), a == b);
+            if natural_order(&a, &b).is_le() && natural_order(&b, &c).is_le() {
+                prop_assert!(natural_order(&a, &c).is_le());
+            }
+        }
     }
 }

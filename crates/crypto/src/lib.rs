@@ -1,5 +1,6 @@
 //! Keys, tokens, pins and tickets of Quarterdeck: pure functions over bytes.
 //!
+//! - [`delivery`]: the name under which a message is delivered;
 //! - [`token`]: bearer tokens, and the hash of one that is kept at rest;
 //! - [`pin`]: the hash of a certificate's public key, by which a peer is known without an authority;
 //! - [`relay_key`]: the key that a relay (or a hub) is, its id, and signatures with a purpose;
@@ -17,6 +18,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod delivery;
 pub mod pairing;
 pub mod pin;
 pub mod relay_key;
@@ -24,6 +26,7 @@ mod text;
 pub mod ticket;
 pub mod token;
 
+pub use delivery::DeliveryKey;
 pub use pairing::{
     ChannelBinding, KeyCredential, KeyProof, PairingCode, PairingLine, PairingRefusal,
 };

@@ -12,6 +12,7 @@
 //! - [`house`]: a real agent below a holder, behind a relay, started by `qd`;
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
+//! - [`news`]: what a watching client is told of agents;
 //! - [`nowhere`]: a proxy that notes and refuses what an agent wants to reach outside;
 //! - [`http`]: plain HTTP and server-sent events, as any program would speak them;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
@@ -19,6 +20,7 @@
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
 //! - [`files`]: what programs write into files, and the log on disk;
 //! - [`network`]: machines with addresses and cables of their own;
+//! - [`receiver`]: a server that is told by hooks, and answers as it is told to;
 //! - [`small_disk`]: a file system that can be filled up or closed to writes;
 //! - [`tools`]: programs of the system that some tests need.
 //!
@@ -37,9 +39,11 @@ pub mod hub;
 pub mod instance;
 pub mod myagent;
 pub mod network;
+pub mod news;
 pub mod nowhere;
 pub mod overview;
 pub mod raw;
+pub mod receiver;
 pub mod simulated;
 pub mod small_disk;
 pub mod steady;

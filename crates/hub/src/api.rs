@@ -1,5 +1,6 @@
 //! The methods: what the hub answers itself, and what it passes on.
 
+mod hook;
 mod hub;
 mod machine;
 mod prompts;
@@ -30,6 +31,7 @@ pub(crate) async fn call(
     let members = Members::parse(params)?;
     let named = members.text("machine");
     let own = named.is_none() && asker.bound().is_none();
+    require_unlimited(asker, method)?;
     match method {
         N::Hello => hub::hello(asker, id, params),
         N::SessionList => {
@@ -55,6 +57,12 @@ pub(crate) async fn call(
         N::TokenRevoke if own => {
             answer::<m::TokenRevoke>(asker, id, params, async |p| token::revoke(asker, &p)).await
         }
+        N::HookList if own => {
+            answer::<m::HookList>(asker, id, params, async |_| Ok(hook::list(asker))).await
+        }
+        N::HookTest if own => {
+            answer::<m::HookTest>(asker, id, params, async |p| hook::test(asker, p).await).await
+        }
         N::MachineList => {
             answer::<m::MachineList>(asker, id, params, async |_| Ok(machine::list(asker))).await
         }
@@ -69,6 +77,10 @@ pub(crate) async fn call(
         }
         N::MachineRename => {
             answer::<m::MachineRename>(asker, id, params, async |p| machine::rename(asker, p).await)
+                .await
+        }
+        N::MachineUpdate => {
+            answer::<m::MachineUpdate>(asker, id, params, async |p| machine::update(asker, p).await)
                 .await
         }
         N::MachineConnect => {
@@ -105,6 +117,7 @@ pub(crate) async fn call(
         | N::SessionScrollback
         | N::SessionLog
         | N::SessionGit
+        | N::SessionUpload
         | N::AgentView
         | N::AgentPrompt
         | N::AgentInterrupt
@@ -117,19 +130,56 @@ pub(crate) async fn call(
         | N::LeaseOffer
         | N::LeaseRelease
         | N::LeaseTake
+        | N::MailWhoami
+        | N::MailSend
+        | N::MailInbox
+        | N::MailWait
+        | N::MailStatus
+        | N::MailContacts
+        | N::MailContactDecide
+        | N::MailIdentities
+        | N::MailIdentityAdd
+        | N::MailIdentityUse
         | N::TokenCreate
         | N::TokenList
         | N::TokenRotate
         | N::TokenRevoke
         | N::RelayStatus
+        | N::RelayDirectories
         | N::RelayShutdown
         | N::RelayGc
         | N::InstanceList
+        | N::HookList
+        | N::HookTest
+        | N::HookTold
         | N::PairingInvite
         | N::PairingJoin
         | N::PairingList
         | N::PairingRevoke => request::forward(asker, method, id, members).await,
     }
+}
+
+/// Who is limited to sessions starts no others, and does nothing to machines.
+fn require_unlimited(asker: &Asker, method: MethodName) -> Result<(), RpcError> {
+    use MethodName as N;
+    let of_machines = matches!(
+        method,
+        N::MachineAdd
+            | N::MachineRemove
+            | N::MachineRename
+            | N::MachineConnect
+            | N::MachineDisconnect
+            | N::MachineInvite
+    );
+    if !asker.is_limited() || !(of_machines || method == N::SessionCreate) {
+        return Ok(());
+    }
+    let message = if of_machines {
+        "this credential is limited to certain sessions and cannot change machines"
+    } else {
+        "this credential is limited to certain sessions and cannot start others"
+    };
+    Err(RpcError::new(ErrorCode::Forbidden, message))
 }
 
 /// Parses a method's parameters, runs it, and gives the answer.

@@ -20,10 +20,10 @@ use std::{
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::StreamExt as _;
-use quarterdeck_access::tokens::Grant;
+use quarterdeck_access::tokens::{Grant, SessionLimit};
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
-    ids::{Channel, MachineId, Principal},
+    ids::{Channel, MachineId, Principal, SessionId},
     limits::MAX_CHANNELS_PER_CONNECTION,
     method::{Access, Acting, MethodName},
     rpc::{self, RequestId},
@@ -34,6 +34,7 @@ use tokio::sync::watch;
 
 use crate::{
     context::Context,
+    store::Access as AccessWay,
     switch::{self, Linked},
 };
 use outbox::{Outbox, Pushed};
@@ -173,6 +174,26 @@ impl Asker {
         &self.grant.principal
     }
 
+    /// As whom the client is known where it is: the relay of the hub's own machine vouches for the same
+    /// people under its own id.
+    pub(crate) fn known_as(&self) -> Principal {
+        let bound = self.bound().and_then(|machine| self.context.fleet.row(machine));
+        let own = bound.filter(|row| row.access == AccessWay::Local).and_then(|row| row.relay_id);
+        let here =
+            own.and_then(|relay| Principal::new(&relay.to_string(), self.principal().name()).ok());
+        here.unwrap_or_else(|| self.principal().clone())
+    }
+
+    /// Whether a session exists as far as this client is concerned.
+    pub(crate) fn sees(&self, session: SessionId) -> bool {
+        self.grant.sessions.allows(session)
+    }
+
+    /// Whether its credential reaches only certain sessions.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.grant.sessions != SessionLimit::All
+    }
+
     /// The client said who it is.
     ///
     /// # Errors
@@ -212,6 +233,7 @@ impl Asker {
             client_id: self.context.hub.client([0; 8]),
             name: String::new(),
             scopes: Scopes::NONE,
+            sessions: Vec::new(),
         })
     }
 

@@ -10,6 +10,7 @@ use quarterdeck_access::{
 };
 use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
 use quarterdeck_crypto::{RelayKey, TicketKey};
+use quarterdeck_hooks::Hooks;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{Generation, HubId, MachineId, MachineLabel},
@@ -48,6 +49,8 @@ pub(crate) struct Context {
     pub(crate) pin: Option<String>,
     /// Machines and sessions.
     pub(crate) fleet: Fleet,
+    /// What is told to programs outside.
+    pub(crate) hooks: Hooks,
     /// The tasks of the machines.
     pub(crate) machines: Machines,
     /// When they dial.

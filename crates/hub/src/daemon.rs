@@ -17,6 +17,7 @@ use quarterdeck_access::{
     tokens::TokenStore,
 };
 use quarterdeck_core::lockout::Lockout;
+use quarterdeck_hooks::{Hooks, HooksOptions};
 use quarterdeck_protocol::{
     ids::{HubId, MachineId, MachineLabel},
     method::HubStatusResult,
@@ -31,6 +32,7 @@ use crate::{
     HubError, HubOptions,
     context::Context,
     fleet::Fleet,
+    hooks,
     limits::{DRAIN_LIMIT, KEEP_INTERVAL},
     machine::{self, Machines},
     metrics::Metrics,
@@ -66,6 +68,9 @@ pub async fn run(
         context.tasks.spawn(web::accept(Arc::clone(&context), listener));
     }
     context.tasks.spawn(keep_sessions(Arc::clone(&context)));
+    let hooks = Arc::clone(&context);
+    context.tasks.spawn(async move { hooks.hooks.run(hooks.shutdown.clone()).await });
+    context.tasks.spawn(hooks::confirm(Arc::clone(&context)));
     context.record(&Event::Started {
         generation: context.generation(),
         pid: std::process::id(),
@@ -192,7 +197,10 @@ fn build_context(
     let hub = HubId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.hub_tokens(), hub)?;
     let (store, loaded) = Store::open(&directory.hub_database())?;
+    let hooks_options =
+        HooksOptions { ledger: directory.hub_hooks_told(), proxy: options.proxy.clone() };
     let context = Context {
+        hooks: Hooks::new(options.hooks.clone(), hooks_options),
         options,
         hub,
         ticket_key: key.ticket_key(),

@@ -5,6 +5,7 @@
 
 mod changes;
 mod machine;
+mod prompts;
 mod resolve;
 pub(crate) mod testing;
 #[cfg(test)]
@@ -17,10 +18,11 @@ use std::{
 };
 
 use quarterdeck_access::clock;
+use quarterdeck_core::news::News;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{MachineId, MachineLabel, RelayId, Rev, SessionId},
-    method::{MachineInfo, MachineState},
+    method::{MachineInfo, MachineState, PromptInfo},
     session::{LeaseView, OnMachine, SessionInfo},
 };
 
@@ -50,6 +52,8 @@ struct Inner {
     rev: Rev,
     machines: BTreeMap<MachineId, Machine>,
     tombstones: VecDeque<(Rev, Gone)>,
+    /// Of all machines; an entry's session says which.
+    news: News<Box<PromptInfo>>,
     watchers: Vec<Weak<Outbox>>,
 }
 
@@ -92,6 +96,7 @@ impl Fleet {
         let mut inner = self.lock();
         let Some(gone) = inner.machines.remove(&machine) else { return };
         for session in gone.sessions.into_keys() {
+            inner.news.forget(session);
             inner.bury(Gone::Session(session));
         }
         inner.bury(Gone::Machine(machine));
@@ -151,6 +156,7 @@ impl Fleet {
         }
         it.changed = rev;
         for session in gone {
+            inner.news.forget(session);
             inner.bury(Gone::Session(session));
         }
         inner.wake();
@@ -192,6 +198,7 @@ impl Fleet {
         if it.sessions.remove(&session).is_some() {
             it.dirty.insert(session);
             it.changed = rev;
+            inner.news.forget(session);
             inner.bury(Gone::Session(session));
         }
         inner.wake();

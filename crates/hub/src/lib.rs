@@ -23,6 +23,7 @@ mod context;
 mod daemon;
 pub mod error;
 mod fleet;
+mod hooks;
 mod join;
 mod json;
 mod limits;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use quarterdeck_access::clock;
 use quarterdeck_core::link::Refusal;
+use quarterdeck_hooks::{Notice, key};
 use quarterdeck_protocol::{
     ids::MachineId,
     method::{HelloResult, MachineRelay, MachineState},
@@ -38,7 +39,7 @@ use crate::{
     switch::Linked,
     way,
 };
-use feed::Feed;
+use feed::{Feed, Told};
 use pace::PacedDialer;
 
 /// Close code of a link that is not wanted any more (RFC 6455 §7.4.1).
@@ -69,6 +70,7 @@ pub(crate) fn start(context: &Arc<Context>, machine: MachineId) {
         current: None,
         wanted: Wanted::Yes,
         look_again: None,
+        absence: Absence::None,
     };
     context.tasks.spawn(task.run(inbox, stop));
 }
@@ -89,6 +91,18 @@ struct Task {
     wanted: Wanted,
     /// When the hub's own machine is looked for again, earlier than any other would be.
     look_again: Option<Instant>,
+    absence: Absence,
+}
+
+/// How long the machine has been away, for hooks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absence {
+    /// It is there, or nobody wants it.
+    None,
+    /// It is told then.
+    ToldAt(Instant),
+    /// It was told.
+    Told,
 }
 
 /// A connection that stands.
@@ -98,6 +112,15 @@ struct Current {
     feed: Feed,
 }
 
+impl Absence {
+    const fn due(self) -> Option<Instant> {
+        match self {
+            Self::ToldAt(due) => Some(due),
+            Self::None | Self::Told => None,
+        }
+    }
+}
+
 /// What happened next.
 enum Happened {
     Command(Option<Command>),
@@ -105,6 +128,8 @@ enum Happened {
     Came(Option<Incoming>),
     /// The hub's own relay may run by now.
     Pause,
+    /// The machine has been away for long enough.
+    Missed,
 }
 
 impl Task {
@@ -123,12 +148,14 @@ impl Task {
                 event = next_link_event(&mut self.link) => Happened::Link(event),
                 came = next_incoming(&mut self.current) => Happened::Came(came),
                 () = pause(self.look_again) => Happened::Pause,
+                () = pause(self.absence.due()) => Happened::Missed,
             };
             match happened {
                 Happened::Command(None) => break,
                 Happened::Command(Some(command)) => self.handle_command(command).await,
                 Happened::Link(event) => self.handle_link(event).await,
                 Happened::Came(came) => self.handle_came(came),
+                Happened::Missed => self.tell_absence(),
                 Happened::Pause => {
                     self.look_again = None;
                     self.handle_command(Command::Connect).await;
@@ -158,6 +185,7 @@ impl Task {
             Ok(None) => MachineState::Awaited,
             Err(error) => MachineState::Refused { why: error.to_string() },
         };
+        self.miss(&state);
         self.context.fleet.set_state(self.machine, state);
     }
 
@@ -228,6 +256,8 @@ impl Task {
         }
         self.remember(&hello).await;
         let linked = Arc::new(Linked::new(self.machine, client, &hello));
+        self.absence = Absence::None;
+        self.context.hooks.forget(&key::machine(self.machine));
         self.context.metrics.links_made.increment();
         self.context.fleet.set_linked(self.machine, Arc::clone(&linked));
         tracing::info!(machine = %self.machine, relay = %hello.relay_id, "linked");
@@ -264,7 +294,9 @@ impl Task {
             }
             Some(Incoming::Notification { method, params }) => {
                 let Some(params) = params else { return };
-                if !current.feed.handle(&self.context.fleet, self.machine, &method, &params) {
+                let Context { fleet, hooks, .. } = &*self.context;
+                let told = Told { fleet, hooks, machine: self.machine };
+                if !current.feed.handle(told, &method, &params) {
                     current.linked.handle_event(&method, &params);
                 }
             }
@@ -288,8 +320,28 @@ impl Task {
         self.link = None;
     }
 
+    /// The machine is not there, whatever is done about it.
+    fn miss(&mut self, state: &MachineState) {
+        self.absence = match (state, self.absence) {
+            (MachineState::Disconnected, _) => Absence::None,
+            (_, Absence::None) => {
+                Absence::ToldAt(Instant::now() + self.context.options.hooks.unreachable_after)
+            }
+            (_, known) => known,
+        };
+    }
+
+    fn tell_absence(&mut self) {
+        self.absence = Absence::Told;
+        let Some(info) = self.context.fleet.machine(self.machine) else { return };
+        let (label, since) = (info.label.as_str(), info.unreachable_since);
+        let notice = Notice::machine(self.machine, label, since, clock::wall_micros());
+        self.context.hooks.tell(notice);
+    }
+
     /// There is no connection now: whoever waits for it is told.
     fn lose(&mut self, state: MachineState) {
+        self.miss(&state);
         if let Some(current) = self.current.take() {
             tracing::info!(machine = %self.machine, "link lost");
             self.context.fleet.set_state(self.machine, state);

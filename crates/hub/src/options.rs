@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use quarterdeck_access::instance::InstanceDir;
+use quarterdeck_hooks::CheckedHooks;
 use quarterdeck_transport::dial::Proxy;
 
 use crate::assets::Assets;
@@ -20,6 +21,8 @@ pub struct HubOptions {
     pub proxy: Option<Proxy>,
     /// Authorities for machines that are added by token without a pin; none = the system's.
     pub authorities: Option<PathBuf>,
+    /// What is told to programs outside.
+    pub hooks: CheckedHooks,
     /// The pages of the web interface; none = this build has none.
     pub assets: Option<Arc<dyn Assets>>,
 }

@@ -21,7 +21,7 @@ use quarterdeck_protocol::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use rows::{Access, MachineRow};
+pub(crate) use rows::{Access, BadChange, MachineRow};
 
 use crate::limits::STORE_QUEUE;
 

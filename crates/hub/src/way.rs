@@ -12,7 +12,10 @@ use quarterdeck_transport::{
     tls::{ClientTls, ServerTrust},
 };
 
-use crate::{context::Context, store::Access};
+use crate::{
+    context::Context,
+    store::{Access, BadChange},
+};
 
 /// What ssh runs. Shells that nobody logs in to often do not look where `qd machine add --install` puts it.
 const REMOTE_COMMAND: &str = r#"PATH="$PATH:$HOME/.local/bin" exec qd relay --stdio"#;
@@ -32,6 +35,12 @@ pub(crate) enum WayError {
     /// The address is of another kind.
     #[error("this needs an address that begins with {0}")]
     Kind(&'static str),
+}
+
+impl BadChange {
+    pub(crate) fn to_rpc(&self) -> RpcError {
+        RpcError::new(ErrorCode::InvalidParams, self.to_string())
+    }
 }
 
 impl WayError {
@@ -85,6 +94,7 @@ pub(crate) fn hello(context: &Context) -> HelloParams {
         watch: true,
         machine: None,
         hub: Some(context.hub),
+        hooks: !context.hooks.is_empty(),
     }
 }
 

@@ -213,6 +213,13 @@ counter!(
 /// Words that commands already give a meaning, so no session can be called so.
 const RESERVED_LABELS: [&str; 6] = ["all", "last", "none", "primary", "self", "broadcast"];
 
+/// `^[A-Za-z0-9_:-]{1,32}$` over the whole text: what every label fits, also one that a peer claims.
+#[must_use]
+pub fn fits_label_rule(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'-');
+    (1..=MAX_LABEL_CHARS).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// A short routable name of a session, unique on its relay while the session lives: `claude:1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(String);
@@ -228,8 +235,7 @@ impl Label {
 impl FromStr for Label {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-');
-        if text.is_empty() || text.len() > MAX_LABEL_CHARS || !text.chars().all(allowed) {
+        if !fits_label_rule(text) {
             return Err(ParseIdError::Label);
         }
         let hex_after_prefix = |rest: &str| rest.chars().all(|c| c.is_ascii_hexdigit());

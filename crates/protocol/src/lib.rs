@@ -9,7 +9,9 @@
 //! - [`dialect`]: the protocols of other programs, which a relay speaks too;
 //! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked;
 //! - [`http`]: an agent's session over plain HTTP, for programs that know no WebSocket;
-//! - [`agent`]: the events, prompts and commands of coding agents.
+//! - [`agent`]: the events, prompts and commands of coding agents;
+//! - [`mail`]: the bodies of messages between agents;
+//! - [`utc`]: times as text.
 //!
 //! Deliberately not here: what a peer *does* with a message (`quarterdeck-core` decides, the relay
 //! and the holder act).
@@ -27,8 +29,10 @@ pub mod holder;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod mail;
 pub mod method;
 pub mod record;
 pub mod rpc;
 pub mod scope;
 pub mod session;
+pub mod utc;

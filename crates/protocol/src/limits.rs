@@ -40,6 +40,12 @@ pub const MAX_UPLOAD_BYTES: usize = 10 * 1024 * 1024;
 pub const MAX_SESSION_UPLOAD_BYTES: u64 = 256 * 1024 * 1024;
 /// Files that are uploaded to one session.
 pub const MAX_SESSION_UPLOADS: usize = 1000;
+/// Bytes of one piece of a file over the wire; as base64 in JSON far below a text frame's limit.
+pub const MAX_UPLOAD_CHUNK_BYTES: usize = 256 * 1024;
+/// Files of one client that are on their way over the wire, or came a moment ago.
+pub const MAX_CLIENT_UPLOADS: usize = 32;
+/// The same of all clients of a relay: each holds an open file.
+pub const MAX_RELAY_UPLOADS: usize = 256;
 /// Files that go with one message.
 pub const MAX_ATTACHMENTS: usize = 16;
 /// Bytes of text of one answer of messages; of more the newest are given.
@@ -61,6 +67,10 @@ pub const MAX_PATH_BYTES: usize = 4096;
 pub const MAX_TEXT_FIELD_BYTES: usize = 512;
 /// Columns or rows of a terminal: larger grids are an attack on the model's memory, not a screen.
 pub const MAX_TERMINAL_CELLS_PER_SIDE: u16 = 2000;
+/// Directories of one answer: more than a person reads, and it must be quick to answer each letter typed.
+pub const MAX_LISTED_DIRECTORIES: usize = 200;
+/// Entries of a directory that are looked at for it.
+pub const MAX_SCANNED_ENTRIES: usize = 20_000;
 /// Lines of one scrollback page.
 pub const MAX_SCROLLBACK_PAGE_LINES: u32 = 10_000;
 /// Bytes of one answer of `session.log`; longer ranges are fetched page by page.
@@ -126,3 +136,12 @@ pub const MAX_PENDING_LINES_BYTES: usize = 32 * 1024 * 1024;
 pub const MAX_VENDOR_LINE_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of one record of what an agent writes to its standard error.
 pub const MAX_STDERR_RECORD_BYTES: usize = 8 * 1024;
+
+// ---- mail ----
+
+/// Bytes of a message's body as it is sealed: with its growth by base64 it stays far below a text frame.
+pub const MAX_MAIL_BODY_BYTES: usize = 256 * 1024;
+/// Bytes of the text of a message: what is left of a body when every character is escaped.
+pub const MAX_MAIL_TEXT_BYTES: usize = 32 * 1024;
+/// Bytes of a message id that a peer chose; a longer one is nothing to reply to.
+pub const MAX_PEER_MESSAGE_ID_BYTES: usize = 1024;

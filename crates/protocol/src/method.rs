@@ -7,10 +7,13 @@ mod agent;
 mod attach;
 mod git;
 mod hello;
+mod hook;
 mod lease;
 mod log;
 mod machine;
+mod mail;
 mod pairing;
+mod place;
 mod relay;
 mod session;
 mod token;
@@ -31,16 +34,28 @@ pub use attach::{
 };
 pub use git::{GitChange, GitDiff, GitFile, GitParams, GitResult, WorktreeParams};
 pub use hello::{Acting, HelloParams, HelloResult};
+pub use hook::{
+    HookEvent, HookInfo, HookKind, HookListResult, HookTestParams, HookTestResult, HookToldParams,
+};
 pub use lease::{LeaseResult, OfferParams, TakeParams};
 pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult, ScrolledLine};
 pub use machine::{
     HubStatusResult, MachineAccess, MachineAddParams, MachineInfo, MachineInviteParams,
     MachineListResult, MachineParams, MachineRelay, MachineRenameParams, MachineResult,
-    MachineState,
+    MachineState, MachineUpdateParams, MachineWay,
+};
+pub use mail::{
+    ContactDecision, MailContact, MailContactParams, MailContactsResult, MailIdentitiesResult,
+    MailIdentity, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
+    MailInboxParams, MailInboxResult, MailJob, MailMessage, MailSendParams, MailSession, MailState,
+    MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
 };
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
     PairingListResult,
+};
+pub use place::{
+    DirectoriesParams, DirectoriesResult, DirectoryEntry, UploadParams, UploadResult, UploadedFile,
 };
 pub use relay::{
     GcParams, GcResult, InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
@@ -156,6 +171,8 @@ methods! {
     SessionLog = "session.log", Needs(Scope::Read), LogParams => LogResult;
     /// What changed in a session's directory, as git sees it.
     SessionGit = "session.git", Needs(Scope::Read), GitParams => GitResult;
+    /// Put a file where a session's program can read it, piece by piece.
+    SessionUpload = "session.upload", Needs(Scope::Drive), UploadParams => UploadResult;
     /// What a conversation adds up to.
     AgentView = "agent.view", Needs(Scope::Read), SessionParams => AgentViewResult;
     /// A message to an agent.
@@ -180,6 +197,26 @@ methods! {
     LeaseRelease = "lease.release", Needs(Scope::Drive), SessionParams => LeaseResult;
     /// Take the lease: a free one, or one of the same principal; with `admin` and a reason, any.
     LeaseTake = "lease.take", Needs(Scope::Drive), TakeParams => LeaseResult;
+    /// Who the caller is as far as mail goes, and whom it can write to here.
+    MailWhoami = "mail.whoami", Needs(Scope::Read), MailIdentityParams => MailWhoamiResult;
+    /// Send a message.
+    MailSend = "mail.send", Needs(Scope::Drive), MailSendParams => MailJob;
+    /// What came.
+    MailInbox = "mail.inbox", Needs(Scope::Drive), MailInboxParams => MailInboxResult;
+    /// Wait for what comes, such as a reply.
+    MailWait = "mail.wait", Needs(Scope::Drive), MailWaitParams => MailWaitResult;
+    /// How far what was sent came.
+    MailStatus = "mail.status", Needs(Scope::Read), MailStatusParams => MailStatusResult;
+    /// Whom an identity knows.
+    MailContacts = "mail.contacts", Needs(Scope::Read), MailIdentityParams => MailContactsResult;
+    /// Decide about a contact.
+    MailContactDecide = "mail.contact", Needs(Scope::Admin), MailContactParams => MailContactsResult;
+    /// The relay's identities.
+    MailIdentities = "mail.identities", Needs(Scope::Read), Empty => MailIdentitiesResult;
+    /// Make an identity.
+    MailIdentityAdd = "mail.identity_add", Needs(Scope::Admin), MailIdentityAddParams => MailIdentitiesResult;
+    /// Assign an identity to sessions.
+    MailIdentityUse = "mail.identity_use", Needs(Scope::Admin), MailIdentityUseParams => MailIdentitiesResult;
     /// Make a bearer token.
     TokenCreate = "token.create", Needs(Scope::Admin), TokenCreateParams => TokenSecret;
     /// The tokens, without their secrets.
@@ -190,6 +227,8 @@ methods! {
     TokenRevoke = "token.revoke", Needs(Scope::Admin), TokenNameParams => Empty;
     /// What runs here, and where it listens.
     RelayStatus = "relay.status", Needs(Scope::Read), Empty => RelayStatusResult;
+    /// Directories in which a session could start.
+    RelayDirectories = "relay.directories", Needs(Scope::Create), DirectoriesParams => DirectoriesResult;
     /// Stop the relay; sessions live on.
     RelayShutdown = "relay.shutdown", Needs(Scope::Admin), Empty => Empty;
     /// Apply quota and age limits to logs.
@@ -212,12 +251,20 @@ methods! {
     MachineRemove = "machine.remove", Needs(Scope::Admin), MachineParams => Empty;
     /// Change a machine's label.
     MachineRename = "machine.rename", Needs(Scope::Admin), MachineRenameParams => MachineResult;
+    /// Change how a machine is reached: its pin, its token, whether it is linked by itself.
+    MachineUpdate = "machine.update", Needs(Scope::Admin), MachineUpdateParams => MachineResult;
     /// Link a machine now, and by itself from now on.
     MachineConnect = "machine.connect", Needs(Scope::Admin), MachineParams => MachineResult;
     /// Unlink a machine until `machine.connect`.
     MachineDisconnect = "machine.disconnect", Needs(Scope::Admin), MachineParams => MachineResult;
     /// Make a one-use line by which a machine joins that cannot be reached.
     MachineInvite = "machine.invite", Needs(Scope::Admin), MachineInviteParams => PairingInviteResult;
+    /// What is told to programs outside, and how that fares.
+    HookList = "hook.list", Needs(Scope::Read), Empty => HookListResult;
+    /// Tell a hook something now, and say how that went.
+    HookTest = "hook.test", Needs(Scope::Admin), HookTestParams => HookTestResult;
+    /// A hub that tells for a relay is through with an event.
+    HookTold = "hook.told", Needs(Scope::Read), HookToldParams => Empty;
     /// What the hub is, and where it listens.
     HubStatus = "hub.status", Needs(Scope::Read), Empty => HubStatusResult;
     /// Stop the hub; relays and sessions live on.

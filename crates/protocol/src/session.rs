@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    agent::{AgentEvent, PromptId, PromptState, Vendor},
+    agent::{AgentEvent, PromptId, PromptState, StopReason, Vendor},
     error::RpcError,
     ids::{
         Channel, Epoch, Generation, Incarnation, InputNumber, Label, LogId, MachineId,
@@ -142,6 +142,10 @@ pub struct SessionInfo {
     pub argv: Vec<String>,
     /// Where the program was started.
     pub cwd: String,
+    /// The project that this directory belongs to: the top of its git repository, the same for all working
+    /// trees of one. As it was when the session was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// What the program calls its window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -205,6 +209,9 @@ pub struct Sync {
     /// All machines of a hub, in the first part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub machines: Vec<MachineInfo>,
+    /// In the last part: how many `prompt.opened` follow. When they are there, the receiver has all.
+    #[serde(default)]
+    pub prompts: u32,
 }
 
 /// `machine.changed`: a machine of a hub is new or changed.
@@ -267,6 +274,9 @@ pub struct PromptOpened {
     pub rev: Rev,
     /// The prompt, and whose it is.
     pub prompt: PromptInfo,
+    /// Hooks were told of it already: by the relay, or by a hub.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub announced: bool,
 }
 
 /// `prompt.settled`: a prompt cannot be answered any more.
@@ -280,6 +290,22 @@ pub struct PromptSettled {
     /// What became of it: who answered, or why nobody can.
     #[serde(flatten)]
     pub state: PromptState,
+}
+
+/// `turn.ended`: an agent's turn has ended. Not told to who was not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TurnEnded {
+    /// The view's number with this change.
+    pub rev: Rev,
+    /// The agent's session.
+    pub session: SessionId,
+    /// Which turn, counted from 1.
+    pub turn: u64,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// When the relay learnt of it, in microseconds since 1970.
+    pub at: u64,
 }
 
 /// `session.event`: a record other than output, in its place in a channel's stream.
@@ -351,6 +377,8 @@ pub mod notify {
     pub const PROMPT_OPENED: &str = "prompt.opened";
     /// [`super::PromptSettled`].
     pub const PROMPT_SETTLED: &str = "prompt.settled";
+    /// [`super::TurnEnded`].
+    pub const TURN_ENDED: &str = "turn.ended";
     /// [`super::SessionEvent`].
     pub const SESSION_EVENT: &str = "session.event";
     /// [`super::AgentEvents`].

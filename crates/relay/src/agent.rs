@@ -137,6 +137,7 @@ pub(crate) fn prepare(
     asked: &AgentParams,
     command: &[String],
     cwd: &str,
+    mail_tools: &[String],
 ) -> Result<AgentLaunch, RpcError> {
     let profile = &agent.profile;
     let start = AgentStart {
@@ -147,6 +148,7 @@ pub(crate) fn prepare(
         resume: asked.resume.clone(),
         vendor_session: new_vendor_session(agent.vendor, &asked.resume)?,
         provider: profile.provider.clone(),
+        mail_tools: if profile.without_mail { Vec::new() } else { mail_tools.to_vec() },
     };
     let launch::Launch { argv, env_names, env, home } = launch::launch(&start, command);
     let note = note(&start)?;
@@ -341,7 +343,7 @@ mod tests {
     fn an_agent_gets_only_listed_variables_of_the_client() {
         let agent = find("claude", &BTreeMap::new()).expect("built in");
         let asked = AgentParams { name: "claude".into(), ..AgentParams::default() };
-        let launch = prepare(&agent, &asked, &agent.command, "/").expect("prepared");
+        let launch = prepare(&agent, &asked, &agent.command, "/", &[]).expect("prepared");
         let client =
             ["ANTHROPIC_API_KEY", "LC_ALL", "AWS_SECRET_ACCESS_KEY", "QD_TOKEN", "DISPLAY"];
         let client = client.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
@@ -357,7 +359,7 @@ mod tests {
         let lock = |id: &str, home: Option<&str>| {
             let resume = Resume::Resume { vendor_session: id.to_owned() };
             let asked = AgentParams { name: "claude".into(), resume, ..AgentParams::default() };
-            let launch = prepare(&agent, &asked, &agent.command, "/").expect("prepared");
+            let launch = prepare(&agent, &asked, &agent.command, "/", &[]).expect("prepared");
             let env = home.map(|home| ("CLAUDE_CONFIG_DIR".to_owned(), home.to_owned()));
             launch.lock(shared.path(), &env.into_iter().collect()).expect("a lock").expect("a path")
         };

@@ -1,8 +1,11 @@
 //! The methods of the wire: one function each, in the file of its family.
 
 pub(crate) mod agent;
+mod hook;
 mod lease;
+mod mail;
 mod pairing;
+mod place;
 mod relay;
 pub(crate) mod session;
 mod token;
@@ -78,6 +81,9 @@ pub(crate) async fn call(
         N::SessionGit => {
             typed::<m::SessionGit>(id, params, async |p| session::git(c, &p).await).await
         }
+        N::SessionUpload => {
+            typed::<m::SessionUpload>(id, params, async |p| place::upload(c, p).await).await
+        }
         N::AgentView => typed::<m::AgentView>(id, params, async |p| agent::view(c, &p).await).await,
         N::AgentPrompt => {
             typed::<m::AgentPrompt>(id, params, async |p| agent::prompt(c, p).await).await
@@ -110,12 +116,39 @@ pub(crate) async fn call(
             typed::<m::LeaseRelease>(id, params, async |p| lease::release(c, &p).await).await
         }
         N::LeaseTake => typed::<m::LeaseTake>(id, params, async |p| lease::take(c, p).await).await,
+        N::MailWhoami => {
+            typed::<m::MailWhoami>(id, params, async |p| mail::whoami(c, p).await).await
+        }
+        N::MailSend => typed::<m::MailSend>(id, params, async |p| mail::send(c, p).await).await,
+        N::MailInbox => typed::<m::MailInbox>(id, params, async |p| mail::inbox(c, p).await).await,
+        N::MailWait => typed::<m::MailWait>(id, params, async |p| mail::wait(c, p).await).await,
+        N::MailStatus => {
+            typed::<m::MailStatus>(id, params, async |p| mail::status(c, p).await).await
+        }
+        N::MailContacts => {
+            typed::<m::MailContacts>(id, params, async |p| mail::contacts(c, p).await).await
+        }
+        N::MailContactDecide => {
+            typed::<m::MailContactDecide>(id, params, async |p| mail::decide(c, p).await).await
+        }
+        N::MailIdentities => {
+            typed::<m::MailIdentities>(id, params, async |p| mail::identities(c, p).await).await
+        }
+        N::MailIdentityAdd => {
+            typed::<m::MailIdentityAdd>(id, params, async |p| mail::identity_add(c, p).await).await
+        }
+        N::MailIdentityUse => {
+            typed::<m::MailIdentityUse>(id, params, async |p| mail::identity_use(c, p).await).await
+        }
         N::TokenCreate => typed::<m::TokenCreate>(id, params, async |p| token::create(c, &p)).await,
         N::TokenList => typed::<m::TokenList>(id, params, async |_| token::list(c)).await,
         N::TokenRotate => typed::<m::TokenRotate>(id, params, async |p| token::rotate(c, &p)).await,
         N::TokenRevoke => typed::<m::TokenRevoke>(id, params, async |p| token::revoke(c, &p)).await,
         N::RelayStatus => {
             typed::<m::RelayStatus>(id, params, async |_| Ok(status(&c.context))).await
+        }
+        N::RelayDirectories => {
+            typed::<m::RelayDirectories>(id, params, async |p| place::directories(c, p).await).await
         }
         N::RelayShutdown => {
             typed::<m::RelayShutdown>(id, params, async |_| Ok(relay::shutdown(c))).await
@@ -134,10 +167,14 @@ pub(crate) async fn call(
         N::PairingRevoke => {
             typed::<m::PairingRevoke>(id, params, async |p| pairing::revoke(c, &p)).await
         }
+        N::HookList => typed::<m::HookList>(id, params, async |_| Ok(hook::list(c))).await,
+        N::HookTest => typed::<m::HookTest>(id, params, async |p| hook::test(c, p).await).await,
+        N::HookTold => typed::<m::HookTold>(id, params, async |p| hook::told(c, &p)).await,
         N::MachineList
         | N::MachineAdd
         | N::MachineRemove
         | N::MachineRename
+        | N::MachineUpdate
         | N::MachineConnect
         | N::MachineDisconnect
         | N::MachineInvite

@@ -28,6 +28,7 @@ use crate::{
     agent::{self, Agent, ChosenBy},
     config::Ceiling,
     environment::{self, Account, Variables},
+    git,
 };
 use command::Allowed;
 
@@ -132,6 +133,8 @@ pub struct Launch {
     pub cwd: String,
     /// The same directory as it was asked for.
     pub pwd: String,
+    /// The project that the directory is in.
+    pub project: Option<String>,
     /// First size of the terminal.
     pub size: TerminalSize,
 }
@@ -206,7 +209,8 @@ impl CheckedCeiling {
         let typed = argv[0].clone();
         argv[0] = self.commands.resolve(&typed, Path::new(&cwd), search)?;
         let argv0 = login.or_else(|| (argv[0] != typed).then_some(typed));
-        Ok(Launch { argv, argv0, cwd, pwd, size })
+        let project = git::project::of(Path::new(&cwd));
+        Ok(Launch { argv, argv0, cwd, project, pwd, size })
     }
 
     /// Decides about an agent. Looks at the file system, as for a terminal.
@@ -242,7 +246,8 @@ impl CheckedCeiling {
             let search = around.base.get("PATH").map_or("", String::as_str);
             argv[0] = self.commands.resolve(&agent.command[0], Path::new(&cwd), search)?;
         }
-        Ok(Launch { argv, argv0: None, cwd, pwd, size })
+        let project = git::project::of(Path::new(&cwd));
+        Ok(Launch { argv, argv0: None, cwd, project, pwd, size })
     }
 
     /// Whether an agent may be put into this mode.
@@ -293,6 +298,21 @@ impl CheckedCeiling {
         let not_text = || cannot(io::ErrorKind::InvalidFilename.into());
         let cwd = real.to_str().ok_or_else(not_text)?;
         Ok((cwd.to_owned(), pwd.to_owned()))
+    }
+
+    /// Decides about looking into a directory, which is for those who may start a session there; none asks
+    /// for the first that may be looked into.
+    ///
+    /// # Errors
+    /// As for a session.
+    pub fn check_look(&self, asked: Option<&str>, account: &Account) -> Result<PathBuf, Refusal> {
+        let looked = self.check_directory(asked, account);
+        let outside = asked.is_none() && matches!(looked, Err(Refusal::OutsideRoots { .. }));
+        let (real, _) = match self.roots.first().and_then(|root| root.to_str()) {
+            Some(root) if outside => self.check_directory(Some(root), account)?,
+            Some(_) | None => looked?,
+        };
+        Ok(PathBuf::from(real))
     }
 
     fn is_under_a_root(&self, real: &Path) -> bool {

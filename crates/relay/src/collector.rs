@@ -24,8 +24,8 @@ const LOOKS_PER_PASS: u64 = DAY_S / 60;
 /// Seconds of a day.
 const DAY_S: u64 = 24 * 60 * 60;
 
-/// Keeps house until the relay stops: stores when tokens were used once a minute, and applies the
-/// configured limits once a day.
+/// Keeps house until the relay stops: stores when tokens were used and forgets uploads that do not go on
+/// once a minute, and applies the configured limits once a day.
 pub(crate) async fn run(context: Arc<Context>) {
     for look in 1u64.. {
         tokio::select! {
@@ -35,6 +35,7 @@ pub(crate) async fn run(context: Arc<Context>) {
         if let Err(error) = context.tokens.save_last_used(clock::wall_seconds()) {
             tracing::debug!(%error, "last uses of tokens not saved");
         }
+        context.uploads.expire(clock::boot());
         if !look.is_multiple_of(LOOKS_PER_PASS) {
             continue;
         }

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use quarterdeck_hooks::HooksConfig;
 use quarterdeck_protocol::{agent::Vendor, dialect::Dialect, limits};
 use serde::Deserialize;
 
@@ -20,6 +21,8 @@ pub struct RelayConfig {
     pub agents: BTreeMap<String, AgentProfile>,
     /// Other programs' protocols.
     pub dialects: BTreeMap<Dialect, DialectConfig>,
+    /// What is told to programs outside; the instance's hub reads it too.
+    pub hooks: HooksConfig,
 }
 
 /// How an agent is started.
@@ -40,6 +43,8 @@ pub struct AgentProfile {
     pub env: BTreeMap<String, String>,
     /// A private file with `NAME=VALUE` lines, read at each start: for keys.
     pub secret_file: Option<PathBuf>,
+    /// It is not given the tools to write to others.
+    pub without_mail: bool,
 }
 
 /// How another program's protocol is served.

@@ -28,9 +28,10 @@ use futures_util::{
     FutureExt as _, Sink, Stream, StreamExt as _,
     stream::{FuturesUnordered, SplitStream},
 };
+use quarterdeck_hooks::Resting;
 use quarterdeck_protocol::{
     frame::{Body, Frame},
-    ids::{Channel, HubId},
+    ids::Channel,
     limits::{
         MAX_CHANNELS_PER_CONNECTION, MAX_CHANNELS_PER_LINK, MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES,
         MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
@@ -58,7 +59,9 @@ pub(crate) struct Connection {
     /// Set by `hello`.
     identity: Mutex<Option<Owner>>,
     /// The hub that this is, if it may act for its clients.
-    delegate: Mutex<Option<HubId>>,
+    delegate: Mutex<Option<acting::Delegate>>,
+    /// A hub tells hooks for this relay while it is there.
+    resting: Mutex<Option<Resting>>,
     view: Arc<Mutex<view::View>>,
     last_channel: Arc<AtomicU32>,
     /// What follows the answer that is being made.
@@ -133,6 +136,7 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: impl So
         }
     };
     tracing::debug!(?end, "connection ended");
+    connection.tells_no_hooks();
     connection.detach_all().await;
     let frame = match end {
         End::Peer | End::Dead => None,
@@ -157,6 +161,7 @@ impl Connection {
             channels: Arc::default(),
             identity: Mutex::default(),
             delegate: Mutex::new(delegate),
+            resting: Mutex::default(),
             view: Arc::default(),
             last_channel: Arc::default(),
             afterwards: Arc::default(),

@@ -11,6 +11,7 @@ use quarterdeck_access::pairings::Pairings;
 use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
 use quarterdeck_crypto::{RelayKey, TicketKey};
 use quarterdeck_holder::zygote::Zygote;
+use quarterdeck_hooks::Hooks as HooksOut;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId},
@@ -28,12 +29,14 @@ use crate::{
     hubs::Hubs,
     instance::InstanceDir,
     journal::{Event, Journal},
+    mail::Mail,
     metrics::Metrics,
     options::ZygoteCommand,
     program::Home,
     registry::Registry,
     screens::Screens,
     tokens::TokenStore,
+    uploads::Uploads,
 };
 
 /// Shared by all tasks; what changes in it guards itself.
@@ -70,8 +73,14 @@ pub(crate) struct Context {
     pub listening: Vec<String>,
     /// Pin of its certificate, if it has one.
     pub pin: Option<String>,
+    /// What is told to programs outside.
+    pub hooks: HooksOut,
     /// Its sessions.
     pub registry: Registry,
+    /// Their mail.
+    pub mail: Mail,
+    /// The command by which an agent gets the tools to write to others; empty = none does.
+    pub mail_tools: Vec<String>,
     /// Their terminal models.
     pub screens: Screens,
     /// Bearer tokens.
@@ -90,6 +99,8 @@ pub(crate) struct Context {
     pub dialect_ceilings: BTreeMap<Dialect, CheckedCeiling>,
     /// Streams of events over HTTP that there may be.
     pub streams: Arc<Semaphore>,
+    /// Files that are on their way.
+    pub uploads: Uploads,
     /// Which connections of the dialect `myagent` may write.
     pub rooms: Rooms,
     /// How far clients of dialects have seen conversations.

@@ -13,6 +13,7 @@ use std::{
 
 use quarterdeck_access::pairings::Pairings;
 use quarterdeck_core::lockout::Lockout;
+use quarterdeck_hooks::HooksOptions;
 use quarterdeck_protocol::{
     dialect::Dialect,
     ids::{Generation, RelayId, SessionId},
@@ -38,6 +39,7 @@ use crate::{
     instance::{InstanceDir, RelayRecord, record::RECORD_SCHEMA},
     journal::{Event, Journal},
     keys, lock,
+    mail::{self, Mail},
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     program,
@@ -45,6 +47,7 @@ use crate::{
     screens::Screens,
     session::launch,
     tokens::TokenStore,
+    uploads::Uploads,
     web,
 };
 
@@ -65,15 +68,19 @@ pub async fn run(
     let _ = rustix::thread::set_name(c"qd-relay");
     let lock = acquire(&options.directory).await?;
     let listeners = bind(&options).await?;
-    let context = build_context(&options, &listeners, shutdown.clone())?;
+    let (mail, deliveries) = open_mail(&options)?;
+    let context = build_context(&options, &listeners, mail, shutdown.clone())?;
     adopt_sessions(&context);
     write_record(&context, &options);
     for (listener, wire) in listeners.all {
         context.tasks.spawn(web::accept(Arc::clone(&context), listener, wire));
     }
+    let hooks = Arc::clone(&context);
+    context.tasks.spawn(async move { hooks.hooks.run(hooks.shutdown.clone()).await });
     hubs::dial_all(&context);
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
+    context.tasks.spawn(mail::run_courier(Arc::clone(&context), deliveries));
     context.record(&Event::Started {
         generation: context.generation,
         pid: std::process::id(),
@@ -236,9 +243,30 @@ fn tls(options: &RelayOptions, security: &ListenSecurity) -> Result<Option<Serve
     tls.map(Some).map_err(|error| RelayError::Tls(error.to_string()))
 }
 
+/// The file is private before anything is in it.
+fn open_mail(
+    options: &RelayOptions,
+) -> Result<(Mail, tokio::sync::mpsc::Receiver<mail::Delivery>), RelayError> {
+    let path = options.directory.mail();
+    let mut open = File::options();
+    open.create(true).truncate(false).write(true).mode(0o600);
+    let made = open.open(&path).map(drop);
+    made.map_err(|source| RelayError::Storage { path: path.clone(), source })?;
+    Mail::start(&path)
+        .map_err(|error| RelayError::Storage { path, source: io::Error::other(error) })
+}
+
+fn hooks_of(options: &RelayOptions) -> Result<quarterdeck_hooks::Hooks, RelayError> {
+    let checked = options.config.hooks.check();
+    let checked = checked.map_err(|error| RelayError::Config(error.to_string()))?;
+    let (ledger, proxy) = (options.directory.hooks_told(), options.proxy.clone());
+    Ok(quarterdeck_hooks::Hooks::new(checked, HooksOptions { ledger, proxy }))
+}
+
 fn build_context(
     options: &RelayOptions,
     listeners: &Listeners,
+    mail: Mail,
     shutdown: CancellationToken,
 ) -> Result<Arc<Context>, RelayError> {
     let directory = &options.directory;
@@ -277,7 +305,10 @@ fn build_context(
         started_at: clock::wall_micros(),
         listening: listeners.names.clone(),
         pin: listeners.pin.clone(),
+        hooks: hooks_of(options)?,
         registry: Registry::default(),
+        mail,
+        mail_tools: options.mail_tools.clone(),
         screens,
         tokens,
         credentials: tokio::sync::watch::Sender::new(0),
@@ -286,6 +317,7 @@ fn build_context(
         metrics: Metrics::default(),
         ceiling,
         dialect_ceilings,
+        uploads: Uploads::default(),
         streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
         rooms: Rooms::default(),
         dialect_places: Places::default(),

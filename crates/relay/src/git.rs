@@ -8,9 +8,11 @@
 //!
 //! - [`Repository`]: where things are; [`Bare`]: the git directory that stands in;
 //! - [`status`]: what changed, as `git status` and `git diff` say it; [`worktree`]: another working tree;
+//! - [`project`]: which repository a directory belongs to, without git;
 //! - [`run`]: one git command, with its limits.
 
 mod bare;
+pub(crate) mod project;
 mod repository;
 mod run;
 pub(crate) mod status;

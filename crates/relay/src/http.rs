@@ -1,7 +1,7 @@
 //! Agents over plain HTTP, in AgentAPI's shape: a thin layer over the methods of the WebSocket.
 //!
 //! - [`refusal`]: errors as answers; [`transcript`]: events become messages;
-//! - [`events`]: the stream of server-sent events; [`upload`]: files for an agent.
+//! - [`events`]: the stream of server-sent events; [`upload`]: a file for an agent.
 //!
 //! Types and the table of operations stand in `quarterdeck_protocol::http`. A request is a connection that
 //! says hello, asks once and is gone; what has the same credential is the same client.
@@ -23,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use quarterdeck_protocol::{
-    agent::{AgentState, ContentBlock, Delivery},
+    agent::{AgentState, ContentBlock},
     error::{ErrorCode, RpcError},
     http::{
         AgentStatus, GET_EVENTS, GET_MESSAGES, GET_STATUS, LIST_SESSIONS, MessagePosted,
@@ -148,18 +148,22 @@ async fn post_message(
     c.guard(POST_MESSAGE.method, ready(Ok(()))).await?;
     let body = read_body(request).await?;
     let posted = c.guard(POST_MESSAGE.method, async {
-        let handle = find_agent(&c, &session)?;
+        find_agent(&c, &session)?;
         let PostMessage { content, kind, delivery, message_id, attachments } =
             serde_json::from_slice(&body).map_err(|error| {
                 RpcError::new(ErrorCode::InvalidParams, format!("the body does not fit: {error}"))
             })?;
         let done = match kind {
             MessageType::User => {
-                let mut blocks = upload::attached(&handle, attachments).await?;
-                if !content.is_empty() {
-                    blocks.insert(0, ContentBlock::Text { text: content });
-                }
-                tell(&c, session, blocks, delivery, message_id).await?
+                let params = AgentPromptParams {
+                    session,
+                    content: text_block(content),
+                    delivery,
+                    message_id,
+                    script: true,
+                    attachments,
+                };
+                api::agent::prompt(&c, params).await?
             }
             MessageType::Raw => press(&c, session, &content, message_id).await?,
         };
@@ -169,15 +173,9 @@ async fn post_message(
     Ok(Json(posted.await?))
 }
 
-async fn tell(
-    c: &Connection,
-    session: String,
-    content: Vec<ContentBlock>,
-    delivery: Delivery,
-    message_id: Option<String>,
-) -> Result<AgentCommandResult, RpcError> {
-    let params = AgentPromptParams { session, content, delivery, message_id, script: true };
-    api::agent::prompt(c, params).await
+/// A message may be only its attachments.
+fn text_block(text: String) -> Vec<ContentBlock> {
+    if text.is_empty() { Vec::new() } else { vec![ContentBlock::Text { text }] }
 }
 
 /// Keystrokes, as far as they mean something to an agent without a terminal.

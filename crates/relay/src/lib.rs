@@ -14,6 +14,7 @@
 //! - [`registry`]: all sessions and the number of their view;
 //! - [`session`]: the task of one session, its link to the holder, its tail;
 //! - [`agent`]: which agents there are, and how they are started;
+//! - [`uploads`]: files that clients send to sessions;
 //! - [`screens`]: the terminal models, on a thread of their own;
 //! - [`collector`], [`metrics`]: what keeps house.
 
@@ -33,6 +34,7 @@ pub mod error;
 mod git;
 mod http;
 mod hubs;
+mod mail;
 pub mod metrics;
 pub mod options;
 mod program;
@@ -40,6 +42,7 @@ mod registry;
 mod screens;
 mod session;
 pub mod ssh_agent;
+mod uploads;
 mod watch;
 mod web;
 

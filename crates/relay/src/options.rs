@@ -3,6 +3,7 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use quarterdeck_protocol::dialect::Dialect;
+use quarterdeck_transport::dial::Proxy;
 
 use crate::{config::RelayConfig, instance::InstanceDir};
 
@@ -17,6 +18,8 @@ pub struct RelayOptions {
     pub dialects: Vec<(Dialect, Listen)>,
     /// Ceiling and limits.
     pub config: RelayConfig,
+    /// The way out of this network, for hooks.
+    pub proxy: Option<Proxy>,
     /// The flags that it was started with, for the relay that replaces it; no secrets.
     pub flags: Vec<String>,
     /// Where it was started.
@@ -25,6 +28,8 @@ pub struct RelayOptions {
     pub announcements: Option<PathBuf>,
     /// The command that becomes the holders' zygote: this binary with its hidden subcommand.
     pub zygote: ZygoteCommand,
+    /// The command by which an agent gets the tools to write to others; empty = none does.
+    pub mail_tools: Vec<String>,
 }
 
 /// A network address and how it is protected.

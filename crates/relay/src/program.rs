@@ -136,7 +136,8 @@ async fn prepare_agent(
     let found = agent::find(&asked.name, &context.config.agents);
     let found = found.map_err(|refusal| refusal.to_rpc())?;
     let mut launch = check(context, caller, params, &home, Some(&found)).await?;
-    let mut prepared = agent::prepare(&found, &asked, &launch.argv, &launch.cwd)?;
+    let tools = &context.mail_tools;
+    let mut prepared = agent::prepare(&found, &asked, &launch.argv, &launch.cwd, tools)?;
     require_unopened(context, found.vendor, prepared.vendor_session(), session)?;
     let name = if found.chosen_by == ChosenBy::Relay { &found.name } else { &launch.argv[0] };
     let name = name.clone();
@@ -178,6 +179,11 @@ async fn prepare_agent(
         notes: vec![prepared.note],
         exclusive,
     })
+}
+
+/// The user that programs run as.
+pub(crate) async fn account(context: &Context) -> Account {
+    home(context).await.account.clone()
 }
 
 /// The login shell of the user that programs run as.

@@ -3,25 +3,26 @@
 //! Watchers are woken without data: each compares the number it has sent with the one there is, so a
 //! slow watcher skips states and misses no change.
 
-mod prompts;
-
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use quarterdeck_core::names::{self, Life, Resolved};
+use quarterdeck_core::{
+    names::{self, Life, Resolved},
+    news::{News, Past, TurnEnd},
+};
 use quarterdeck_protocol::{
-    agent::{Prompt, PromptId, PromptState},
+    agent::{Prompt, PromptId, PromptState, Update, Vendor},
     error::{ErrorCode, ErrorDetail, RpcError},
     ids::{Label, Rev, SessionId},
     method::PromptInfo,
     session::SessionInfo,
 };
 
-pub(crate) use self::prompts::PromptNews;
-use self::prompts::Prompts;
-use crate::{connection::outbox::Outbox, session::SessionHandle};
+use tokio::sync::watch;
+
+use crate::{clock, connection::outbox::Outbox, session::SessionHandle};
 
 /// Removed sessions that are remembered for watchers; one that is further behind gets a new `sync`.
 const MAX_TOMBSTONES: usize = 256;
@@ -30,6 +31,8 @@ const MAX_TOMBSTONES: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
+    /// The view's number, for who wants to know of changes and not which.
+    changes: watch::Sender<Rev>,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +46,7 @@ struct Inner {
     /// Request ids that are being carried out.
     under_way: BTreeSet<String>,
     tombstones: VecDeque<(Rev, SessionId)>,
-    prompts: Prompts,
+    news: News<Arc<Prompt>>,
     watchers: Vec<Weak<Outbox>>,
 }
 
@@ -52,6 +55,32 @@ struct Entry {
     handle: Arc<SessionHandle>,
     changed: Rev,
     lease_changed: Rev,
+}
+
+/// What an agent's session tells those who watch all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AgentNews {
+    /// A human is asked.
+    Opened(Arc<Prompt>),
+    /// It cannot be answered any more: somebody has answered, or nobody will.
+    Settled(PromptId, PromptState),
+    /// A turn has ended.
+    TurnEnded(TurnEnd),
+}
+
+impl AgentNews {
+    /// What an event of a session tells; `turns` is how many there were.
+    pub(crate) fn of(session: SessionId, turns: u64, update: &Update) -> Option<Self> {
+        if let Update::PromptOpened { prompt } = update {
+            return Some(Self::Opened(Arc::new((**prompt).clone())));
+        }
+        if let Update::TurnEnded { stop_reason, .. } = update {
+            let (stop_reason, at) = (*stop_reason, clock::wall_micros());
+            return Some(Self::TurnEnded(TurnEnd { session, turn: turns, stop_reason, at }));
+        }
+        let Update::PromptUpdate { prompt, state } = update else { return None };
+        (*state != PromptState::Open).then(|| Self::Settled(*prompt, state.clone()))
+    }
 }
 
 /// What changed since a rev.
@@ -98,6 +127,13 @@ pub(crate) enum Change {
         /// Why.
         state: PromptState,
     },
+    /// An agent's turn has ended.
+    TurnEnded {
+        /// The view's number.
+        rev: Rev,
+        /// Which.
+        end: TurnEnd,
+    },
 }
 
 impl Change {
@@ -106,9 +142,24 @@ impl Change {
             Self::Session { rev, .. }
             | Self::Removed { rev, .. }
             | Self::PromptOpened { rev, .. }
-            | Self::PromptSettled { rev, .. } => *rev,
+            | Self::PromptSettled { rev, .. }
+            | Self::TurnEnded { rev, .. } => *rev,
         }
     }
+}
+
+/// Which label a session would like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LabelWish<'a> {
+    /// This one or none.
+    Exactly(&'a Label),
+    /// The one it had; another one when it has been given away.
+    Again(&'a Label),
+    /// The lowest free number of this name.
+    Lowest {
+        /// The program, or what the agent is called.
+        name: &'a str,
+    },
 }
 
 /// A label that no other session can get until this is dropped.
@@ -180,6 +231,7 @@ impl Registry {
         let rev = inner.next_rev();
         let entry = Entry { changed: rev, lease_changed: rev, handle };
         inner.sessions.insert(entry.handle.id, entry);
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
@@ -191,11 +243,12 @@ impl Registry {
             inner.requests.remove(request_id);
         }
         let rev = inner.next_rev();
-        inner.prompts.forget(session);
+        inner.news.forget(session);
         inner.tombstones.push_back((rev, session));
         if inner.tombstones.len() > MAX_TOMBSTONES {
             inner.tombstones.pop_front();
         }
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
@@ -209,15 +262,22 @@ impl Registry {
                 entry.lease_changed = rev;
             }
         }
+        self.changes.send_replace(inner.rev);
         inner.wake_watchers();
     }
 
-    /// Prompts of agents were opened or settled.
-    pub(crate) fn prompts_changed(&self, news: impl IntoIterator<Item = PromptNews>) {
+    /// Agents tell something.
+    pub(crate) fn handle_news(&self, news: impl IntoIterator<Item = AgentNews>) {
         let mut inner = self.lock();
         for news in news {
             let rev = inner.next_rev();
-            inner.prompts.note(rev, news);
+            match news {
+                AgentNews::Opened(prompt) => inner.news.handle_opened(rev, prompt.id, prompt),
+                AgentNews::Settled(prompt, state) => {
+                    inner.news.handle_settled(rev, prompt, state);
+                }
+                AgentNews::TurnEnded(end) => inner.news.handle_turn_ended(rev, end),
+            }
         }
         inner.wake_watchers();
     }
@@ -225,6 +285,12 @@ impl Registry {
     /// All open prompts, oldest first, as changes of the view.
     pub(crate) fn open_prompts(&self) -> Vec<Change> {
         self.lock().opened_since(Rev(0))
+    }
+
+    /// Prompts that were settled lately: who comes back learns by whom.
+    pub(crate) fn settled_prompts(&self) -> Vec<Change> {
+        let settled = |change: &Change| matches!(change, Change::PromptSettled { .. });
+        self.lock().past_since(Rev(0)).filter(settled).collect()
     }
 
     /// The session's task failed; its files are untouched, so a new relay will show it again.
@@ -235,6 +301,17 @@ impl Registry {
     /// One session.
     pub(crate) fn session(&self, id: SessionId) -> Option<Arc<SessionHandle>> {
         self.lock().sessions.get(&id).map(|entry| Arc::clone(&entry.handle))
+    }
+
+    /// The label of the session that had this conversation of a vendor last.
+    pub(crate) fn label_of_conversation(&self, vendor: Vendor, id: &str) -> Option<Label> {
+        let views: Vec<_> = self.all().iter().map(|session| session.published()).collect();
+        let has_it = |info: &&Arc<SessionInfo>| {
+            let agent = info.agent.as_ref();
+            agent.is_some_and(|it| it.vendor == vendor && it.vendor_session.as_deref() == Some(id))
+        };
+        let last = views.iter().filter(has_it).max_by_key(|info| info.created_at);
+        last.map(|info| info.label.clone())
     }
 
     /// All sessions, oldest id first.
@@ -277,27 +354,33 @@ impl Registry {
         }
     }
 
-    /// Reserves a label: the wanted one, or the lowest free one for this command.
+    /// Reserves a label, at once for all who ask at the same time.
     ///
     /// # Errors
-    /// `label_taken` when another live session has the wanted one.
-    pub(crate) fn reserve_label(
-        &self,
-        wanted: Option<&Label>,
-        argv0: &str,
-    ) -> Result<ReservedLabel<'_>, RpcError> {
+    /// `label_taken` when another live session has the only one that will do.
+    pub(crate) fn reserve_label(&self, wish: LabelWish<'_>) -> Result<ReservedLabel<'_>, RpcError> {
         let mut inner = self.lock();
-        let label = match wanted {
-            Some(label) if inner.is_taken(label) => {
+        let label = match wish {
+            LabelWish::Exactly(label) if inner.is_taken(label) => {
                 let message = format!("the label {label} belongs to another live session");
                 return Err(RpcError::new(ErrorCode::LabelTaken, message));
             }
-            Some(label) => label.clone(),
-            None => names::allocate_label(argv0, |label| inner.is_taken(label)),
+            LabelWish::Exactly(label) => label.clone(),
+            LabelWish::Again(prior) => {
+                names::allocate_label_again(prior, |label| inner.is_taken(label))
+            }
+            LabelWish::Lowest { name } => {
+                names::allocate_label(name, |label| inner.is_taken(label))
+            }
         };
         inner.reserved.push(label.clone());
         drop(inner);
         Ok(ReservedLabel { registry: self, label })
+    }
+
+    /// Wakes whoever awaits a change.
+    pub(crate) fn changes(&self) -> watch::Receiver<Rev> {
+        self.changes.subscribe()
     }
 
     /// Wakes this connection's view from now on.
@@ -310,7 +393,7 @@ impl Registry {
         let inner = self.lock();
         let forgotten = inner.tombstones.len() == MAX_TOMBSTONES
             && inner.tombstones.front().is_some_and(|(oldest, _)| *oldest > rev);
-        if forgotten || inner.prompts.has_forgotten(rev) {
+        if forgotten || inner.news.has_forgotten(rev) {
             return Changes::Everything;
         }
         let mut changes: Vec<_> = inner
@@ -327,12 +410,7 @@ impl Registry {
         changes
             .extend(removed.map(|(rev, session)| Change::Removed { rev: *rev, session: *session }));
         changes.extend(inner.opened_since(rev));
-        let settled = inner.prompts.settled_since(rev);
-        changes.extend(settled.map(|(rev, prompt, state)| Change::PromptSettled {
-            rev: *rev,
-            prompt: *prompt,
-            state: state.clone(),
-        }));
+        changes.extend(inner.past_since(rev));
         changes.sort_by_key(Change::rev);
         Changes::Since(inner.rev, changes)
     }
@@ -349,7 +427,7 @@ impl Inner {
     }
 
     fn opened_since(&self, rev: Rev) -> Vec<Change> {
-        let opened = self.prompts.opened_since(rev);
+        let opened = self.news.opened_since(rev);
         let told = opened.filter_map(|(rev, prompt)| {
             let session = prompt.id.session;
             // a session is shown before its prompts are
@@ -359,6 +437,15 @@ impl Inner {
             Some(Change::PromptOpened { rev, prompt })
         });
         told.collect()
+    }
+
+    fn past_since(&self, rev: Rev) -> impl Iterator<Item = Change> {
+        self.news.past_since(rev).map(|(rev, past)| match past {
+            Past::Settled(prompt, state) => {
+                Change::PromptSettled { rev, prompt: *prompt, state: state.clone() }
+            }
+            Past::TurnEnded(end) => Change::TurnEnded { rev, end: end.clone() },
+        })
     }
 
     fn is_taken(&self, label: &Label) -> bool {
@@ -383,4 +470,42 @@ impl Inner {
 fn not_found(word: &str) -> RpcError {
     RpcError::new(ErrorCode::NotFound, format!("session {word:?} not found"))
         .hint("`qd ls` lists the sessions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLAIMERS: usize = 50;
+
+    #[test]
+    fn labels_claimed_at_once_are_all_distinct_and_the_lowest_there_are() {
+        let registry = Registry::default();
+        let start = std::sync::Barrier::new(CLAIMERS);
+        let claim = || {
+            start.wait();
+            registry.reserve_label(LabelWish::Lowest { name: "claude" }).expect("a label")
+        };
+        let claimed: Vec<ReservedLabel<'_>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..CLAIMERS).map(|_| scope.spawn(claim)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("claims")).collect()
+        });
+        let mut labels: Vec<Label> = claimed.iter().map(|it| it.label.clone()).collect();
+        labels.sort_by(names::natural_order);
+        let expected: Vec<String> = (1..=CLAIMERS).map(|n| format!("claude:{n}")).collect();
+        assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_label_is_free_again_when_its_claim_is_dropped() {
+        let registry = Registry::default();
+        let lowest = || registry.reserve_label(LabelWish::Lowest { name: "claude" }).expect("one");
+        let first = lowest();
+        assert_eq!(lowest().label.as_str(), "claude:2");
+        let wanted = first.label.clone();
+        let refused = registry.reserve_label(LabelWish::Exactly(&wanted)).expect_err("is held");
+        assert_eq!(refused.code(), ErrorCode::LabelTaken);
+        drop(first);
+        assert_eq!(lowest().label, wanted);
+    }
 }

@@ -295,6 +295,7 @@ impl SessionHandle {
             argv: Vec::new(),
             command: vec!["sh".into()],
             cwd: "/".into(),
+            project: None,
             created_at: 0,
             created_by: None,
             request_id: None,
@@ -408,7 +409,7 @@ impl Opened {
     fn agent(&self) -> Option<Box<agent::Agent>> {
         let meta = self.meta.agent.as_ref()?;
         let conversation = self.conversation.clone()?;
-        Some(Box::new(agent::Agent::new(meta.name.clone(), conversation)))
+        Some(Box::new(agent::Agent::new(self.meta.session, meta.name.clone(), conversation)))
     }
 
     fn is_shell(&self) -> bool {

@@ -186,6 +186,28 @@ pub async fn dial(
     }
 }
 
+/// Opens a stream to a host for another protocol than ours: by the proxy where there is one, with TLS where
+/// that is asked for.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn open_stream(
+    host: &Host,
+    port: u16,
+    security: Security,
+    options: &DialOptions,
+    limits: &DialLimits,
+) -> Result<ByteStream, DialError> {
+    let stream = connect_tcp(host, port, options, security, limits).await?;
+    match security {
+        Security::Tls => {
+            let secure = secure(stream, host, &options.tls);
+            within(limits.tls, DialStep::Tls, secure).await.map(|(stream, _)| stream)
+        }
+        Security::Plain => Ok(stream),
+    }
+}
+
 /// Whether anything accepts connections at an endpoint. Nothing is sent, so a relay sees a peer that
 /// connected and left.
 pub async fn probe(endpoint: &Endpoint, options: &DialOptions, limit: Duration) -> Probe {

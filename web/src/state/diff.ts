@@ -56,3 +56,54 @@ function number(oldStart: number, newStart: number, lines: string[], skipsBefore
   }
   return found;
 }
+
+/** One file of a diff. */
+export interface FileChange {
+  path: string;
+  lines: DiffLine[];
+  added: number;
+  removed: number;
+}
+
+/** Lines that are drawn at once when changes are first shown; the rest when a person opens its file. */
+const OPEN_LINES = 600;
+
+/** A unified diff of several files, file by file. */
+export function fileChanges(unified: string): FileChange[] {
+  return unified
+    .split(/^(?=diff --git )/m)
+    .filter((part) => part.startsWith('diff --git '))
+    .map((part) => {
+      const lines = parseUnified(part).slice(1);
+      return { path: pathOf(part), lines, ...diffCount(lines) };
+    });
+}
+
+/** The files that are open before anybody chose. */
+export function openAtFirst(changes: readonly FileChange[]): Set<string> {
+  let room = OPEN_LINES;
+  const open = changes.filter(({ lines }) => (room -= lines.length) >= 0);
+  return new Set(open.map(({ path }) => path));
+}
+
+/** The path after the change, or before it where there is none after. */
+function pathOf(part: string): string {
+  const named = (mark: string): string | undefined => {
+    const line = new RegExp(`^${mark} (.*)$`, 'm').exec(part.slice(0, part.indexOf('\n@@') + 1 || undefined))?.[1];
+    return line === undefined || line === '/dev/null' ? undefined : unquoted(line.replace(/\t$/, '')).replace(/^[ab]\//, '');
+  };
+  const head = (): string => unquoted(/^diff --git .* ("?b\/.*)$/m.exec(part)?.[1] ?? '').replace(/^b\//, '');
+  return named('\\+\\+\\+') ?? named('---') ?? named('rename to') ?? head();
+}
+
+/** Git quotes a path with unusual characters as C does, its bytes in octal. */
+function unquoted(path: string): string {
+  if (!/^".*"$/.test(path)) return path;
+  const bytes: number[] = [];
+  const plain: Record<string, string> = { n: '\n', t: '\t', r: '\r', '"': '"', '\\': '\\' };
+  for (const [, octal, escaped, char] of path.slice(1, -1).matchAll(/\\([0-7]{3})|\\(.)|([^\\])/gsu)) {
+    if (octal !== undefined) bytes.push(Number.parseInt(octal, 8));
+    else bytes.push(...new TextEncoder().encode(escaped === undefined ? char : (plain[escaped] ?? escaped)));
+  }
+  return new TextDecoder().decode(Uint8Array.from(bytes));
+}

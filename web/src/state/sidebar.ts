@@ -46,7 +46,10 @@ export function subtitle(info: SessionInfo): string {
   return info.argv.join(' ') || shortPath(info.cwd);
 }
 
-/** The directory that a session belongs to: the outermost directory of any session that holds it. */
+/**
+ * The directory that a session belongs to, where its relay knows no repository: the outermost directory of any
+ * session that holds it.
+ */
 export function projectOf(cwd: string, roots: readonly string[]): string {
   const holders = roots.filter((root) => cwd === root || cwd.startsWith(`${root}/`));
   return holders.sort((a, b) => a.length - b.length)[0] ?? cwd;
@@ -57,10 +60,11 @@ const canBeProject = (path: string): boolean =>
   path.split('/').filter(Boolean).length >= 2 && !/^\/(home|Users)\/[^/]+$/.test(path);
 
 function byProject(sessions: SessionEntry[]): Group[] {
-  const roots = [...new Set(sessions.map(({ info }) => info.cwd))].filter(canBeProject);
+  const known = sessions.flatMap(({ info }) => info.project ?? []);
+  const roots = [...new Set([...known, ...sessions.map(({ info }) => info.cwd)])].filter(canBeProject);
   const found = new Map<string, SessionEntry[]>();
   for (const entry of sessions) {
-    const project = projectOf(entry.info.cwd, roots);
+    const project = entry.info.project ?? projectOf(entry.info.cwd, roots);
     found.set(project, [...(found.get(project) ?? []), entry]);
   }
   return [...found]

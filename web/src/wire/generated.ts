@@ -829,6 +829,11 @@ export type SessionInfo = {
    */
   on?: OnMachine | null;
   out: Out;
+  /**
+   * The project that this directory belongs to: the top of its git repository, the same for all working
+   * trees of one. As it was when the session was created.
+   */
+  project?: string | null;
   seq: Seq;
   session: SessionId;
   size: TerminalSize;
@@ -936,6 +941,10 @@ export type AttachResult1 =
   | {
       start: 'reset';
     };
+/**
+ * What is decided about a contact.
+ */
+export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
 /**
  * A protocol that is not `quarterdeck.v1`. Words are only added.
  */
@@ -1100,7 +1109,15 @@ export type MachineInfo = {
    * Where the hub reaches it: `wss://…`, `ssh://…`, `unix:…`; none = it dials the hub.
    */
   url?: string | null;
+  /**
+   * How that is done.
+   */
+  way?: MachineWay | null;
 } & MachineInfo1;
+/**
+ * How a machine is reached.
+ */
+export type MachineWay = 'local' | 'key' | 'ssh' | 'token' | 'joined' | 'unknown';
 export type MachineInfo1 =
   | {
       link: 'disconnected';
@@ -1132,6 +1149,10 @@ export type MachineInfo1 =
   | {
       link: 'awaited';
     };
+/**
+ * Who speaks in a message.
+ */
+export type Role2 = 'user' | 'agent';
 /**
  * [`PromptAnswerMethod`].
  */
@@ -1261,6 +1282,10 @@ export type PromptSettled1 =
  * Who gets a signal.
  */
 export type SignalTarget = 'foreground' | 'program';
+/**
+ * Where an upload goes.
+ */
+export type UploadTo = 'agent' | 'directory';
 
 export interface WireTypes {
   AgentCommandResult: AgentCommandResult;
@@ -1289,6 +1314,7 @@ export interface WireTypes {
   Choice: Choice;
   ClientId: ClientId;
   CommandInfo: CommandInfo;
+  ContactDecision: ContactDecision;
   ContentBlock: ContentBlock;
   ConversationView: ConversationView;
   Cost: Cost;
@@ -1296,6 +1322,9 @@ export interface WireTypes {
   Delivery: Delivery;
   Detached: Detached;
   Dialect: Dialect;
+  DirectoriesParams: DirectoriesParams;
+  DirectoriesResult: DirectoriesResult;
+  DirectoryEntry: DirectoryEntry;
   Empty: Empty;
   Epoch: Epoch;
   ErrorClass: ErrorClass;
@@ -1349,6 +1378,27 @@ export interface WireTypes {
   MachineRelay: MachineRelay;
   MachineRenameParams: MachineRenameParams;
   MachineResult: MachineResult;
+  MachineUpdateParams: MachineUpdateParams;
+  MachineWay: MachineWay;
+  MailContact: MailContact;
+  MailContactParams: MailContactParams;
+  MailContactsResult: MailContactsResult;
+  MailIdentitiesResult: MailIdentitiesResult;
+  MailIdentity: MailIdentity;
+  MailIdentityAddParams: MailIdentityAddParams;
+  MailIdentityParams: MailIdentityParams;
+  MailIdentityUseParams: MailIdentityUseParams;
+  MailInboxParams: MailInboxParams;
+  MailInboxResult: MailInboxResult;
+  MailJob: MailJob;
+  MailMessage: MailMessage;
+  MailSendParams: MailSendParams;
+  MailSession: MailSession;
+  MailStatusParams: MailStatusParams;
+  MailStatusResult: MailStatusResult;
+  MailWaitParams: MailWaitParams;
+  MailWaitResult: MailWaitResult;
+  MailWhoamiResult: MailWhoamiResult;
   MessageState: MessageState;
   ModeInfo: ModeInfo;
   OfferParams: OfferParams;
@@ -1388,6 +1438,7 @@ export interface WireTypes {
   Retry: Retry;
   Rev: Rev;
   Role: Role;
+  Role2: Role2;
   RpcError: RpcError;
   Rule: Rule;
   RuleLifetime: RuleLifetime;
@@ -1428,6 +1479,10 @@ export interface WireTypes {
   ToolStatus: ToolStatus;
   TurnNumber: TurnNumber;
   TurnView: TurnView;
+  UploadParams: UploadParams;
+  UploadResult: UploadResult;
+  UploadTo: UploadTo;
+  UploadedFile: UploadedFile;
   Usage: Usage;
   Vendor: Vendor;
   WorktreeParams: WorktreeParams;
@@ -1921,6 +1976,10 @@ export interface AgentParams {
  */
 export interface AgentPromptParams {
   /**
+   * Paths of files that were uploaded to the session: images are shown to the agent, others named to it.
+   */
+  attachments?: string[];
+  /**
    * The message's pieces.
    */
   content: ContentBlock[];
@@ -2227,6 +2286,54 @@ export interface Detached {
    * Why: `removed`, `replaced` (the same client attached again) or `shutdown`.
    */
   why: string;
+}
+/**
+ * [`RelayDirectories`].
+ */
+export interface DirectoriesParams {
+  /**
+   * Absolute, or `~` and what is below it; none = the home directory, or the first place where sessions
+   * may start.
+   */
+  directory?: string | null;
+  /**
+   * Only those whose names begin so, in whichever case. Hidden ones are told if it begins with a dot.
+   */
+  prefix?: string;
+}
+/**
+ * [`RelayDirectories`]: where a session could start.
+ */
+export interface DirectoriesResult {
+  /**
+   * By name.
+   */
+  directories: DirectoryEntry[];
+  /**
+   * The directory that was looked into, absolute.
+   */
+  directory: string;
+  /**
+   * The home directory of the relay's user.
+   */
+  home: string;
+  /**
+   * There are more than are listed.
+   */
+  more?: boolean;
+}
+/**
+ * A directory in another.
+ */
+export interface DirectoryEntry {
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * It is the top of a git working tree.
+   */
+  project?: boolean;
 }
 /**
  * No parameters, or nothing to say.
@@ -2755,6 +2862,397 @@ export interface MachineResult {
   machine: MachineInfo;
 }
 /**
+ * [`MachineUpdate`]: what is not named stays as it is.
+ */
+export interface MachineUpdateParams {
+  /**
+   * Whether the hub links it by itself when it starts; the link that is there stays as it is.
+   */
+  auto_connect?: boolean | null;
+  /**
+   * Its label or id.
+   */
+  machine: string;
+  /**
+   * Pins of its certificate, separated by commas, after it was changed there. For a token also empty: a known
+   * authority vouches for it.
+   */
+  pin?: string | null;
+  /**
+   * Another token, for a machine that is reached by one.
+   */
+  token?: string | null;
+}
+/**
+ * One contact.
+ */
+export interface MailContact {
+  /**
+   * Its address.
+   */
+  address: string;
+  /**
+   * The fingerprint of another key that it claims, which nobody has accepted.
+   */
+  changed?: string | null;
+  /**
+   * What people compare.
+   */
+  fingerprint: string;
+  /**
+   * What is done with its mail: `accept`, `hold`, `refuse`.
+   */
+  inbound: string;
+  /**
+   * What it is called here.
+   */
+  name: string;
+  /**
+   * `asked`, `asking`, `accepted`, `blocked`.
+   */
+  standing: string;
+}
+/**
+ * Decides about a contact.
+ */
+export interface MailContactParams {
+  /**
+   * Its address or name.
+   */
+  contact: string;
+  decision: ContactDecision;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+}
+/**
+ * The contacts.
+ */
+export interface MailContactsResult {
+  /**
+   * In the order of their names.
+   */
+  contacts: MailContact[];
+}
+/**
+ * The identities.
+ */
+export interface MailIdentitiesResult {
+  /**
+   * In the order of their names.
+   */
+  identities: MailIdentity[];
+}
+/**
+ * One identity of the relay.
+ */
+export interface MailIdentity {
+  /**
+   * Its address.
+   */
+  address: string;
+  /**
+   * Whether sessions have it that have no other.
+   */
+  default: boolean;
+  /**
+   * What people compare.
+   */
+  fingerprint: string;
+  /**
+   * What it is called here.
+   */
+  name: string;
+  /**
+   * Directories whose sessions have it.
+   */
+  projects?: string[];
+}
+/**
+ * A new identity.
+ */
+export interface MailIdentityAddParams {
+  /**
+   * What it is called here; by the rule of labels.
+   */
+  name: string;
+}
+/**
+ * Whose contacts.
+ */
+export interface MailIdentityParams {
+  /**
+   * The identity; the caller's own, or the default one, without it.
+   */
+  identity?: string | null;
+}
+/**
+ * Assigns an identity.
+ */
+export interface MailIdentityUseParams {
+  /**
+   * Which.
+   */
+  name: string;
+  /**
+   * To the sessions that work in this directory or below it; by default to all that have no other.
+   */
+  project?: string | null;
+}
+/**
+ * Which mail is looked at.
+ */
+export interface MailInboxParams {
+  /**
+   * Also what was read before.
+   */
+  all?: boolean;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * Leave what is shown unread.
+   */
+  peek?: boolean;
+  /**
+   * Of which session; all of the identity's without it.
+   */
+  session?: string | null;
+}
+/**
+ * Mail, oldest first.
+ */
+export interface MailInboxResult {
+  /**
+   * The messages.
+   */
+  messages: MailMessage[];
+  /**
+   * There is more.
+   */
+  more?: boolean;
+}
+/**
+ * A message that came.
+ */
+export interface MailMessage {
+  /**
+   * When it came, in milliseconds since 1970.
+   */
+  at: number;
+  /**
+   * Whether nobody was asked to write it, as claimed.
+   */
+  auto?: boolean;
+  /**
+   * The address of its sender: the one thing that is certain.
+   */
+  from: string;
+  /**
+   * The session that sent it, as claimed.
+   */
+  from_session?: string | null;
+  /**
+   * The sender's id of it, which a reply names. The sender's words, as everything but `from`.
+   */
+  id: string;
+  /**
+   * The id of the message that it answers.
+   */
+  in_reply_to?: string | null;
+  /**
+   * The name by which the sender is known here.
+   */
+  name?: string | null;
+  /**
+   * Its number here: `#12` names it in a reply, whatever its id looks like.
+   */
+  number: number;
+  /**
+   * Whether it was read before.
+   */
+  read?: boolean;
+  role: Role2;
+  /**
+   * Where it is: `held`, `delivered`, `dead`.
+   */
+  state: string;
+  /**
+   * What is said.
+   */
+  text: string;
+  /**
+   * The session that it is for.
+   */
+  to_session?: string | null;
+  /**
+   * Why it is held or dead, in one word.
+   */
+  why?: string | null;
+}
+/**
+ * A message that was taken to be sent. It is stored: it outlives the relay.
+ */
+export interface MailJob {
+  /**
+   * When, in milliseconds since 1970.
+   */
+  at: number;
+  from_session: Label;
+  /**
+   * Its id, which a reply names.
+   */
+  id: string;
+  /**
+   * The word.
+   */
+  state: string;
+  /**
+   * The address of its recipient.
+   */
+  to: string;
+  /**
+   * The session that it is for.
+   */
+  to_session?: Label | null;
+  /**
+   * With `failed`: why, in one word.
+   */
+  why?: string | null;
+}
+/**
+ * Sends a message.
+ */
+export interface MailSendParams {
+  /**
+   * What is said.
+   */
+  body: string;
+  /**
+   * As which identity; the caller's own, or the default one, without it.
+   */
+  identity?: string | null;
+  /**
+   * The id of the message that it answers.
+   */
+  in_reply_to?: string | null;
+  /**
+   * The caller's own id of this request: a retry sends nothing twice.
+   */
+  request_id?: string | null;
+  role?: Role2;
+  /**
+   * To whom: an identity's name or address, a contact; without it one of the own identity's sessions.
+   */
+  to?: string | null;
+  /**
+   * To which session of theirs.
+   */
+  to_session?: Label | null;
+}
+/**
+ * A session that can be written to.
+ */
+export interface MailSession {
+  /**
+   * The identity that it belongs to.
+   */
+  identity: string;
+  label: Label;
+  /**
+   * Whether it is the caller's own.
+   */
+  own?: boolean;
+  session: SessionId;
+}
+/**
+ * Which messages that were sent are looked at.
+ */
+export interface MailStatusParams {
+  /**
+   * This one only.
+   */
+  id?: string | null;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+}
+/**
+ * What was sent, newest first.
+ */
+export interface MailStatusResult {
+  /**
+   * How many that came wait for a session, a decision or another policy.
+   */
+  held: number;
+  /**
+   * The messages.
+   */
+  jobs: MailJob[];
+}
+/**
+ * Waits for a message.
+ */
+export interface MailWaitParams {
+  /**
+   * Whose; anybody's without it.
+   */
+  from?: string | null;
+  /**
+   * The session that was asked, for peers that name no id.
+   */
+  from_session?: Label | null;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * The id of the message that it answers.
+   */
+  in_reply_to?: string | null;
+  /**
+   * How long, in milliseconds; at most 25 000, so that a call ends before its own limit.
+   */
+  wait_ms?: number;
+}
+/**
+ * What came, if it came in time.
+ */
+export interface MailWaitResult {
+  /**
+   * The message; it is read now, and goes to no session.
+   */
+  message?: MailMessage | null;
+}
+/**
+ * Who the caller is as far as mail goes.
+ */
+export interface MailWhoamiResult {
+  /**
+   * Its address.
+   */
+  address: string;
+  /**
+   * What people compare.
+   */
+  fingerprint: string;
+  /**
+   * The identity's name.
+   */
+  identity: string;
+  /**
+   * The caller's own session.
+   */
+  label?: Label | null;
+  /**
+   * All live sessions of this relay that take mail, in natural order.
+   */
+  sessions: MailSession[];
+}
+/**
  * [`LeaseOffer`].
  */
 export interface OfferParams {
@@ -3264,6 +3762,62 @@ export interface TokenSecret {
    */
   token: string;
 }
+/**
+ * [`SessionUpload`]: the next bytes of a file. One request at a time; each may be sent again.
+ */
+export interface UploadParams {
+  /**
+   * Base64; at most [`MAX_UPLOAD_CHUNK_BYTES`](crate::limits::MAX_UPLOAD_CHUNK_BYTES).
+   */
+  data: string;
+  /**
+   * The file is complete with these.
+   */
+  last?: boolean;
+  /**
+   * What the file is called; the relay makes a safe name of it.
+   */
+  name: string;
+  /**
+   * Bytes of the file before these; 0 begins it.
+   */
+  offset: number;
+  /**
+   * Which session.
+   */
+  session: string;
+  to?: UploadTo;
+  /**
+   * The upload: a word that the client chooses, the same for all bytes of one file.
+   */
+  upload: string;
+}
+/**
+ * [`SessionUpload`]: how far it is.
+ */
+export interface UploadResult {
+  /**
+   * Bytes of the file that are there: the next offset.
+   */
+  bytes: number;
+  /**
+   * The file, once it is complete.
+   */
+  file?: UploadedFile | null;
+}
+/**
+ * A file that was uploaded.
+ */
+export interface UploadedFile {
+  /**
+   * What sort of image it is, if it is one that agents take.
+   */
+  mime_type?: string | null;
+  /**
+   * Its absolute path on the session's machine.
+   */
+  path: string;
+}
 /** Every method: what it takes, what it gives, the scope that it needs. */
 export interface Methods {
   'agent.interrupt': { params: AgentInterruptParams; result: AgentCommandResult; scope: 'drive' };
@@ -3287,12 +3841,24 @@ export interface Methods {
   'machine.list': { params: Empty; result: MachineListResult; scope: 'read' };
   'machine.remove': { params: MachineParams; result: Empty; scope: 'admin' };
   'machine.rename': { params: MachineRenameParams; result: MachineResult; scope: 'admin' };
+  'machine.update': { params: MachineUpdateParams; result: MachineResult; scope: 'admin' };
+  'mail.contact': { params: MailContactParams; result: MailContactsResult; scope: 'admin' };
+  'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
+  'mail.identities': { params: Empty; result: MailIdentitiesResult; scope: 'read' };
+  'mail.identity_add': { params: MailIdentityAddParams; result: MailIdentitiesResult; scope: 'admin' };
+  'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };
+  'mail.inbox': { params: MailInboxParams; result: MailInboxResult; scope: 'drive' };
+  'mail.send': { params: MailSendParams; result: MailJob; scope: 'drive' };
+  'mail.status': { params: MailStatusParams; result: MailStatusResult; scope: 'read' };
+  'mail.wait': { params: MailWaitParams; result: MailWaitResult; scope: 'drive' };
+  'mail.whoami': { params: MailIdentityParams; result: MailWhoamiResult; scope: 'read' };
   'pairing.invite': { params: PairingInviteParams; result: PairingInviteResult; scope: 'admin' };
   'pairing.join': { params: PairingJoinParams; result: HubInfo; scope: 'admin' };
   'pairing.list': { params: Empty; result: PairingListResult; scope: 'admin' };
   'pairing.revoke': { params: HubNameParams; result: Empty; scope: 'admin' };
   'prompt.answer': { params: PromptAnswerParams; result: PromptAnswerResult; scope: 'answer' };
   'prompt.list': { params: PromptListParams; result: PromptListResult; scope: 'read' };
+  'relay.directories': { params: DirectoriesParams; result: DirectoriesResult; scope: 'create' };
   'relay.gc': { params: GcParams; result: GcResult; scope: 'admin' };
   'relay.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'relay.status': { params: Empty; result: RelayStatusResult; scope: 'read' };
@@ -3310,6 +3876,7 @@ export interface Methods {
   'session.scrollback': { params: ScrollbackParams; result: ScrollbackResult; scope: 'read' };
   'session.signal': { params: SignalParams; result: Empty; scope: 'drive' };
   'session.stop': { params: StopParams; result: Empty; scope: 'drive' };
+  'session.upload': { params: UploadParams; result: UploadResult; scope: 'drive' };
   'token.create': { params: TokenCreateParams; result: TokenSecret; scope: 'admin' };
   'token.list': { params: Empty; result: TokenListResult; scope: 'admin' };
   'token.revoke': { params: TokenNameParams; result: Empty; scope: 'admin' };

@@ -35,3 +35,11 @@ export const MAX_CONVERSATION_ITEMS = 5_000;
 export const MAX_TOOL_OUTPUT_CHARS = 64 * 1024;
 /** How long a connection must have served before its end is a surprise that is answered at once. */
 export const STEADY_MS = 2_000;
+/** Bytes of a file that is uploaded; the relay's own limit. */
+export const MAX_UPLOAD_BYTES = 10 * 1024 * 1024;
+/** Files that go with one message; the relay's own limit. */
+export const MAX_ATTACHMENTS = 16;
+/** Bytes of the largest piece of a file; the relay's own limit. */
+export const MAX_UPLOAD_CHUNK_BYTES = 256 * 1024;
+/** Bytes of the smallest one: a tenth of a second of a slow uplink. */
+export const MIN_UPLOAD_CHUNK_BYTES = 16 * 1024;

@@ -165,7 +165,7 @@ impl Conversation {
         if !self.alive {
             return Err(CommandRefusal::NotRunning);
         }
-        let lines = self.command_lines(key, command)?;
+        let lines = self.command_lines(key, command, origin)?;
         let record = CommandRecord {
             key: key.into(),
             origin: origin.clone(),
@@ -195,12 +195,13 @@ impl Conversation {
         &self,
         key: &str,
         command: &AgentCommand,
+        origin: &Origin,
     ) -> Result<Vec<Value>, CommandRefusal> {
         let protocol = self.adapter.protocol();
         let wire_id = wire_id(self.session, key);
         match command {
             AgentCommand::Prompt { content, delivery } => {
-                self.prompt_lines(&Message { wire_id: &wire_id, content }, *delivery)
+                self.prompt_lines(&Message { wire_id: &wire_id, content, origin }, *delivery)
             }
             AgentCommand::Interrupt if self.turn.is_none() => Err(CommandRefusal::NoTurn),
             AgentCommand::Interrupt => protocol.interrupt(&wire_id).ok_or(CommandRefusal::NotReady),

@@ -110,8 +110,8 @@ impl Messages {
 
     /// The message that is written next.
     pub(super) fn front(&self) -> Option<(&str, Message<'_>)> {
-        let Waiting { key, wire_id, origin: _, content } = self.queue.front()?;
-        Some((key, Message { wire_id, content }))
+        let Waiting { key, wire_id, origin, content } = self.queue.front()?;
+        Some((key, Message { wire_id, content, origin }))
     }
 
     /// A line with this wire id was written.

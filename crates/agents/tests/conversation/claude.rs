@@ -110,6 +110,18 @@ fn result() -> Value {
 }
 
 #[test]
+fn a_message_of_another_agent_is_marked_as_a_peers() {
+    let mut session = ready();
+    let origin = Origin::Agent { address: "KEY/claude:2".into() };
+    let lines = session.command_from(&say("hello", Delivery::Queue), &origin).expect("is taken");
+    let expected = json!({ "kind": "peer", "from": "KEY/claude:2", "name": "KEY/claude:2" });
+    assert_eq!(lines[0]["origin"], expected);
+    session.out(init());
+    session.out(result());
+    assert_eq!(session.prompt("mine")[0].get("origin"), None);
+}
+
+#[test]
 fn a_streamed_turn_is_told_once_and_with_its_usage() {
     let mut session = ready();
     let lines = session.prompt("hello");

@@ -67,6 +67,7 @@ pub(crate) fn start(vendor: Vendor) -> AgentStart {
         resume: Resume::New,
         vendor_session: None,
         provider: None,
+        mail_tools: Vec::new(),
     }
 }
 
@@ -167,9 +168,17 @@ impl Session {
     }
 
     pub(crate) fn command(&mut self, command: &AgentCommand) -> Result<Vec<Value>, CommandRefusal> {
+        self.command_from(command, &person("ada"))
+    }
+
+    pub(crate) fn command_from(
+        &mut self,
+        command: &AgentCommand,
+        origin: &Origin,
+    ) -> Result<Vec<Value>, CommandRefusal> {
         self.commands += 1;
         let key = format!("k{}", self.commands);
-        let operation = self.fold.command(&key, command, &person("ada"))?;
+        let operation = self.fold.command(&key, command, origin)?;
         if matches!(command, AgentCommand::Prompt { .. }) {
             self.messages.push(key);
         }

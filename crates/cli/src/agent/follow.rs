@@ -41,6 +41,7 @@ pub(crate) fn message(
         delivery,
         message_id: Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
         script: !std::io::IsTerminal::is_terminal(&std::io::stdin()),
+        attachments: Vec::new(),
     })
 }
 

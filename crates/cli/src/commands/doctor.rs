@@ -1,6 +1,7 @@
 //! `qd doctor`: what is wrong, what would not survive, and what to do about each.
 
 mod checks;
+mod hooks;
 mod survival;
 
 use serde::Serialize;
@@ -66,6 +67,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, CliError> {
     checks.push(checks::configuration(settings));
     checks.push(checks::lock(settings));
     checks.push(checks::relay(settings).await);
+    checks.extend(hooks::checks(settings).await);
     checks.push(checks::socket_path(settings));
     checks.push(checks::disk(settings));
     checks.push(checks::open_files());

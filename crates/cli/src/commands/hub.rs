@@ -15,7 +15,7 @@ use crate::{
     addressing::only_here,
     background::{self, Started},
     commands::daemon::{self, log},
-    config::{Settings, Target},
+    config::{Settings, Target, relay_config},
     connection::{Connection, Missing},
     error::{CliError, Kind},
     output::{
@@ -187,14 +187,15 @@ fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliE
         (None, false) if loopback && !tls => ListenSecurity::PlainLoopback,
         (None, false) => ListenSecurity::OwnCertificate,
     };
-    let proxy = settings.environment.text("HTTPS_PROXY").map(|text| text.parse()).transpose();
+    let hooks = relay_config(&settings.directory)?.hooks.check();
+    let hooks = hooks.map_err(|error| CliError::usage("hooks").caused_by(&error))?;
     Ok(HubOptions {
         directory: settings.directory.clone(),
         listen: Some(Listen { address: listen, security }),
         public_address,
-        proxy: proxy
-            .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
+        proxy: settings.environment.proxy()?,
         authorities: machine_ca,
+        hooks,
         assets: None,
     })
 }

@@ -252,6 +252,7 @@ pub(crate) mod tests {
             state,
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
             cwd: "/work".into(),
+            project: None,
             title: Some("a\u{1b}]0;title".into()),
             size: TerminalSize { cols: 80, rows: 24, xpixel: 0, ypixel: 0 },
             lease: LeaseView { epoch: Epoch(0), state: LeaseState::Free, requested_by: Vec::new() },

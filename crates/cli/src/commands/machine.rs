@@ -7,7 +7,7 @@ use quarterdeck_protocol::{
     method::{
         Empty, MachineAccess, MachineAdd, MachineAddParams, MachineConnect, MachineDisconnect,
         MachineInfo, MachineInvite, MachineInviteParams, MachineList, MachineParams, MachineRemove,
-        MachineRename, MachineRenameParams, MachineState,
+        MachineRename, MachineRenameParams, MachineState, MachineUpdate, MachineUpdateParams,
     },
 };
 
@@ -54,6 +54,8 @@ pub(crate) enum MachineCommand {
         /// The new name
         label: MachineLabel,
     },
+    /// Change how it is reached; what is not named stays
+    Set(SetArgs),
     /// Link it now, and by itself from now on
     Connect {
         /// Which machine
@@ -64,6 +66,44 @@ pub(crate) enum MachineCommand {
         /// Which machine
         machine: String,
     },
+}
+
+/// Flags of `qd machine set`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SetArgs {
+    /// Which machine
+    machine: String,
+    /// Link it by itself when the hub starts; the link that is there stays as it is
+    #[arg(long, value_name = "YES|NO", value_enum)]
+    auto_connect: Option<YesNo>,
+    /// Its certificate has this key from now on
+    #[arg(long, value_name = "PIN")]
+    machine_pin: Option<String>,
+    /// File with another bearer token of that relay, - for standard input
+    #[arg(long, value_name = "FILE")]
+    machine_token: Option<std::path::PathBuf>,
+}
+
+impl SetArgs {
+    fn params(self) -> Result<MachineUpdateParams, CliError> {
+        let read = |file| TokenSource::from_path(file).read();
+        let token = self.machine_token.map(read).transpose()?;
+        Ok(MachineUpdateParams {
+            machine: self.machine,
+            auto_connect: self.auto_connect.map(|it| it == YesNo::Yes),
+            pin: self.machine_pin,
+            token: token.map(|token| token.to_text().as_str().to_owned()),
+        })
+    }
+}
+
+/// A choice that is said in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum YesNo {
+    /// It is so
+    Yes,
+    /// It is not so
+    No,
 }
 
 /// Flags of `qd machine add`.
@@ -146,6 +186,10 @@ pub(crate) async fn run(settings: &Settings, command: MachineCommand) -> Result<
             let params = MachineRenameParams { machine, label };
             show(&open(settings).await?.call::<MachineRename>(&params, None).await?.machine)?;
         }
+        MachineCommand::Set(args) => {
+            let params = args.params()?;
+            show(&open(settings).await?.call::<MachineUpdate>(&params, None).await?.machine)?;
+        }
         MachineCommand::Connect { machine } => {
             let params = MachineParams { machine };
             show(&open(settings).await?.call::<MachineConnect>(&params, None).await?.machine)?;
@@ -220,6 +264,7 @@ mod tests {
             machine: MachineId::from_bytes([1; 8]),
             label: label.parse().expect("a label"),
             url: None,
+            way: None,
             relay_id: None,
             local: label == "desk",
             auto_connect: true,

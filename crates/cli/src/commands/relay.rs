@@ -7,7 +7,13 @@ mod words;
 
 pub(crate) use hubs::{TermsArgs, invitation_note};
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    str::FromStr,
+};
 
 use clap::Parser as _;
 use quarterdeck_access::instance::RelayRecord;
@@ -244,12 +250,16 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         (None, false) => ListenSecurity::OwnCertificate { client_ca },
     };
     let config = relay_config(&settings.directory)?;
+    let has_hooks = !config.hooks.to.is_empty();
     let dialects = dialects(&dialect, &config.dialects, &security);
+    let mail_tools = mail_tools(settings, &program);
     Ok(RelayOptions {
         directory: settings.directory.clone(),
         listen: listen.map(|address| Listen { address, security }),
         dialects,
         config,
+        // nothing else of a relay goes out by HTTP
+        proxy: if has_hooks { settings.environment.proxy()? } else { None },
         started_in: started_in.or_else(|| settings.environment.current_dir().map(Into::into)),
         announcements: settings.announcements.clone(),
         flags,
@@ -258,7 +268,22 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
             args: vec![ZYGOTE_WORD.into()],
             env: crate::config::holder_environment(),
         },
+        mail_tools,
     })
+}
+
+/// `qd mcp` for this instance, whatever environment an agent gives to what it starts. None when a path is
+/// no text: agents take nothing else.
+fn mail_tools(settings: &Settings, program: &Path) -> Vec<String> {
+    let words = [
+        program.to_str(),
+        Some("--base-dir"),
+        settings.base.to_str(),
+        Some("--instance"),
+        Some(settings.directory.name().as_str()),
+        Some("mcp"),
+    ];
+    words.into_iter().map(|word| word.map(str::to_owned)).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// A dialect and where it is served.

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::output::Surroundings;
+use quarterdeck_transport::dial::Proxy;
+
+use crate::{error::CliError, output::Surroundings};
 
 /// Every variable that begins so is Quarterdeck's own and reaches no session from here.
 const OWN_PREFIX: &str = "QD_";
@@ -41,6 +43,12 @@ impl Environment {
     /// A variable as text, undecodable bytes replaced.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.var(name).map(|value| value.to_string_lossy().into_owned())
+    }
+    /// The way out of this network, for daemons: `HTTPS_PROXY`.
+    pub(crate) fn proxy(&self) -> Result<Option<Proxy>, CliError> {
+        let text = self.text("HTTPS_PROXY").or_else(|| self.text("https_proxy"));
+        let proxy = text.map(|text| text.parse()).transpose();
+        proxy.map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))
     }
     /// Where the command was started.
     pub(crate) fn current_dir(&self) -> Option<&Path> {

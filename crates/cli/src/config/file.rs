@@ -56,7 +56,14 @@ impl FileConfig {
 
 /// Reads the ceiling and limits of an instance's relay; a file that is not there allows everything.
 pub(crate) fn relay_config(directory: &InstanceDir) -> Result<RelayConfig, CliError> {
-    load(&directory.config())
+    let config: RelayConfig = load(&directory.config())?;
+    config.hooks.check().map_err(|error| {
+        let file = directory.config();
+        CliError::usage(format!("{} is not valid", file.display()))
+            .caused_by(&error)
+            .hint("correct the table hooks, or move the file away")
+    })?;
+    Ok(config)
 }
 
 fn load<T: DeserializeOwned + Default>(path: &Path) -> Result<T, CliError> {

@@ -87,6 +87,7 @@ pub fn message(session: &str, text: &str) -> AgentPromptParams {
         delivery: Delivery::Queue,
         message_id: None,
         script: false,
+        attachments: Vec::new(),
     }
 }
 

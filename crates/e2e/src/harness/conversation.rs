@@ -500,5 +500,6 @@ fn agent_start(vendor: Vendor, cwd: &str, wishes: &Wishes) -> AgentStart {
         resume: wishes.resume.clone(),
         vendor_session: None,
         provider: None,
+        mail_tools: Vec::new(),
     }
 }

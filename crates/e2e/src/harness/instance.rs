@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -87,6 +87,8 @@ pub struct Instance {
     /// The network namespace in which everything runs; none = that of the test.
     namespace: Option<String>,
     relays: AtomicU32,
+    /// Beside those that every process has.
+    variables: Mutex<Vec<(&'static str, String)>>,
 }
 
 impl Default for Instance {
@@ -115,7 +117,7 @@ impl Instance {
         for directory in ["tmp", "state", "config", "run"] {
             fs::create_dir(home.path().join(directory)).expect("makes a directory");
         }
-        Self { home, namespace, relays: AtomicU32::new(0) }
+        Self { home, namespace, relays: AtomicU32::new(0), variables: Mutex::default() }
     }
     /// The home directory of everything in this test.
     #[must_use]
@@ -152,12 +154,18 @@ impl Instance {
         private.recursive(true).mode(0o700).create(&directory).expect("makes the directory");
         fs::write(directory.join("config.toml"), toml).expect("writes the configuration");
     }
+    /// Gives every process that is started from now on a variable.
+    pub fn set(&self, name: &'static str, value: &str) {
+        let mut variables = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
+        variables.push((name, value.to_owned()));
+    }
     /// The whole environment of a process of this test: nothing is inherited.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let path = |name: &str| self.path(name).display().to_string();
         let search = std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
-        vec![
+        let more = self.variables.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut all = vec![
             ("HOME", self.home().display().to_string()),
             ("PATH", search),
             ("SHELL", "/bin/sh".to_owned()),
@@ -168,7 +176,9 @@ impl Instance {
             ("XDG_CONFIG_HOME", path("config")),
             ("XDG_RUNTIME_DIR", path("run")),
             ("QD_HOME", path("state")),
-        ]
+        ];
+        all.extend(more);
+        all
     }
     /// `qd` with these words, not started yet.
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Command {

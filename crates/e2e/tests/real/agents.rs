@@ -5,6 +5,7 @@ mod commands;
 mod git;
 mod inside;
 mod killing;
+mod mail;
 mod prompts;
 mod storage;
 mod trouble;

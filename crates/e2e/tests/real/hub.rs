@@ -3,10 +3,13 @@
 mod crowd;
 mod database;
 mod faults;
+mod limits;
 mod links;
 mod naps;
+mod news;
 mod operations;
 mod pairing;
 mod people;
+mod places;
 mod ssh;
 mod views;

@@ -6,6 +6,7 @@ mod basics;
 mod damage;
 mod fullscreen;
 mod garbage;
+mod hooks;
 mod http;
 mod hub;
 mod instances;

@@ -80,6 +80,8 @@ mod raw {
         RelayGc,
         InstanceList,
         SessionGit,
+        SessionUpload,
+        RelayDirectories,
         AgentView,
         AgentPrompt,
         AgentInterrupt,
@@ -88,6 +90,16 @@ mod raw {
         AgentWithdraw,
         PromptList,
         PromptAnswerMethod,
+        MailWhoami,
+        MailSend,
+        MailInbox,
+        MailWait,
+        MailStatus,
+        MailContacts,
+        MailContactDecide,
+        MailIdentities,
+        MailIdentityAdd,
+        MailIdentityUse,
         PairingInvite,
         PairingJoin,
         PairingList,
@@ -96,9 +108,13 @@ mod raw {
         MachineAdd,
         MachineRemove,
         MachineRename,
+        MachineUpdate,
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
+        HookList,
+        HookTest,
+        HookTold,
         HubStatus,
         HubShutdown
     );
@@ -108,6 +124,7 @@ mod raw {
 }
 
 /// Parameters that fit the method and do no harm: the session is not there.
+#[expect(clippy::too_many_lines, reason = "a flat table: one arm per method")]
 fn params(method: MethodName) -> Value {
     let session = "nowhere";
     match method {
@@ -125,16 +142,27 @@ fn params(method: MethodName) -> Value {
         MethodName::SessionScrollback => json!({ "session": session, "before": 0, "lines": 1 }),
         MethodName::TokenCreate => json!({ "name": "", "scopes": [] }),
         MethodName::TokenRotate | MethodName::TokenRevoke => json!({ "name": "nobody" }),
+        MethodName::SessionUpload => {
+            json!({ "session": session, "upload": "u", "name": "a", "offset": 0, "data": "" })
+        }
+        MethodName::RelayDirectories => json!({ "directory": "/nonexistent" }),
         MethodName::RelayGc => json!({ "dry_run": true }),
         MethodName::PairingInvite => json!({ "scopes": ["admin"] }),
         MethodName::PairingJoin => json!({ "line": "none", "scopes": ["admin"] }),
         MethodName::PairingRevoke => json!({ "hub": "nobody" }),
         MethodName::MachineAdd => json!({ "by": "line", "line": "none" }),
         MethodName::MachineRename => json!({ "machine": "mars", "label": "moon" }),
-        MethodName::MachineRemove | MethodName::MachineConnect | MethodName::MachineDisconnect => {
+        MethodName::MachineRemove
+        | MethodName::MachineUpdate
+        | MethodName::MachineConnect
+        | MethodName::MachineDisconnect => {
             json!({ "machine": "mars" })
         }
-        MethodName::PairingList
+        MethodName::HookTest => json!({ "name": "nobody" }),
+        MethodName::HookTold => json!({ "key": "nothing" }),
+        MethodName::HookList
+        | MethodName::PairingList
+        | MethodName::PromptList
         | MethodName::MachineList
         | MethodName::MachineInvite
         | MethodName::HubStatus
@@ -152,7 +180,16 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
-        MethodName::PromptList => json!({}),
+        MethodName::MailSend
+        | MethodName::MailContactDecide
+        | MethodName::MailIdentityAdd
+        | MethodName::MailIdentityUse
+        | MethodName::MailWhoami
+        | MethodName::MailInbox
+        | MethodName::MailWait
+        | MethodName::MailStatus
+        | MethodName::MailContacts
+        | MethodName::MailIdentities => mail_params(method),
         MethodName::AgentView
         | MethodName::SessionGit
         | MethodName::AgentInterrupt
@@ -165,6 +202,16 @@ fn params(method: MethodName) -> Value {
         | MethodName::LeaseOffer
         | MethodName::LeaseRelease
         | MethodName::LeaseTake => json!({ "session": session }),
+    }
+}
+
+fn mail_params(method: MethodName) -> Value {
+    match method.word() {
+        "mail.send" => json!({ "to": "nobody", "body": "x" }),
+        "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
+        "mail.identity_add" => json!({ "name": "" }),
+        "mail.identity_use" => json!({ "name": "nobody" }),
+        _ => json!({}),
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn hello(
     let (client_id, ticket) = client(asker, p.ticket.as_deref())?;
     let scopes = asker.grant.scopes;
     let name = p.name.chars().filter(|c| !c.is_control()).collect();
-    asker.introduce(Acting { principal: principal.clone(), client_id, name, scopes })?;
+    let sessions = asker.grant.sessions.to_list().unwrap_or_default();
+    asker.introduce(Acting { principal: principal.clone(), client_id, name, scopes, sessions })?;
     let result = HelloResult {
         relay_id: RelayId::from_bytes(*context.hub.as_bytes()),
         generation: context.generation(),
@@ -46,7 +47,7 @@ pub(super) fn hello(
         machine: context.machine.clone(),
         client_id,
         ticket,
-        principal,
+        principal: asker.known_as(),
         scopes,
         hub: Some(context.hub),
         delegate: false,
@@ -86,7 +87,9 @@ pub(super) fn sessions(
 ) -> Result<SessionListResult, RpcError> {
     let fleet = &asker.context.fleet;
     let named = machine.map(|name| fleet.resolve_machine(name)).transpose()?;
-    Ok(SessionListResult { sessions: fleet.sessions(named.or_else(|| asker.bound())) })
+    let mut sessions = fleet.sessions(named.or_else(|| asker.bound()));
+    sessions.retain(|info| asker.sees(info.session));
+    Ok(SessionListResult { sessions })
 }
 
 pub(super) fn detach(asker: &Arc<Asker>, p: ChannelParams) -> Result<Empty, RpcError> {

@@ -5,7 +5,8 @@ use crate::{
     context::{Context, random_bytes},
     limits::LINK_PATIENCE,
     machine::{self, Command},
-    store::{Access, StoreError},
+    store::{Access, MachineRow, StoreError},
+    way,
 };
 use quarterdeck_access::clock;
 use quarterdeck_core::invitations::INVITATION_LIFE;
@@ -15,7 +16,8 @@ use quarterdeck_protocol::{
     ids::MachineId,
     method::{
         Empty, MachineAddParams, MachineInfo, MachineInviteParams, MachineListResult,
-        MachineParams, MachineRenameParams, MachineResult, MachineState, PairingInviteResult,
+        MachineParams, MachineRenameParams, MachineResult, MachineState, MachineUpdateParams,
+        PairingInviteResult,
     },
 };
 
@@ -61,6 +63,32 @@ pub(super) async fn rename(
     context.store.put_machine(row).await.map_err(|error| storage(&error))?;
     context.fleet.edit(machine, |row| row.label = p.label);
     context.record_machine(machine, "renamed", Some(asker.principal()), None);
+    result(context, machine, |_| true).await
+}
+
+/// Changes how a machine is reached. With another pin or token it is dialled anew; a refusal is forgotten.
+pub(super) async fn update(
+    asker: &Asker,
+    p: MachineUpdateParams,
+) -> Result<MachineResult, RpcError> {
+    let context = &asker.context;
+    let machine = context.fleet.resolve_machine(&p.machine)?;
+    let missing = || RpcError::new(ErrorCode::NotFound, "this machine was removed");
+    let before = context.fleet.row(machine).ok_or_else(missing)?;
+    let access = before.access.changed(p.pin, p.token).map_err(|error| error.to_rpc())?;
+    way::dialer(context, &access, None).map_err(|error| error.to_rpc())?;
+    let auto_connect = p.auto_connect.unwrap_or(before.auto_connect);
+    let row = MachineRow { access: access.clone(), auto_connect, ..before.clone() };
+    context.store.put_machine(row).await.map_err(|error| storage(&error))?;
+    let redial = access != before.access;
+    context.fleet.edit(machine, |row| (row.access, row.auto_connect) = (access, auto_connect));
+    context.record_machine(machine, "changed", Some(asker.principal()), None);
+    let is_wanted = context.fleet.link(machine).is_ok() || before.auto_connect;
+    if redial && is_wanted {
+        context.fleet.set_state(machine, MachineState::Connecting);
+        context.machines.tell(machine, Command::Changed).await;
+        return result(context, machine, settled).await;
+    }
     result(context, machine, |_| true).await
 }
 

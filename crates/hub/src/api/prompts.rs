@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use quarterdeck_protocol::{
-    method::{MethodName, PromptListResult},
+    method::{MethodName, PromptInfo, PromptListResult},
     rpc::RequestId,
 };
 use tokio::{sync::oneshot, time::timeout};
@@ -27,7 +27,8 @@ pub(super) async fn list(asker: &Arc<Asker>) -> PromptListResult {
     for answer in answers {
         match answer {
             Some(answer) => {
-                all.prompts.extend(answer.prompts);
+                let seen = |prompt: &PromptInfo| asker.sees(prompt.session);
+                all.prompts.extend(answer.prompts.into_iter().filter(seen));
                 all.more |= answer.more;
             }
             None => all.more = true,

@@ -15,8 +15,8 @@ use quarterdeck_protocol::{
 };
 
 pub(super) fn create(asker: &Asker, p: &TokenCreateParams) -> Result<TokenSecret, RpcError> {
-    if !p.sessions.is_empty() || p.dialect.is_some() {
-        let message = "a hub's tokens are for all its machines and for this wire";
+    if p.dialect.is_some() {
+        let message = "a hub's tokens are for this wire";
         return Err(RpcError::new(ErrorCode::InvalidParams, message)
             .hint("make a token on the machine itself: qd --on MACHINE token create"));
     }

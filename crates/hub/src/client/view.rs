@@ -3,12 +3,14 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use axum::extract::ws::Message;
+use quarterdeck_core::news::{Past, TurnEnd};
 use quarterdeck_protocol::{
     ids::{RelayId, Rev},
     limits::MAX_SESSIONS_PER_SYNC_PART,
     rpc,
     session::{
-        LeaseChanged, MachineChanged, MachineRemoved, SessionChanged, SessionRemoved, Sync, notify,
+        LeaseChanged, MachineChanged, MachineRemoved, PromptOpened, PromptSettled, SessionChanged,
+        SessionRemoved, Sync, TurnEnded, notify,
     },
 };
 use serde::Serialize;
@@ -39,7 +41,8 @@ impl Asker {
             Changes::Everything => self.sync(),
             Changes::Since(rev, changes) => {
                 self.told().told = Some(rev);
-                changes.into_iter().flat_map(|change| messages_of(rev, change)).collect()
+                let seen = changes.into_iter().filter(|change| self.is_told(change));
+                seen.flat_map(|change| messages_of(rev, change)).collect()
             }
         }
     }
@@ -48,7 +51,11 @@ impl Asker {
         let context = &self.context;
         let rev = context.fleet.rev();
         self.told().told = Some(rev);
-        let sessions = context.fleet.sessions(self.bound());
+        let mut sessions = context.fleet.sessions(self.bound());
+        sessions.retain(|info| self.sees(info.session));
+        let opened = context.fleet.open_prompts(self.bound()).into_iter();
+        let opened: Vec<_> = opened.filter(|change| self.is_told(change)).collect();
+        let prompts = u32::try_from(opened.len()).unwrap_or(u32::MAX);
         let parts: Vec<_> = sessions.chunks(MAX_SESSIONS_PER_SYNC_PART).collect();
         let parts = if parts.is_empty() { vec![&[][..]] } else { parts };
         let count = parts.len();
@@ -62,10 +69,24 @@ impl Asker {
                 last: part + 1 == count,
                 sessions: sessions.to_vec(),
                 machines,
+                prompts: if part + 1 == count { prompts } else { 0 },
             };
             message(notify::SYNC, &sync)
         };
-        parts.into_iter().enumerate().filter_map(sync).collect()
+        let parts = parts.into_iter().enumerate().filter_map(sync);
+        parts.chain(opened.into_iter().flat_map(|change| messages_of(rev, change))).collect()
+    }
+
+    /// Whether a change is about something that the credential reaches.
+    fn is_told(&self, change: &Change) -> bool {
+        match change {
+            Change::Session { info, .. } => self.sees(info.session),
+            Change::Gone(Gone::Session(session)) => self.sees(*session),
+            Change::PromptOpened(prompt) => self.sees(prompt.session),
+            Change::Past(Past::Settled(prompt, _)) => self.sees(prompt.session),
+            Change::Past(Past::TurnEnded(end)) => self.sees(end.session),
+            Change::Machine(_) | Change::Gone(Gone::Machine(_)) => true,
+        }
     }
 
     fn told(&self) -> MutexGuard<'_, View> {
@@ -92,6 +113,19 @@ fn messages_of(rev: Rev, change: Change) -> Vec<Message> {
         }
         Change::Gone(Gone::Machine(machine)) => {
             [message(notify::MACHINE_REMOVED, &MachineRemoved { rev, machine }), None]
+        }
+        Change::PromptOpened(prompt) => {
+            let opened = PromptOpened { rev, prompt: *prompt, announced: false };
+            [message(notify::PROMPT_OPENED, &opened), None]
+        }
+        Change::Past(Past::Settled(prompt, state)) => {
+            let settled = PromptSettled { rev, prompt, state };
+            [message(notify::PROMPT_SETTLED, &settled), None]
+        }
+        Change::Past(Past::TurnEnded(end)) => {
+            let TurnEnd { session, turn, stop_reason, at } = end;
+            let ended = TurnEnded { rev, session, turn, stop_reason, at };
+            [message(notify::TURN_ENDED, &ended), None]
         }
     };
     messages.into_iter().flatten().collect()

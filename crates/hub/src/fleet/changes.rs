@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
+use quarterdeck_core::news::Past;
 use quarterdeck_protocol::{
     ids::{MachineId, Rev, SessionId},
-    method::MachineInfo,
+    method::{MachineInfo, PromptInfo},
     session::SessionInfo,
 };
 
@@ -34,6 +35,10 @@ pub(crate) enum Change {
     Machine(Box<MachineInfo>),
     /// One of them is gone.
     Gone(Gone),
+    /// An agent asks.
+    PromptOpened(Box<PromptInfo>),
+    /// An agent's prompt is settled, or its turn has ended.
+    Past(Past),
 }
 
 /// What is gone.
@@ -86,7 +91,8 @@ impl Fleet {
         let inner = self.lock();
         let oldest = inner.tombstones.front().map(|(rev, _)| *rev);
         let forgotten = inner.tombstones.len() >= MAX_TOMBSTONES;
-        if forgotten && oldest.is_some_and(|oldest| oldest > told.next()) {
+        let forgotten = forgotten && oldest.is_some_and(|oldest| oldest > told.next());
+        if forgotten || inner.news.has_forgotten(told) {
             return Changes::Everything;
         }
         let mut all: Vec<(Rev, Change)> = Vec::new();
@@ -102,6 +108,11 @@ impl Fleet {
         }
         let gone = inner.tombstones.iter().filter(|(rev, _)| *rev > told);
         all.extend(gone.map(|(rev, gone)| (*rev, Change::Gone(*gone))));
+        // a prompt's rev may be older than its session's: it is told after the session
+        let opened = inner.opened_since(told, of).into_iter();
+        all.extend(opened.map(|change| (inner.rev, change)));
+        let past = inner.news.past_since(told);
+        all.extend(past.map(|(rev, past)| (rev, Change::Past(past.clone()))));
         all.sort_by_key(|(rev, _)| *rev);
         Changes::Since(inner.rev, all.into_iter().map(|(_, change)| change).collect())
     }

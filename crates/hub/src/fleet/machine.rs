@@ -56,6 +56,7 @@ impl Machine {
             label: self.row.label.clone(),
             url,
             relay_id: self.row.relay_id,
+            way: Some(self.row.access.way()),
             local: self.row.access == Access::Local,
             auto_connect: self.row.auto_connect,
             state: self.state.clone(),

@@ -1,5 +1,6 @@
 //! Which machine and which session a request means.
 
+use quarterdeck_access::tokens::SessionLimit;
 use quarterdeck_core::names::{self, Life, Resolved};
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
@@ -41,22 +42,28 @@ impl Fleet {
     }
 
     /// Where the session is that a word names: `machine/label`, `machine/id`, an id or prefix of one, or a
-    /// label that only one machine has. `machine` is one that the request names beside it.
+    /// label that only one machine has. `machine` is one that the request names beside it. Outside `limit`
+    /// there are no sessions.
     ///
     /// # Errors
     /// `not_found` or `ambiguous`.
-    pub(crate) fn resolve(&self, machine: Option<&str>, word: &str) -> Result<Place, RpcError> {
+    pub(crate) fn resolve(
+        &self,
+        machine: Option<&str>,
+        word: &str,
+        limit: &SessionLimit,
+    ) -> Result<Place, RpcError> {
         let inner = self.lock();
         let (named, word) = match word.split_once('/') {
             Some((machine, session)) => (Some(machine), session),
             None => (machine, word),
         };
-        if let Some(named) = named {
+        let machine = named.map(|named| inner.machine_named(named)).transpose()?;
+        match (machine, limit) {
             // its relay knows what it has; the hub may be behind
-            let machine = inner.machine_named(named)?;
-            return Ok(Place { machine, session: word.to_owned() });
+            (Some(machine), SessionLimit::All) => Ok(Place { machine, session: word.to_owned() }),
+            (machine, limit) => inner.find(machine, word, limit),
         }
-        inner.find(word)
     }
 
     /// The machine of a session's id.
@@ -80,9 +87,17 @@ impl Inner {
         })
     }
 
-    fn find(&self, word: &str) -> Result<Place, RpcError> {
+    fn find(
+        &self,
+        of: Option<MachineId>,
+        word: &str,
+        limit: &SessionLimit,
+    ) -> Result<Place, RpcError> {
         let of_life = |life: Life| {
-            let all = self.machines.values().flat_map(|it| it.sessions.values());
+            let meant =
+                self.machines.values().filter(move |it| of.is_none_or(|id| id == it.row.machine));
+            let all = meant.flat_map(|it| it.sessions.values());
+            let all = all.filter(|entry| limit.allows(entry.info.session));
             all.filter(move |entry| entry.info.state.is_live() == (life == Life::Live))
                 .map(move |entry| (entry.info.session, &entry.info.label, life))
         };

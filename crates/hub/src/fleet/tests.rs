@@ -1,3 +1,4 @@
+use quarterdeck_access::tokens::SessionLimit;
 use quarterdeck_protocol::error::{ErrorCode, ErrorDetail};
 
 use super::{
@@ -26,17 +27,22 @@ fn changes(fleet: &Fleet, told: Rev) -> (usize, usize, usize) {
 fn a_session_is_found_by_machine_and_label_by_id_and_by_a_label_that_one_machine_has() {
     let fleet = fleet();
     let dev = machine_row(2, "dev").machine;
-    let found = fleet.resolve(None, "dev/sh:1").expect("found");
+    let found = fleet.resolve(None, "dev/sh:1", &SessionLimit::All).expect("found");
     assert_eq!(found, Place { machine: dev, session: "sh:1".into() });
-    let found = fleet.resolve(Some("dev"), "anything").expect("its relay knows");
+    let found =
+        fleet.resolve(Some("dev"), "anything", &SessionLimit::All).expect("its relay knows");
     assert_eq!(found.session, "anything");
-    assert_eq!(fleet.resolve(None, "s_0303").expect("found").machine, dev);
-    assert_eq!(fleet.resolve(None, "build").expect("found").machine, machine_row(1, "x").machine);
-    let ambiguous = fleet.resolve(None, "sh:1").expect_err("on both");
+    assert_eq!(fleet.resolve(None, "s_0303", &SessionLimit::All).expect("found").machine, dev);
+    assert_eq!(
+        fleet.resolve(None, "build", &SessionLimit::All).expect("found").machine,
+        machine_row(1, "x").machine
+    );
+    let ambiguous = fleet.resolve(None, "sh:1", &SessionLimit::All).expect_err("on both");
     assert_eq!(ambiguous.code(), ErrorCode::Ambiguous);
     let names = vec!["desk/sh:1".to_owned(), "dev/sh:1".to_owned()];
     assert_eq!(ambiguous.detail(), Some(&ErrorDetail::Matches { matches: names }));
-    let unknown = fleet.resolve(None, "mars/sh:1").expect_err("no such machine");
+    let unknown =
+        fleet.resolve(None, "mars/sh:1", &SessionLimit::All).expect_err("no such machine");
     assert_eq!(unknown.code(), ErrorCode::NotFound);
 }
 

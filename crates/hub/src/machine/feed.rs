@@ -1,29 +1,65 @@
 //! What a relay tells of its sessions, into the fleet.
 
+use std::collections::BTreeSet;
+
+use quarterdeck_core::news::TurnEnd;
+use quarterdeck_hooks::{Hooks, Notice, key, notice::AtMachine};
 use quarterdeck_protocol::{
+    agent::PromptId,
     ids::MachineId,
-    session::{LeaseChanged, SessionChanged, SessionInfo, SessionRemoved, Sync, notify},
+    session::{
+        LeaseChanged, PromptOpened, PromptSettled, SessionChanged, SessionInfo, SessionRemoved,
+        Sync, TurnEnded, notify,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::{fleet::Fleet, limits::MAX_SESSIONS_PER_MACHINE};
 
+/// Whom a relay's notifications concern.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) hooks: &'a Hooks,
+    /// Whose they are.
+    pub(super) machine: MachineId,
+}
+
+impl Told<'_> {
+    fn at_machine(&self) -> AtMachine {
+        let label = self.fleet.on(self.machine).map(|on| on.label.to_string());
+        let label = label.unwrap_or_else(|| self.machine.to_string());
+        AtMachine { machine: Some(self.machine), label }
+    }
+}
+
+fn handle_turn_end(to: Told<'_>, end: TurnEnd) {
+    if let Some(label) = to.fleet.name_of(to.machine, end.session) {
+        to.hooks.tell(Notice::turn(to.at_machine(), label, &end));
+        to.fleet.put_turn_end(end);
+    }
+}
+
 /// A view whose last part has not come.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     parts: Vec<SessionInfo>,
+    prompts: Option<Prompts>,
+}
+
+/// Open prompts that follow a view.
+#[derive(Debug)]
+struct Prompts {
+    /// So many have not come.
+    left: u32,
+    told: BTreeSet<PromptId>,
 }
 
 impl Feed {
     /// Takes a notification about the view; false for any other.
-    pub(super) fn handle(
-        &mut self,
-        fleet: &Fleet,
-        machine: MachineId,
-        method: &str,
-        params: &RawValue,
-    ) -> bool {
+    pub(super) fn handle(&mut self, to: Told<'_>, method: &str, params: &RawValue) -> bool {
+        let Told { fleet, hooks, machine } = to;
         match method {
             notify::SYNC => {
                 if let Some(sync) = read::<Sync>(params) {
@@ -45,6 +81,23 @@ impl Feed {
                     fleet.put_lease(machine, changed.session, changed.lease);
                 }
             }
+            notify::PROMPT_OPENED => {
+                if let Some(opened) = read::<PromptOpened>(params) {
+                    self.handle_prompt(to, opened);
+                }
+            }
+            notify::PROMPT_SETTLED => {
+                if let Some(settled) = read::<PromptSettled>(params) {
+                    hooks.withdraw(&key::prompt(settled.prompt));
+                    fleet.settle_prompt(machine, settled.prompt, settled.state);
+                }
+            }
+            notify::TURN_ENDED => {
+                if let Some(ended) = read::<TurnEnded>(params) {
+                    let TurnEnded { rev: _, session, turn, stop_reason, at } = ended;
+                    handle_turn_end(to, TurnEnd { session, turn, stop_reason, at });
+                }
+            }
             _ => return false,
         }
         true
@@ -58,6 +111,34 @@ impl Feed {
         self.parts.extend(sync.sessions.into_iter().take(room).map(plain));
         if sync.last {
             fleet.replace_sessions(machine, std::mem::take(&mut self.parts));
+            self.prompts = Some(Prompts { left: sync.prompts, told: BTreeSet::new() });
+            self.finish_prompts(fleet, machine);
+        }
+    }
+
+    fn handle_prompt(&mut self, to: Told<'_>, opened: PromptOpened) {
+        let Told { fleet, hooks, machine } = to;
+        if let Some(prompts) = &mut self.prompts {
+            prompts.left = prompts.left.saturating_sub(1);
+            prompts.told.insert(opened.prompt.prompt.id);
+        }
+        let prompt = &opened.prompt.prompt;
+        // one of a session that it does not have is not believed
+        if let Some(label) = fleet.name_of(machine, prompt.id.session) {
+            if opened.announced {
+                hooks.handle_told(&key::prompt(prompt.id));
+            } else {
+                hooks.tell(Notice::prompt(to.at_machine(), label, prompt));
+            }
+            fleet.put_prompt(opened.prompt);
+        }
+        self.finish_prompts(fleet, machine);
+    }
+
+    /// What was open before the view and is not told again is open no more.
+    fn finish_prompts(&mut self, fleet: &Fleet, machine: MachineId) {
+        if let Some(Prompts { told, .. }) = self.prompts.take_if(|prompts| prompts.left == 0) {
+            fleet.keep_prompts(machine, &told);
         }
     }
 }
@@ -75,13 +156,17 @@ fn read<T: DeserializeOwned>(params: &RawValue) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quarterdeck_hooks::HooksOptions;
+
     use crate::fleet::testing::{machine_row, session};
     use serde_json::{Value, json};
 
     fn tell(feed: &mut Feed, fleet: &Fleet, method: &str, params: &Value) -> bool {
         let machine = machine_row(1, "dev").machine;
         let raw = serde_json::value::to_raw_value(params).expect("is JSON");
-        feed.handle(fleet, machine, method, &raw)
+        let ledger = std::path::PathBuf::from("/nonexistent");
+        let hooks = Hooks::new(Default::default(), HooksOptions { ledger, proxy: None });
+        feed.handle(Told { fleet, hooks: &hooks, machine }, method, &raw)
     }
 
     #[test]

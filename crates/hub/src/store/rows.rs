@@ -2,7 +2,7 @@
 
 use quarterdeck_protocol::{
     ids::{MachineId, MachineLabel, RelayId, SessionId},
-    method::MachineRelay,
+    method::{MachineRelay, MachineWay},
     session::SessionInfo,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -73,6 +73,64 @@ impl std::fmt::Debug for Access {
             Self::Ssh { url } => write!(f, "Ssh({url})"),
             Self::Token { url, .. } => write!(f, "Token({url}, [redacted])"),
             Self::Joined => f.write_str("Joined"),
+        }
+    }
+}
+
+/// Why the way to a machine is not changed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadChange {
+    /// It is reached without one.
+    #[error("this machine is not reached by a token")]
+    NoToken,
+    /// It is reached without one.
+    #[error("this machine has no pin; ssh and this machine's own socket know whom they reach")]
+    NoPin,
+    /// A pairing's certificate is known by its pin alone.
+    #[error("a paired machine needs a pin")]
+    NeedsPin,
+}
+
+impl Access {
+    /// What clients are told of it.
+    pub(crate) const fn way(&self) -> MachineWay {
+        match self {
+            Self::Local => MachineWay::Local,
+            Self::Key { .. } => MachineWay::Key,
+            Self::Ssh { .. } => MachineWay::Ssh,
+            Self::Token { .. } => MachineWay::Token,
+            Self::Joined => MachineWay::Joined,
+        }
+    }
+
+    /// The same way with another pin or token.
+    ///
+    /// # Errors
+    /// When this way has none.
+    pub(crate) fn changed(
+        &self,
+        pin: Option<String>,
+        token: Option<String>,
+    ) -> Result<Self, BadChange> {
+        match self {
+            Self::Token { url, token: old, pin: old_pin } => {
+                let pin =
+                    pin.map_or_else(|| old_pin.clone(), |pin| (!pin.is_empty()).then_some(pin));
+                let token = token.unwrap_or_else(|| old.clone());
+                Ok(Self::Token { url: url.clone(), token, pin })
+            }
+            Self::Local | Self::Key { .. } | Self::Ssh { .. } | Self::Joined if token.is_some() => {
+                Err(BadChange::NoToken)
+            }
+            Self::Key { address, pin: old } => match pin {
+                Some(pin) if pin.is_empty() => Err(BadChange::NeedsPin),
+                pin => {
+                    let pin = pin.unwrap_or_else(|| old.clone());
+                    Ok(Self::Key { address: address.clone(), pin })
+                }
+            },
+            Self::Local | Self::Ssh { .. } | Self::Joined if pin.is_some() => Err(BadChange::NoPin),
+            Self::Local | Self::Ssh { .. } | Self::Joined => Ok(self.clone()),
         }
     }
 }

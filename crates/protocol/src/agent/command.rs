@@ -147,6 +147,9 @@ pub struct AgentStart {
     /// Which runner of a sidecar: `claude`, `codex`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// The command of the server whose tools it writes to others with; empty = it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mail_tools: Vec<String>,
 }
 
 /// A command that was taken; the note [`topic::COMMAND`].

@@ -54,6 +54,9 @@ pub struct AgentPromptParams {
     /// A program wrote it, not a person.
     #[serde(default)]
     pub script: bool,
+    /// Paths of files that were uploaded to the session: images are shown to the agent, others named to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<String>,
 }
 
 /// [`AgentInterrupt`].

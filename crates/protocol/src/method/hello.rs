@@ -1,6 +1,6 @@
 //! How a connection begins.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,9 @@ pub struct HelloParams {
     /// A hub says which it is where the connection does not prove it: over ssh or a Unix socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubId>,
+    /// A hub says that it has hooks and tells them what happens here; the relay then need not.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub hooks: bool,
 }
 
 /// [`Hello`].
@@ -80,4 +83,7 @@ pub struct Acting {
     pub name: String,
     /// What the client may do.
     pub scopes: Scopes,
+    /// The only sessions that it reaches; empty = all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<SessionId>,
 }

@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 #[expect(unused_imports, reason = "the docs lead to them")]
-use super::{HubStatus, MachineAdd, MachineInvite, MachineList, MachineRename};
+use super::{HubStatus, MachineAdd, MachineInvite, MachineList, MachineRename, MachineUpdate};
 use crate::{
     ids::{HubId, MachineId, MachineLabel, RelayId},
     scope::Scopes,
@@ -25,6 +25,9 @@ pub struct MachineInfo {
     /// Its relay, once it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay_id: Option<RelayId>,
+    /// How that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<MachineWay>,
     /// The machine that the hub itself runs on.
     pub local: bool,
     /// Whether the hub links it by itself.
@@ -45,6 +48,26 @@ pub struct MachineInfo {
     pub live: u32,
     /// Prompts that are open, as last known.
     pub prompts: u32,
+}
+
+/// How a machine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MachineWay {
+    /// By the socket of this machine.
+    Local,
+    /// By the keys that were paired, and a pin.
+    Key,
+    /// By ssh.
+    Ssh,
+    /// By a bearer token.
+    Token,
+    /// It dials the hub.
+    Joined,
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What a relay said at the last link.
@@ -167,6 +190,36 @@ pub struct MachineRenameParams {
     pub machine: String,
     /// The new label.
     pub label: MachineLabel,
+}
+
+/// [`MachineUpdate`]: what is not named stays as it is.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MachineUpdateParams {
+    /// Its label or id.
+    pub machine: String,
+    /// Whether the hub links it by itself when it starts; the link that is there stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_connect: Option<bool>,
+    /// Pins of its certificate, separated by commas, after it was changed there. For a token also empty: a known
+    /// authority vouches for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
+    /// Another token, for a machine that is reached by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+impl core::fmt::Debug for MachineUpdateParams {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { machine, auto_connect, pin, token } = self;
+        f.debug_struct("MachineUpdateParams")
+            .field("machine", machine)
+            .field("auto_connect", auto_connect)
+            .field("pin", pin)
+            .field("token", &token.as_ref().map(|_| "[redacted]"))
+            .finish()
+    }
 }
 
 /// A method that gives a machine.

@@ -20,6 +20,7 @@ use crate::{
     connection::Connection,
     context::Context,
     session::{Command, agent::AgentAsk},
+    uploads::attached,
 };
 
 /// Bytes of prompts in one answer: well below a text frame.
@@ -44,7 +45,10 @@ pub(crate) async fn prompt(
     c: &Connection,
     p: AgentPromptParams,
 ) -> Result<AgentCommandResult, RpcError> {
-    let AgentPromptParams { session, content, delivery, message_id, script } = p;
+    let AgentPromptParams { session, mut content, delivery, message_id, script, attachments } = p;
+    if !attachments.is_empty() {
+        content.extend(attached(&find(c, &session)?, attachments).await?);
+    }
     let author = if script { Author::Script } else { Author::Person };
     let command = AgentCommand::Prompt { content, delivery };
     tell(c, &session, message_id, command, author).await
@@ -105,6 +109,7 @@ async fn tell(
     let caller = lease_caller(c)?;
     let key = key.map_or_else(random_uuid, Ok)?;
     let (principal, client) = (caller.client.principal.clone(), Some(caller.client.client));
+    let caller = Some(caller);
     let origin = match author {
         Author::Person => Origin::Person { principal, client },
         Author::Script => Origin::Script { principal, client },

@@ -26,6 +26,9 @@ pub(super) fn hello(c: &Connection, p: &HelloParams) -> Result<HelloResult, RpcE
     let (client_id, ticket) = client_id(context, &principal.to_string(), p.ticket.as_deref())?;
     let name = p.name.chars().filter(|c| !c.is_control()).collect();
     c.handle_hub_claim(p.hub);
+    if p.hooks && p.watch {
+        c.handle_hooks_claim();
+    }
     c.introduce(Owner { client: client_id, principal: principal.clone(), name });
     // what an agent may know of others is nothing
     if p.watch && c.caller.grant.scopes.has(Scope::Read) && !c.may_be_an_agents() {

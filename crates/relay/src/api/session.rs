@@ -31,6 +31,7 @@ use crate::{
     },
     git::{self, status::Wanted},
     program,
+    registry::LabelWish,
     screens::history,
     session::{
         AttachCommand, Attached, Command, SessionHandle, StopBegins, agent::no_agent, launch,
@@ -308,7 +309,7 @@ pub(super) async fn stop(c: &Connection, p: StopParams) -> Result<Empty, RpcErro
 
 pub(super) async fn rename(c: &Connection, p: RenameParams) -> Result<SessionResult, RpcError> {
     let handle = find(c, &p.session)?;
-    let reserved = c.context.registry.reserve_label(Some(&p.label), "")?;
+    let reserved = c.context.registry.reserve_label(LabelWish::Exactly(&p.label))?;
     let label = reserved.label.clone();
     let session = handle.ask(|reply| Command::Rename { label, reply }).await?;
     Ok(SessionResult { session })

@@ -66,7 +66,7 @@ fn without_a_ceiling_a_request_passes_as_it_is() {
     let launch = machine.check(&Ceiling::default(), &params).expect("is allowed");
     let home = machine.path("home");
     let argv = vec!["./build".to_owned(), "--all".to_owned()];
-    let expected = Launch { argv, argv0: None, cwd: home.clone(), pwd: home, size };
+    let expected = Launch { argv, argv0: None, cwd: home.clone(), project: None, pwd: home, size };
     assert_eq!(launch, expected);
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
+    ids::SessionId,
     method::{Method, MethodName},
     record::SessionKind,
     rpc::{self, Message, RequestId},
@@ -99,7 +100,19 @@ impl Connection {
     /// A process inside an agent's session steers nothing and sees nothing of others: an agent must not
     /// approve itself, nor have another one do it. One that nobody could look at may be inside.
     fn require_no_agent(&self, method: MethodName) -> Result<(), RpcError> {
-        if matches!(method, MethodName::Hello | MethodName::RelayStatus) {
+        // what an agent's process may ask of mail is bound to its own session
+        let is_its_own = matches!(
+            method,
+            MethodName::Hello
+                | MethodName::RelayStatus
+                | MethodName::MailWhoami
+                | MethodName::MailSend
+                | MethodName::MailInbox
+                | MethodName::MailWait
+                | MethodName::MailStatus
+                | MethodName::MailContacts
+        );
+        if is_its_own {
             return Ok(());
         }
         if !self.may_be_an_agents() {
@@ -108,6 +121,18 @@ impl Connection {
         let message = "this is, or may be, called from inside an agent's session";
         Err(RpcError::new(ErrorCode::OwnSession, message)
             .hint("call it from a terminal that no agent runs in"))
+    }
+
+    /// The agent's session inside which the caller runs.
+    ///
+    /// # Errors
+    /// When it may run in one, and it is not certain in which: it has nobody's mail then.
+    pub(crate) fn own_agent(&self) -> Result<SessionId, RpcError> {
+        let uncertain = || {
+            let message = "the calling process could not be looked at";
+            RpcError::new(ErrorCode::OwnSession, message)
+        };
+        self.caller.inside().ok_or_else(uncertain)
     }
 
     /// Whether the caller runs inside an agent's session, or may.

@@ -1,11 +1,14 @@
 //! The view of all sessions that a connection watches: `sync` first, then what changed.
 
+use quarterdeck_core::news::TurnEnd;
+use quarterdeck_hooks::key;
 use quarterdeck_protocol::{
     ids::Rev,
     limits::MAX_SESSIONS_PER_SYNC_PART,
     rpc,
     session::{
-        LeaseChanged, PromptOpened, PromptSettled, SessionChanged, SessionRemoved, Sync, notify,
+        LeaseChanged, PromptOpened, PromptSettled, SessionChanged, SessionRemoved, Sync, TurnEnded,
+        notify,
     },
 };
 use serde::Serialize;
@@ -60,14 +63,22 @@ impl Connection {
             }
             Change::Removed { .. } => Vec::new(),
             Change::PromptOpened { rev, prompt } if self.caller.sees(prompt.session) => {
-                let opened = PromptOpened { rev, prompt: *prompt };
+                let announced = self.context.hooks.has_told(&key::prompt(prompt.prompt.id));
+                let opened = PromptOpened { rev, prompt: *prompt, announced };
                 text(notify::PROMPT_OPENED, &opened).into_iter().collect()
             }
             Change::PromptSettled { rev, prompt, state } if self.caller.sees(prompt.session) => {
                 let settled = PromptSettled { rev, prompt, state };
                 text(notify::PROMPT_SETTLED, &settled).into_iter().collect()
             }
-            Change::PromptOpened { .. } | Change::PromptSettled { .. } => Vec::new(),
+            Change::TurnEnded { rev, end } if self.caller.sees(end.session) => {
+                let TurnEnd { session, turn, stop_reason, at } = end;
+                let ended = TurnEnded { rev, session, turn, stop_reason, at };
+                text(notify::TURN_ENDED, &ended).into_iter().collect()
+            }
+            Change::PromptOpened { .. }
+            | Change::PromptSettled { .. }
+            | Change::TurnEnded { .. } => Vec::new(),
         }
     }
 
@@ -80,6 +91,9 @@ impl Connection {
         let parts: Vec<_> = sessions.chunks(MAX_SESSIONS_PER_SYNC_PART).collect();
         let parts = if parts.is_empty() { vec![&[][..]] } else { parts };
         let count = parts.len();
+        let tell = |changes: Vec<Change>| changes.into_iter().flat_map(|it| self.texts_of(it));
+        let open: Vec<String> = tell(context.registry.open_prompts()).collect();
+        let prompts = u32::try_from(open.len()).unwrap_or(u32::MAX);
         let sync = |(part, sessions): (usize, &[_])| {
             let sync = Sync {
                 relay_id: context.relay_id,
@@ -89,12 +103,14 @@ impl Connection {
                 last: part + 1 == count,
                 sessions: sessions.to_vec(),
                 machines: Vec::new(),
+                prompts: if part + 1 == count { prompts } else { 0 },
             };
             text(notify::SYNC, &sync)
         };
-        let mut texts: Vec<String> = parts.into_iter().enumerate().filter_map(sync).collect();
-        let open = context.registry.open_prompts();
-        texts.extend(open.into_iter().flat_map(|change| self.texts_of(change)));
+        // who comes back may know a prompt that was answered meanwhile: it learns first by whom
+        let mut texts: Vec<String> = tell(context.registry.settled_prompts()).collect();
+        texts.extend(parts.into_iter().enumerate().filter_map(sync));
+        texts.extend(open);
         texts
     }
 

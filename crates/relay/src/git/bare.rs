@@ -101,14 +101,16 @@ fn remove(place: &Path) -> io::Result<()> {
 
 /// Copies a file, if there is one.
 fn copy(from: &Path, to: &Path, max_bytes: u64) -> Result<(), GitError> {
-    let length = match fs::metadata(from) {
-        Ok(metadata) if metadata.is_file() => metadata.len(),
+    let metadata = match fs::metadata(from) {
+        Ok(metadata) if metadata.is_file() => metadata,
         Ok(_) | Err(_) => return Ok(()),
     };
-    if length > max_bytes {
+    if metadata.len() > max_bytes {
         let said = format!("{} is larger than is looked at", from.display());
         return Err(GitError::Failed { what: "index".to_owned(), said });
     }
     fs::copy(from, to)?;
+    // git looks into files that were changed in the moment in which the index was written, which it knows by this
+    fs::File::options().write(true).open(to)?.set_modified(metadata.modified()?)?;
     Ok(())
 }

@@ -146,7 +146,7 @@ impl Session {
     async fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
         let stop = self.context.shutdown.clone();
         // those that were open when the relay started
-        self.tell_prompts();
+        self.tell_news();
         loop {
             let deadline = self.next_deadline();
             // a holder answers its first message at once; one that does not holds nobody up again

@@ -14,7 +14,7 @@ use quarterdeck_protocol::{
     agent::{AgentCommand, AgentState, Origin, PromptAnswer, PromptId, PromptState, Update},
     error::{ErrorCode, ErrorDetail, RpcError},
     holder::{self, ExtraRequest, op},
-    ids::Seq,
+    ids::{Seq, SessionId},
     method::{AgentCommandResult, PromptAnswerResult},
     record::Record,
     scope::{Scope, Scopes},
@@ -28,7 +28,7 @@ use super::{
     driving::{HolderState, Then, answer, ended, holder_silent},
     ownership::IntoRpc as _,
 };
-use crate::registry::PromptNews;
+use crate::registry::AgentNews;
 
 /// Requests that may wait for one agent; one more is refused.
 const MAX_WAITING: usize = 256;
@@ -50,8 +50,8 @@ pub(crate) enum AgentAsk {
         command: AgentCommand,
         /// Who gives it.
         origin: Origin,
-        /// The same as far as the lease goes.
-        caller: LeaseCaller,
+        /// The same as far as the lease goes; none for mail, which its receiver's policy let through.
+        caller: Option<LeaseCaller>,
         /// Answered when it is recorded.
         reply: Reply<AgentCommandResult>,
     },
@@ -83,6 +83,7 @@ struct InFlight {
 /// The agent of a session.
 #[derive(Debug)]
 pub(super) struct Agent {
+    session: SessionId,
     name: String,
     pub(super) conversation: Box<Conversation>,
     /// The record after the last one that the holder told of.
@@ -94,8 +95,8 @@ pub(super) struct Agent {
     /// Bytes of records since the fold was last kept.
     since_extra: usize,
     input: Input,
-    /// What became of prompts, for those who watch all sessions.
-    pub(super) prompt_news: Vec<PromptNews>,
+    /// For those who watch all sessions.
+    pub(super) news: Vec<AgentNews>,
 }
 
 /// Whether the program can be told anything.
@@ -108,10 +109,11 @@ enum Input {
 }
 
 impl Agent {
-    pub(super) fn new(name: String, conversation: Box<Conversation>) -> Self {
+    pub(super) fn new(session: SessionId, name: String, conversation: Box<Conversation>) -> Self {
         let open = conversation.prompts().filter(|prompt| prompt.state == PromptState::Open);
-        let prompt_news = open.map(|prompt| PromptNews::Opened(Arc::new(prompt.clone()))).collect();
+        let news = open.map(|prompt| AgentNews::Opened(Arc::new(prompt.clone()))).collect();
         Self {
+            session,
             name,
             conversation,
             told: None,
@@ -120,7 +122,7 @@ impl Agent {
             paused_until: None,
             since_extra: 0,
             input: Input::Open,
-            prompt_news,
+            news,
         }
     }
 
@@ -132,7 +134,8 @@ impl Agent {
         let mut changed = before != self.conversation.state();
         while let Some(event) = self.conversation.poll_event() {
             changed |= is_listed(&event.update);
-            self.prompt_news.extend(PromptNews::of(&event.update));
+            let turns = self.conversation.turns();
+            self.news.extend(AgentNews::of(self.session, turns, &event.update));
         }
         changed
     }
@@ -209,10 +212,19 @@ impl Session {
                 let decided = agent.conversation.answer(prompt, &given, &who);
                 answer(reply, settled(prompt, decided));
             }
-            AgentAsk::Command { .. } if matches!(self.holder, HolderState::Ended) => {
-                fail(ask, &ended());
+            // a message that was taken before the end was taken: who asks again must learn that
+            AgentAsk::Command { key, command, origin, reply, .. } => {
+                let next = agent.conversation.next();
+                match agent.conversation.command(&key, &command, &origin) {
+                    Err(CommandRefusal::Repeated) => {
+                        answer(reply, Ok(AgentCommandResult { id: key, repeated: true, next }));
+                    }
+                    Ok(_) | Err(_) if matches!(self.holder, HolderState::Ended) => {
+                        answer(reply, Err(ended()));
+                    }
+                    Ok(_) | Err(_) => answer(reply, Err(input_closed())),
+                }
             }
-            AgentAsk::Command { .. } => fail(ask, &input_closed()),
         }
     }
 
@@ -246,7 +258,9 @@ impl Session {
         let conversation = &agent.conversation;
         match ask {
             AgentAsk::Command { key, command, origin, caller, reply } => {
-                if let Err(error) = self.may_command(&caller) {
+                if let Some(caller) = &caller
+                    && let Err(error) = self.may_command(caller)
+                {
                     answer(reply, Err(error));
                     return None;
                 }

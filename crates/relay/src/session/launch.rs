@@ -10,7 +10,7 @@ use quarterdeck_protocol::{
     agent::Resume,
     error::{ErrorCode, RpcError},
     holder::{LaunchAnswer, LaunchErrorCode, LaunchRequest},
-    ids::{Incarnation, Principal, SessionId},
+    ids::{Incarnation, Label, Principal, SessionId},
     method::{AgentParams, CreateParams, ResumeParams},
     record::{Fact, Lost, SessionKind},
     session::SessionInfo,
@@ -33,7 +33,7 @@ use crate::{
     files,
     journal::Event,
     program::{self, Program},
-    registry::Request,
+    registry::{LabelWish, Request},
     ssh_agent,
 };
 
@@ -67,7 +67,13 @@ pub(crate) async fn create(
     let session = api::random_session_id()?;
     let history = History::Written;
     let program = program::prepare(context, caller, &p, session, history).await?;
-    let reserved = context.registry.reserve_label(p.label.as_ref(), &program.name)?;
+    let prior = prior_label(context, &p, &program);
+    let wish = match (&p.label, &prior) {
+        (Some(label), _) => LabelWish::Exactly(label),
+        (None, Some(prior)) => LabelWish::Again(prior),
+        (None, None) => LabelWish::Lowest { name: &program.name },
+    };
+    let reserved = context.registry.reserve_label(wish)?;
     let meta = SessionMeta {
         schema: META_SCHEMA,
         session,
@@ -76,6 +82,7 @@ pub(crate) async fn create(
         argv: p.argv,
         command: program.launch.argv.clone(),
         cwd: program.launch.cwd.clone(),
+        project: program.launch.project.clone(),
         created_at: clock::wall_micros(),
         created_by: Some(caller.principal().clone()),
         request_id: p.request_id,
@@ -103,6 +110,17 @@ pub(crate) async fn create(
         program: (&handle.published().argv[0]).into(),
     });
     Ok(handle.view())
+}
+
+/// The label under which others know the conversation that is opened again.
+fn prior_label(context: &Context, p: &CreateParams, program: &Program) -> Option<Label> {
+    let vendor = program.agent_meta.as_ref()?.vendor;
+    match &p.agent.as_ref()?.resume {
+        Resume::Resume { vendor_session } => {
+            context.registry.label_of_conversation(vendor, vendor_session)
+        }
+        Resume::New | Resume::Fork { .. } => None,
+    }
 }
 
 /// Starts the program of an ended session again, in the same log.
@@ -134,7 +152,7 @@ pub(crate) async fn resume_with(
         return Err(RpcError::new(ErrorCode::StillRunning, "the session is still running"));
     }
     let meta = SessionMeta::read(&handle.directory).map_err(|error| storage(&error))?;
-    let _label = context.registry.reserve_label(Some(&meta.label), "")?;
+    let reserved = context.registry.reserve_label(LabelWish::Again(&meta.label))?;
     let (agent, history) = resumed_agent(handle, &meta).await?;
     let create = CreateParams {
         agent,
@@ -148,6 +166,10 @@ pub(crate) async fn resume_with(
     let program = program::prepare(context, caller, &create, meta.session, history).await?;
     until_free(&handle.directory).await;
     start(context, &meta, program, view.incarnation.next()).await?;
+    if reserved.label != meta.label {
+        let label = reserved.label.clone();
+        handle.ask(|reply| Command::Rename { label, reply }).await?;
+    }
     handle.ask(|reply| Command::Resumed { reply }).await
 }
 
@@ -164,19 +186,7 @@ pub(crate) async fn start_again(
 ) -> Result<(), RpcError> {
     let p =
         ResumeParams { session: session.id.to_string(), client_env: Variables::new(), size: None };
-    let resumed = resume_with(context, caller, session, p.clone(), env.clone()).await;
-    match resumed {
-        Err(error) if error.code() == ErrorCode::LabelTaken => {
-            let base = session.published().agent.as_ref().map(|agent| agent.name.clone());
-            let reserved = context.registry.reserve_label(None, &base.unwrap_or_default())?;
-            let label = reserved.label.clone();
-            session.ask(|reply| Command::Rename { label, reply }).await?;
-            drop(reserved);
-            resume_with(context, caller, session, p, env).await.map(|_| ())
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    }
+    resume_with(context, caller, session, p, env).await.map(|_| ())
 }
 
 /// The end is told a moment before the holder is gone; a launch in between would find the log locked.
@@ -251,7 +261,7 @@ async fn start(
     incarnation: Incarnation,
 ) -> Result<(), RpcError> {
     let Program {
-        launch: Launch { argv, argv0, cwd, size, pwd: _ },
+        launch: Launch { argv, argv0, cwd, size, pwd: _, project: _ },
         env,
         agent,
         notes,

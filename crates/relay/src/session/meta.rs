@@ -34,6 +34,9 @@ pub(crate) struct SessionMeta {
     pub command: Vec<String>,
     /// Where it starts.
     pub cwd: String,
+    /// The top of the git repository that this is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// When it was created, in microseconds since 1970.
     pub created_at: u64,
     /// Who created it.

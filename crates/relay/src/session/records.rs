@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use quarterdeck_holder::log::{LogReader, Missing, Next};
+use quarterdeck_hooks::{Notice, key, notice::AtMachine};
 use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     ids::Out,
@@ -15,6 +16,7 @@ use super::{
     meta::SessionMeta,
 };
 use crate::clock;
+use crate::registry::AgentNews;
 
 /// Records read before the session looks at its other work.
 const RECORDS_PER_READ: usize = 256;
@@ -65,18 +67,33 @@ impl Session {
         if changed {
             self.publish();
         }
-        self.tell_prompts();
+        self.tell_news();
         self.tail.publish(records.into_iter());
         if self.agent.is_none() {
             self.context.screens.advance(&self.handle);
         }
     }
 
-    /// Tells watchers of all sessions what became of prompts.
-    pub(super) fn tell_prompts(&mut self) {
-        let news = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.prompt_news));
+    /// Tells watchers of all sessions what the agent did.
+    pub(super) fn tell_news(&mut self) {
+        let news = self.agent.as_mut().map(|agent| std::mem::take(&mut agent.news));
         let news = news.filter(|news| !news.is_empty());
-        news.into_iter().for_each(|news| self.context.registry.prompts_changed(news));
+        if let Some(news) = news {
+            // before the view: a hub is told whether hooks were
+            news.iter().for_each(|news| self.tell_hooks(news));
+            self.context.registry.handle_news(news);
+        }
+    }
+
+    fn tell_hooks(&self, news: &AgentNews) {
+        let hooks = &self.context.hooks;
+        let machine = || AtMachine { machine: None, label: self.context.machine.clone() };
+        let label = || self.handle.published().label.clone();
+        match news {
+            AgentNews::Opened(prompt) => hooks.tell(Notice::prompt(machine(), label(), prompt)),
+            AgentNews::Settled(prompt, _) => hooks.withdraw(&key::prompt(*prompt)),
+            AgentNews::TurnEnded(end) => hooks.tell(Notice::turn(machine(), label(), end)),
+        }
     }
 
     /// The next records of the log.
@@ -273,6 +290,7 @@ pub(super) fn first_view(
         state: live_or_ended(log, lives),
         argv: meta.command.clone(),
         cwd: meta.cwd.clone(),
+        project: meta.project.clone(),
         title: None,
         size: facts.size,
         lease: LeaseView {

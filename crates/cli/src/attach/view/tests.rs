@@ -36,6 +36,7 @@ fn session(state: LeaseState) -> SessionInfo {
         state: SessionState::Running,
         argv: vec!["sh".into()],
         cwd: "/".into(),
+        project: None,
         title: None,
         size: SIZE,
         lease: LeaseView { epoch: Epoch(4), state, requested_by: Vec::new() },

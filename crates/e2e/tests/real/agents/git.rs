@@ -65,6 +65,8 @@ async fn what_changed_where_a_session_works_is_shown_and_nothing_is_touched() {
     assert_eq!(clean.diff.as_ref().map(|diff| diff.text.as_str()), Some(""));
 
     fs::write(project.join("changed"), "changed by hand\n").expect("writes");
+    // as long as before, and in the same second: only its text is different
+    fs::write(project.join("kept"), "kept of the other commit\n").expect("writes");
     fs::remove_file(project.join("gone")).expect("removes");
     fs::write(project.join("sub/new"), "a new file\n").expect("writes");
     let index = fs::read(project.join(".git/index")).expect("is readable");
@@ -72,6 +74,7 @@ async fn what_changed_where_a_session_works_is_shown_and_nothing_is_touched() {
     let expected = [
         ("changed", GitChange::Modified),
         ("gone", GitChange::Deleted),
+        ("kept", GitChange::Modified),
         ("sub/new", GitChange::Untracked),
     ];
     assert_eq!(told(&found), expected);

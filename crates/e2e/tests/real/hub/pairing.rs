@@ -210,6 +210,7 @@ async fn who_is_no_hub_acts_for_nobody_and_a_hub_only_for_its_own() {
         client_id,
         name: "x".into(),
         scopes: Scopes::ALL,
+        sessions: Vec::new(),
     };
     let right = acting(own(&hub.to_string()), hub.client([1; 8]));
     let another_issuer = acting(own("r_00"), hub.client([1; 8]));
@@ -268,6 +269,7 @@ async fn clients_of_one_hub_are_kept_apart_by_the_relay_too() {
         client_id: id.client([number; 8]),
         name: name.into(),
         scopes,
+        sessions: Vec::new(),
     };
     let (ada, bob) = (acting("ada", 1, Scopes::ALL), acting("bob", 2, Scopes::ALL));
     let argv = vec!["/bin/cat".to_owned()];

@@ -4,16 +4,17 @@ use quarterdeck_e2e::harness::{
     agent::{self, Watcher, option_of},
     client::{Way, watching},
     files::until_file,
-    hub::Fleet,
-    instance::qd_binary,
+    hub::{Fleet, until_machine},
+    instance::{Relay, qd_binary},
 };
 use quarterdeck_protocol::{
     agent::{OptionKind, Update},
     error::{ErrorCode, ErrorDetail},
     ids::{InputNumber, SessionId},
     method::{
-        AgentPrompt, AttachRole, Empty, LeaseTake, MachineDisconnect, MachineParams, PromptList,
-        PromptListParams, Role, SessionAttach, SessionInput, SessionList, TakeParams,
+        AgentPrompt, AttachRole, Empty, LeaseTake, MachineDisconnect, MachineInfo, MachineParams,
+        MachineState, PromptList, PromptListParams, Role, SessionAttach, SessionInput, SessionList,
+        TakeParams,
     },
     record::LeaseState,
     scope::{Scope, Scopes},
@@ -24,6 +25,16 @@ async fn person(fleet: &Fleet, name: &str, scopes: Scopes) -> Way {
     let admin = Way::hub(&fleet.here).connect("admin").await;
     let token = admin.token(name, scopes).await;
     Way::ws(fleet.hub.address().parse().expect("an address"), &token)
+}
+
+/// Past the hub, with a token of the relay's own.
+fn directly(relay: &Relay, token: &str) -> Way {
+    let pin = relay.status.pin.clone().expect("has a pin");
+    Way::wss(relay.address(), token, &pin)
+}
+
+fn no_admin() -> Scopes {
+    [Scope::Read, Scope::Create, Scope::Drive].into_iter().collect()
 }
 
 #[tokio::test]
@@ -243,4 +254,46 @@ async fn a_session_of_another_machine_is_not_found_under_a_bound_connection() {
     let params = watching(&session.to_string(), AttachRole::Follow);
     let refused = near.try_attach(&params).await.expect_err("is on the other machine");
     assert_eq!(refused.code(), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn a_person_of_the_hubs_own_machine_is_the_same_through_the_hub_and_directly() {
+    let mut fleet = Fleet::start().await;
+    fleet.near.kill().await;
+    fleet.near = fleet.here.start_relay(&["--listen", "127.0.0.1:0"]).await;
+    let linked = |it: &MachineInfo| it.state == MachineState::Connected;
+    until_machine(&Way::hub(&fleet.here), Fleet::NEAR, "it is linked again", linked).await;
+    // ada has a token of the relay, and one of the hub of the same instance
+    let admin = Way::unix(&fleet.here).connect("admin").await;
+    let token = admin.token("ada", no_admin()).await;
+    let direct = directly(&fleet.near, &token).connect("terminal").await;
+    let through = person(&fleet, "ada", no_admin()).await.on(Fleet::NEAR);
+    let session = direct.create(["/bin/cat"]).await.session.to_string();
+    let direct = direct.attach(&watching(&session, AttachRole::Auto)).await;
+    assert!(direct.owns());
+    let through = through.connect("browser").await;
+    assert_eq!(through.hello.principal, direct.peer.hello.principal, "it is told so");
+    let take = TakeParams { session: session.clone(), reason: None };
+    assert_eq!(through.call::<LeaseTake>(&take).await.role, Role::Owner);
+    assert_eq!(direct.peer.call::<LeaseTake>(&take).await.role, Role::Owner, "and back");
+    // another name is another person
+    let bob = person(&fleet, "bob", no_admin()).await.on(Fleet::NEAR);
+    let refused = bob.connect("bob").await.try_call::<LeaseTake>(&take).await;
+    assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(ErrorCode::LeaseHeld));
+}
+
+#[tokio::test]
+async fn a_person_of_a_foreign_relay_is_nobody_whom_a_hub_can_name() {
+    let fleet = Fleet::start().await;
+    let scopes = no_admin();
+    let token = Way::unix(&fleet.there).connect("admin").await.token("ada", scopes).await;
+    let direct = directly(&fleet.far, &token).connect("terminal").await;
+    let session = direct.create(["/bin/cat"]).await.session.to_string();
+    let direct = direct.attach(&watching(&session, AttachRole::Auto)).await;
+    assert!(direct.owns());
+    let through = person(&fleet, "ada", scopes).await.on(Fleet::FAR).connect("browser").await;
+    assert_ne!(through.hello.principal, direct.peer.hello.principal);
+    let take = TakeParams { session, reason: None };
+    let refused = through.try_call::<LeaseTake>(&take).await;
+    assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(ErrorCode::LeaseHeld));
 }

@@ -1,0 +1,101 @@
+//! `mail.*`.
+
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    method::{
+        Empty, MailContactParams, MailContactsResult, MailIdentitiesResult, MailIdentityAddParams,
+        MailIdentityParams, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
+        MailSendParams, MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
+        MailWhoamiResult,
+    },
+};
+
+use super::find;
+use crate::{
+    connection::Connection,
+    mail::{Ask, Who},
+    tokens::SessionLimit,
+};
+
+/// Who asks: a process inside an agent's session is that session and nothing else. A person in a terminal
+/// of ours is a person.
+fn who(c: &Connection, identity: Option<String>) -> Result<Who, RpcError> {
+    if let SessionLimit::Only(_) = c.caller.grant.sessions {
+        let message = "this credential is limited to certain sessions and has no mail";
+        return Err(RpcError::new(ErrorCode::Forbidden, message));
+    }
+    let session = if c.may_be_an_agents() { Some(c.own_agent()?) } else { None };
+    Ok(Who { session, identity })
+}
+
+pub(super) async fn whoami(
+    c: &Connection,
+    p: MailIdentityParams,
+) -> Result<MailWhoamiResult, RpcError> {
+    let who = who(c, p.identity)?;
+    c.context.mail.ask(|reply| Ask::Whoami(who, reply)).await
+}
+
+pub(super) async fn send(c: &Connection, p: MailSendParams) -> Result<MailJob, RpcError> {
+    let who = who(c, p.identity.clone())?;
+    c.context.mail.ask(|reply| Ask::Send(who, p, reply)).await
+}
+
+pub(super) async fn inbox(c: &Connection, p: MailInboxParams) -> Result<MailInboxResult, RpcError> {
+    let who = who(c, p.identity.clone())?;
+    let label = match p.session.as_deref().filter(|_| who.session.is_none()) {
+        Some(word) => Some(find(c, word)?.published().label.clone()),
+        None => None,
+    };
+    c.context.mail.ask(|reply| Ask::Inbox(who, p, label, reply)).await
+}
+
+pub(super) async fn wait(c: &Connection, p: MailWaitParams) -> Result<MailWaitResult, RpcError> {
+    let who = who(c, p.identity.clone())?;
+    c.context.mail.ask(|reply| Ask::Wait(who, p, reply)).await
+}
+
+pub(super) async fn status(
+    c: &Connection,
+    p: MailStatusParams,
+) -> Result<MailStatusResult, RpcError> {
+    let who = who(c, p.identity)?;
+    c.context.mail.ask(|reply| Ask::Status(who, p.id, reply)).await
+}
+
+pub(super) async fn contacts(
+    c: &Connection,
+    p: MailIdentityParams,
+) -> Result<MailContactsResult, RpcError> {
+    let who = who(c, p.identity)?;
+    c.context.mail.ask(|reply| Ask::Contacts(who, reply)).await
+}
+
+pub(super) async fn decide(
+    c: &Connection,
+    p: MailContactParams,
+) -> Result<MailContactsResult, RpcError> {
+    who(c, None)?;
+    c.context.mail.ask(|reply| Ask::Decide(p, reply)).await
+}
+
+pub(super) async fn identities(c: &Connection, _: Empty) -> Result<MailIdentitiesResult, RpcError> {
+    who(c, None)?;
+    c.context.mail.ask(Ask::Identities).await
+}
+
+pub(super) async fn identity_add(
+    c: &Connection,
+    p: MailIdentityAddParams,
+) -> Result<MailIdentitiesResult, RpcError> {
+    who(c, None)?;
+    c.context.mail.ask(|reply| Ask::IdentityAdd(p.name, reply)).await
+}
+
+pub(super) async fn identity_use(
+    c: &Connection,
+    p: MailIdentityUseParams,
+) -> Result<MailIdentitiesResult, RpcError> {
+    who(c, None)?;
+    c.context.mail.ask(|reply| Ask::IdentityUse(p, reply)).await
+}

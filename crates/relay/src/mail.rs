@@ -1,0 +1,176 @@
+//! The relay's mail: its identities, and the one actor that owns them.
+//!
+//! ```text
+//! callers ──▶ ┌───────┐ ◀──▶ transport: sealed letters
+//!  (wire)     │ owner │ ──▶ store: one SQLite file, synced at each commit
+//! registry ─▶ └───────┘ ──▶ courier ──▶ sessions: one keyed operation per message
+//!  (who lives)     ▲────────────┘ (how it ended)
+//! ```
+//!
+//! The owner runs on a thread of its own, because it waits for the disk; it does one thing after the other,
+//! so nothing about a ratchet is ever done twice at a time. What came is acknowledged, and what was sealed
+//! leaves, only after it is on the disk. A delivery is noted before it is tried; after a crash it is tried
+//! again under the same key, and the session's log says whether it has it.
+
+mod courier;
+mod framing;
+mod listing;
+mod mailbox;
+mod owner;
+mod receiving;
+mod sending;
+mod store;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::{path::Path, sync::mpsc};
+
+use quarterdeck_core::mail::{MailNumber, routing::Outcome};
+use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
+    ids::{Label, SessionId},
+    method::{
+        MailContactParams, MailContactsResult, MailIdentitiesResult, MailIdentityUseParams,
+        MailInboxParams, MailInboxResult, MailJob, MailSendParams, MailStatusResult,
+        MailWaitParams, MailWaitResult, MailWhoamiResult,
+    },
+    record::SessionKind,
+};
+use tokio::sync::oneshot;
+
+pub(crate) use courier::run as run_courier;
+pub(crate) use store::StoreError;
+
+/// Requests that may wait for the owner; one more is refused.
+const MAX_ASKS: usize = 1024;
+
+/// The session label under which people write, and are written to.
+pub(crate) const PERSON: &str = "person";
+
+/// Who asks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Who {
+    /// The session inside which the caller runs: it speaks for that one only.
+    pub session: Option<SessionId>,
+    /// The identity that it names.
+    pub identity: Option<String>,
+}
+
+/// A session as far as mail goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LiveSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Its label.
+    pub label: Label,
+    /// Where it works.
+    pub cwd: String,
+    /// A terminal's mail is read in the inbox; an agent's is put to it.
+    pub kind: SessionKind,
+}
+
+/// Answered when it is on the disk.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, RpcError>>;
+
+/// What is asked of the owner.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// Send a message.
+    Send(Who, MailSendParams, Reply<MailJob>),
+    /// What came; with the session that is meant.
+    Inbox(Who, MailInboxParams, Option<Label>, Reply<MailInboxResult>),
+    /// Wait for what comes.
+    Wait(Who, MailWaitParams, Reply<MailWaitResult>),
+    /// How far what was sent came.
+    Status(Who, Option<String>, Reply<MailStatusResult>),
+    /// Who the caller is.
+    Whoami(Who, Reply<MailWhoamiResult>),
+    /// Whom it knows.
+    Contacts(Who, Reply<MailContactsResult>),
+    /// Decide about a contact.
+    Decide(MailContactParams, Reply<MailContactsResult>),
+    /// The identities.
+    Identities(Reply<MailIdentitiesResult>),
+    /// Make one.
+    IdentityAdd(String, Reply<MailIdentitiesResult>),
+    /// Assign one.
+    IdentityUse(MailIdentityUseParams, Reply<MailIdentitiesResult>),
+    /// These sessions live.
+    Live(Vec<LiveSession>),
+    /// A delivery ended.
+    Delivered {
+        /// Which message.
+        number: MailNumber,
+        /// To which session.
+        session: SessionId,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// A message that a session is to get.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    /// Which.
+    pub number: MailNumber,
+    /// To which session.
+    pub session: SessionId,
+    /// The key of the operation: it is done once.
+    pub key: String,
+    /// The sender's address.
+    pub address: String,
+    /// What is put to the agent.
+    pub text: String,
+}
+
+/// The way to the owner. When the last one is dropped the owner ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Mail(mpsc::SyncSender<Ask>);
+
+impl Mail {
+    /// Opens the store and starts the owner. The instance lock is held.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or read.
+    pub(crate) fn start(
+        path: &Path,
+    ) -> Result<(Self, tokio::sync::mpsc::Receiver<Delivery>), StoreError> {
+        let (sender, receiver) = mpsc::sync_channel(MAX_ASKS);
+        // a session has at most one delivery under way, so the queue is never full
+        let (courier, deliveries) =
+            tokio::sync::mpsc::channel(quarterdeck_protocol::limits::MAX_SESSIONS);
+        let owner = owner::Owner::open(path, courier)?;
+        let run = std::thread::Builder::new().name("qd-mail".to_owned());
+        run.spawn(move || owner.run(&receiver))
+            .map_err(|_| StoreError::Damaged("no thread for it"))?;
+        Ok((Self(sender), deliveries))
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// The answer's, or that the owner cannot be asked.
+    pub(crate) async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, RpcError> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(ask(reply))?;
+        let ended = || RpcError::new(ErrorCode::ShuttingDown, "the relay is shutting down");
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// Tells without an answer.
+    ///
+    /// # Errors
+    /// When too much waits, or the owner has ended.
+    pub(crate) fn tell(&self, ask: Ask) -> Result<(), RpcError> {
+        self.0.try_send(ask).map_err(|error| match error {
+            mpsc::TrySendError::Full(_) => {
+                RpcError::new(ErrorCode::Overloaded, "too much waits for the mail")
+            }
+            mpsc::TrySendError::Disconnected(_) => {
+                RpcError::new(ErrorCode::Storage, "the mail has stopped")
+                    .hint("see the relay's log")
+            }
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Carries messages to sessions, and tells the owner who lives.
+
+use std::{sync::Arc, time::Duration};
+
+use quarterdeck_core::mail::routing::Outcome;
+use quarterdeck_protocol::{
+    agent::{AgentCommand, ContentBlock, Delivery as When, Origin},
+    error::ErrorCode,
+    record::SessionKind,
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{Ask, Delivery, LiveSession};
+use crate::{
+    context::Context,
+    session::{Command, agent::AgentAsk},
+};
+
+/// Pause before a session is asked again that could not take a message.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Runs until the relay stops.
+pub(crate) async fn run(context: Arc<Context>, mut deliveries: mpsc::Receiver<Delivery>) {
+    let mut changes = context.registry.changes();
+    let mut carried = JoinSet::new();
+    let mut told: Option<Vec<LiveSession>> = None;
+    loop {
+        let live = live(&context);
+        if told.as_ref() != Some(&live) && context.mail.tell(Ask::Live(live.clone())).is_ok() {
+            told = Some(live);
+        }
+        tokio::select! {
+            () = context.shutdown.cancelled() => return,
+            changed = changes.changed() => if changed.is_err() { return },
+            Some(done) = carried.join_next() => if let Err(error) = done {
+                tracing::error!(%error, "a delivery failed");
+            },
+            delivery = deliveries.recv() => match delivery {
+                Some(delivery) => {
+                    carried.spawn(carry(Arc::clone(&context), delivery));
+                }
+                None => return,
+            },
+        }
+    }
+}
+
+fn live(context: &Context) -> Vec<LiveSession> {
+    let sessions = context.registry.all();
+    let views = sessions.iter().map(|session| session.published());
+    let live = views.filter(|view| view.state.is_live()).map(|view| LiveSession {
+        id: view.session,
+        label: view.label.clone(),
+        cwd: view.cwd.clone(),
+        kind: view.kind,
+    });
+    live.collect()
+}
+
+async fn carry(context: Arc<Context>, delivery: Delivery) {
+    let (number, session) = (delivery.number, delivery.session);
+    let Some(outcome) = attempt(&context, &delivery).await else { return };
+    let mut ask = Ask::Delivered { number, session, outcome };
+    // the owner is told in any case: until then nothing else goes to this session
+    while context.mail.tell(ask).is_err() {
+        tokio::select! {
+            () = context.shutdown.cancelled() => return,
+            () = tokio::time::sleep(RETRY_PAUSE) => {}
+        }
+        ask = Ask::Delivered { number, session, outcome };
+    }
+}
+
+/// Tries until the session has the message or has ended; nothing when the relay stops.
+async fn attempt(context: &Context, delivery: &Delivery) -> Option<Outcome> {
+    loop {
+        let Some(session) = context.registry.session(delivery.session) else {
+            return Some(Outcome::Gone);
+        };
+        if session.published().kind == SessionKind::Terminal {
+            // whoever is at the terminal reads the inbox
+            return Some(Outcome::Delivered);
+        }
+        let content = vec![ContentBlock::Text { text: delivery.text.clone() }];
+        let ask = |reply| {
+            Command::Agent(Box::new(AgentAsk::Command {
+                key: delivery.key.clone(),
+                command: AgentCommand::Prompt { content, delivery: When::Queue },
+                origin: Origin::Agent { address: delivery.address.clone() },
+                caller: None,
+                reply,
+            }))
+        };
+        match session.ask(ask).await {
+            Ok(_) => return Some(Outcome::Delivered),
+            Err(error) if error.code() == ErrorCode::Ended => return Some(Outcome::Gone),
+            Err(error) if error.code() == ErrorCode::ShuttingDown => return None,
+            Err(error) => {
+                tracing::debug!(session = %delivery.session, %error, "message not taken yet");
+            }
+        }
+        tokio::select! {
+            () = context.shutdown.cancelled() => return None,
+            () = tokio::time::sleep(RETRY_PAUSE) => {}
+        }
+    }
+}
