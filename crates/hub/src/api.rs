@@ -125,6 +125,7 @@ pub(crate) async fn call(
         | N::AgentSetModel
         | N::AgentWithdraw
         | N::PromptList
+        | N::RemotePreflight
         | N::PromptAnswerMethod
         | N::LeaseRequest
         | N::LeaseOffer

@@ -68,7 +68,10 @@ pub use token::{
     TokenCreateParams, TokenInfo, TokenListResult, TokenNameParams, TokenRotateParams, TokenSecret,
 };
 
-use crate::scope::Scope;
+use crate::{
+    remote_control::{RemotePreflightParams, RemotePreflightResult},
+    scope::Scope,
+};
 
 /// A method of the wire.
 pub trait Method {
@@ -189,6 +192,8 @@ methods! {
     PromptList = "prompt.list", Needs(Scope::Read), PromptListParams => PromptListResult;
     /// Answer a prompt; lasting rules and changed inputs need `drive`.
     PromptAnswerMethod = "prompt.answer", Needs(Scope::Answer), PromptAnswerParams => PromptAnswerResult;
+    /// Whether a vendor's Remote Control can work, and what stands in its way.
+    RemotePreflight = "remote.preflight", Needs(Scope::Create), RemotePreflightParams => RemotePreflightResult;
     /// Ask the owner for the lease.
     LeaseRequest = "lease.request", Needs(Scope::Drive), SessionParams => LeaseResult;
     /// Hand the lease to a client that asked for it; owner only.

@@ -25,6 +25,7 @@ use crate::{
         Connection,
         requests::{Answer, typed},
     },
+    remote,
     session::{LeaseCaller, SessionHandle},
 };
 
@@ -105,6 +106,12 @@ pub(crate) async fn call(
         }
         N::PromptAnswerMethod => {
             typed::<m::PromptAnswerMethod>(id, params, async |p| agent::answer(c, p).await).await
+        }
+        N::RemotePreflight => {
+            typed::<m::RemotePreflight>(id, params, async |p| {
+                remote::preflight(&c.context, &c.caller, p).await
+            })
+            .await
         }
         N::LeaseRequest => {
             typed::<m::LeaseRequest>(id, params, async |p| lease::request(c, &p).await).await

@@ -90,6 +90,7 @@ mod raw {
         AgentWithdraw,
         PromptList,
         PromptAnswerMethod,
+        RemotePreflight,
         MailWhoami,
         MailSend,
         MailInbox,
@@ -180,6 +181,7 @@ fn params(method: MethodName) -> Value {
             let prompt = "s_00000000000000000000.1";
             json!({ "prompt": prompt, "answer": "option", "option_id": "allow" })
         }
+        MethodName::RemotePreflight => json!({ "remote": { "profile": "nobody" } }),
         MethodName::MailSend
         | MethodName::MailContactDecide
         | MethodName::MailIdentityAdd

@@ -139,7 +139,7 @@ impl Connection {
     pub(crate) fn may_be_an_agents(&self) -> bool {
         let is_agent = |session: &SessionHandle| {
             let published = session.published();
-            published.kind == SessionKind::Agent
+            matches!(published.kind, SessionKind::Agent | SessionKind::RemoteControl)
         };
         match self.caller.via {
             Via::Network
