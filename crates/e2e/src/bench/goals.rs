@@ -137,19 +137,24 @@ pub fn of_rounds(rows: &[Row]) -> Vec<Goal> {
         let (one, two) = (bulks(rows, name, short), bulks(rows, "raw PTY", short));
         goals.push(ratio(&what, &one, &two, Side::Least(1.2)));
     }
-    let (hub, direct) = ("quarterdeck, ws to a hub", "quarterdeck, ws");
-    let what = "echo p50 through a hub, as a multiple of the direct relay's";
-    goals.push(ratio(what, &echoes(rows, hub, p50), &echoes(rows, direct, p50), Side::Most(1.6)));
-    let what = "echo p50 through a hub, as a multiple of sshx";
-    goals.push(ratio(what, &echoes(rows, hub, p50), &echoes(rows, "sshx", p50), Side::Most(0.75)));
-    let what = "bulk, log lines, through a hub, as a multiple of the direct relay's";
-    goals.push(ratio(
-        what,
-        &bulks(rows, hub, lines),
-        &bulks(rows, direct, lines),
-        Side::Least(0.8),
-    ));
     goals
+}
+
+/// What rounds of a relay and of the same behind a hub say.
+#[must_use]
+pub fn of_hub(rows: &[Row]) -> Vec<Goal> {
+    let (hub, direct) = ("quarterdeck, ws to a hub", "quarterdeck, ws");
+    let p50 = |name: &str| echoes(rows, name, |echo| echo.p50_us);
+    let lines = |name: &str| bulks(rows, name, |row| row.lines.clone());
+    let ratio_to = |what: &str, of: &dyn Fn(&str) -> Vec<f64>, other: &str, side| {
+        ratio(&format!("{what}, as a multiple of {other}"), &of(hub), &of(other), side)
+    };
+    vec![
+        ratio_to("echo p50 through a hub", &p50, direct, Side::Most(1.6)),
+        ratio_to("echo p50 through a hub", &p50, "sshx", Side::Most(0.75)),
+        ratio_to("echo p50 through a hub", &p50, "ref-ws", Side::Free),
+        ratio_to("bulk, log lines, through a hub", &lines, direct, Side::Least(0.8)),
+    ]
 }
 
 fn echoes(rows: &[Row], name: &str, of: impl Fn(&Echo) -> f64) -> Vec<f64> {

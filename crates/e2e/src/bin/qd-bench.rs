@@ -9,7 +9,8 @@ use quarterdeck_e2e::bench::{
     holder::HolderAlone,
     others::{self, Found},
     quarterdeck::Quarterdeck,
-    reference, report,
+    reference,
+    report::{self, Place},
     rounds::{self, Plan, Row},
     systems::{RawPty, RawTcp, RawWs, RefWs, RefWss, System},
     wan,
@@ -125,16 +126,25 @@ fn bench(options: &Options) -> io::Result<()> {
         all.extend(goals::measure(options.extent, &program, &mut progress));
         text.push_str(&format!("\n### What is to be reached\n\n{}", report::goals(&all)));
     }
-    if options.wants_part("hub") {
-        let all = goals::fleet::measure(options.extent, &program, &mut progress)?;
-        text.push_str(&format!("\n### A hub with many machines\n\n{}", report::goals(&all)));
-    }
     if options.wants_part("wan") {
         let table = wan::table(options.extent, &program, &mut progress)?;
         text.push_str(&format!("\n### Over a wide network\n\n{table}"));
     }
-    println!("{text}");
-    options.page.as_deref().map_or(Ok(()), |page| report::write(page, &text))
+    let hub = if options.wants_part("hub") {
+        let all = goals::fleet::measure(options.extent, &program, &mut progress)?;
+        format!("{}.\n\n{}", report::machine(), report::goals(&all))
+    } else {
+        String::new()
+    };
+    println!("{text}{hub}");
+    let Some(page) = options.page.as_deref() else { return Ok(()) };
+    for (place, text) in [(Place::Main, text), (Place::Hub, hub)] {
+        // what was not measured stays
+        if !text.is_empty() {
+            report::write(page, place, &text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Measures all systems that are there, into `rows`, and gives their table.

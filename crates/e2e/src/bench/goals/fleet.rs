@@ -12,13 +12,16 @@ use quarterdeck_protocol::method::{AttachRole, Empty, HubStatus, HubStatusResult
 use super::{
     Extent, Goal, Met, goal,
     load::{self, run_since, run_times},
-    memory_kib, spread_ms,
+    memory_kib, of_hub, spread_ms,
 };
 use crate::{
     bench::{
         client::{Connection, Over},
         measure,
+        quarterdeck::Quarterdeck,
         relay::{BenchRelay, Security},
+        rounds::{self, Plan},
+        systems::{RefWs, System},
     },
     harness::{
         client::Way,
@@ -45,8 +48,8 @@ pub fn measure(
     program: &str,
     progress: &mut dyn FnMut(&str),
 ) -> io::Result<Vec<Goal>> {
+    let mut goals = speed(extent, program, progress)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut goals = Vec::new();
     for machines in extent.pick([50, 200], [10, 20]) {
         progress(&format!("a hub with {machines} machines"));
         let measured = runtime.block_on(with_machines(extent, machines));
@@ -58,6 +61,19 @@ pub fn measure(
     progress("a session that many watch through a hub");
     goals.extend(crowd(extent, program)?);
     Ok(goals)
+}
+
+/// A relay and the same behind a hub, in the same rounds.
+fn speed(extent: Extent, program: &str, progress: &mut dyn FnMut(&str)) -> io::Result<Vec<Goal>> {
+    let rounds = extent.pick(10, 2);
+    let lines_bytes = extent.pick(60_000_000, 5_000_000);
+    let plan = Plan { rounds, others: rounds, keys: 300, lines_bytes, short_bytes: 1_000_000 };
+    let mut systems: Vec<Box<dyn System>> = vec![
+        Box::new(RefWs::default()),
+        Box::new(Quarterdeck::new(Over::Ws)),
+        Box::new(Quarterdeck::new(Over::Hub)),
+    ];
+    Ok(of_hub(&rounds::run(&mut systems, plan, program, progress)?))
 }
 
 async fn with_machines(extent: Extent, machines: u16) -> Vec<Goal> {

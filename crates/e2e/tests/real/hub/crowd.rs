@@ -14,7 +14,10 @@ use quarterdeck_e2e::{
     processes::resident_bytes,
     streams::{KnownStream, StreamKind},
 };
-use quarterdeck_protocol::method::{AttachRole, Empty, MachineInfo, MachineState, SessionList};
+use quarterdeck_protocol::{
+    error::ErrorCode,
+    method::{AttachRole, Empty, MachineInfo, MachineState, SessionList, SessionListResult},
+};
 use tokio::task::JoinSet;
 
 /// Output of a session that fifty watch, and of one that some do not.
@@ -133,6 +136,30 @@ async fn a_hub_of_many_machines_knows_all_sessions_and_has_them_again_after_it_w
     let took = dials[dials.len() - 1] - dials[0];
     let least = Duration::from_millis(20) * u32::from(relays - 1);
     assert!(took >= least, "not all at once: {took:?}");
+}
+
+#[tokio::test]
+async fn more_sessions_than_fit_into_one_answer_are_listed_all_the_same() {
+    let (relays, sessions) = (4, 600);
+    let (here, simulated) = (Instance::new(), SimulatedRelays::start(relays, sessions));
+    let _hub = here.start_hub(&[]).await;
+    let admin = Way::hub(&here).connect("admin").await;
+    simulated.add_to(&admin).await;
+    let whole = async {
+        // a machine is linked before it has told all that it has
+        loop {
+            let listed: SessionListResult = here.qd(["ls", "--json"]).await.ok().json();
+            if listed.sessions.len() == usize::from(relays * sessions) {
+                return;
+            }
+        }
+    };
+    within_time(Duration::from_secs(60), "all sessions are listed", whole).await;
+    let refused = admin.try_call::<SessionList>(&Empty {}).await.expect_err("too many");
+    assert_eq!(refused.code(), ErrorCode::Overloaded, "{refused:?}");
+    let one = Way::hub(&here).on("sim-1").connect("one").await;
+    let of_one = one.call::<SessionList>(&Empty {}).await.sessions;
+    assert_eq!(of_one.len(), usize::from(sessions));
 }
 
 /// The sessions that a hub lists once all its machines are linked.
