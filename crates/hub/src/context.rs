@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     fleet::Fleet,
     machine::{Machines, Pace},
+    mail::PostOffice,
     metrics::Metrics,
     options::HubOptions,
     store::Store,
@@ -67,6 +68,8 @@ pub(crate) struct Context {
     pub(crate) invitations: Mutex<Invitations<Option<MachineLabel>>>,
     /// Logins, tokens, machines.
     pub(crate) journal: Journal,
+    /// Where each identity's mail goes.
+    pub(crate) post: PostOffice,
     /// Counters.
     pub(crate) metrics: Metrics,
     /// Everything that runs beside the listeners.

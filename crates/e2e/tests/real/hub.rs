@@ -5,6 +5,7 @@ mod database;
 mod faults;
 mod limits;
 mod links;
+mod mail;
 mod naps;
 mod news;
 mod operations;
