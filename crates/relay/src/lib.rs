@@ -42,6 +42,7 @@ mod registry;
 mod screens;
 mod session;
 pub mod ssh_agent;
+mod tunnel;
 mod uploads;
 mod watch;
 mod web;

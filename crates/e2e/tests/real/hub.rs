@@ -1,6 +1,7 @@
 //! The hub: several relays behind one wire, whatever dies on the way.
 
 mod database;
+mod http;
 mod limits;
 mod links;
 mod news;
