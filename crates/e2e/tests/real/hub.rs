@@ -9,5 +9,6 @@ mod operations;
 mod pairing;
 mod people;
 mod places;
+mod refusals;
 mod ssh;
 mod views;
