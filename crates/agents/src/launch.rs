@@ -64,6 +64,16 @@ const CODEX_ENV: [&str; 8] = [
 ];
 const OTHER_ENV: [&str; 4] = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"];
 
+/// The variables that a vendor's program may have of the client that starts it.
+#[must_use]
+pub const fn variables(vendor: Vendor) -> &'static [&'static str] {
+    match vendor {
+        Vendor::Claude => &CLAUDE_ENV,
+        Vendor::Codex => &CODEX_ENV,
+        Vendor::Acp | Vendor::Sidecar | Vendor::Unknown => &OTHER_ENV,
+    }
+}
+
 /// The start of an agent. `command` is the program and what always follows it: `claude`, `codex`, or
 /// an agent of the Agent Client Protocol or a runner with its arguments.
 #[must_use]

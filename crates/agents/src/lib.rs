@@ -11,6 +11,7 @@
 //!    [`Conversation::poll_due`] and gets an [`Operation`]: a fact to record and lines to write, under a
 //!    key for a compare-and-set. Nothing changes in the fold until the records come back.
 //!
+//! [`remote`] knows vendors' own Remote Control, whose programs run on a terminal.
 //! [`launch`] says how each vendor's program is started, [`plain`] makes its text fit for people.
 //! Deliberately not here: processes, files, leases and scopes (the relay and the holder).
 #![no_std]
@@ -30,6 +31,7 @@ mod json;
 pub mod launch;
 pub mod limits;
 pub mod plain;
+pub mod remote;
 mod rpc;
 mod sidecar;
 mod step;

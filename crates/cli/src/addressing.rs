@@ -49,6 +49,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         Command::Lease(command) => command.names(),
         Command::Signal(args) => vec![&mut args.session],
         Command::Diff(args) => vec![&mut args.session],
+        Command::Rc(args) => args.show.iter_mut().collect(),
         Command::Upload(args) => vec![&mut args.session],
         Command::Run(_)
         | Command::Ls(_)
@@ -57,6 +58,7 @@ fn names(command: &mut Command) -> Vec<&mut String> {
         | Command::Hub(_)
         | Command::Join(_)
         | Command::Machine(_)
+        | Command::Service(_)
         | Command::Status(_)
         | Command::Down(_)
         | Command::Instances(_)

@@ -56,6 +56,16 @@ pub(crate) enum Command {
     Rename(commands::rename::RenameArgs),
     /// Start the program of an ended or lost session again
     Resume(commands::resume::ResumeArgs),
+    /// Start a vendor's own Remote Control, so that its app steers an agent here
+    #[command(
+        visible_alias = "remote-control",
+        after_help = "Examples:\n  \
+            qd rc                            Claude's, in this directory; prints its address and QR code\n  \
+            qd rc --check                    only what stands in the way, and what to type\n  \
+            qd rc --account ~/.claude-work   with another account\n  \
+            qd rc --agent codex              Codex's"
+    )]
+    Rc(commands::rc::RcArgs),
     /// Show what agents ask, and answer it
     #[command(
         after_help = "A prompt is named by its id, or by a session that asks only one thing:\n  \
@@ -85,6 +95,9 @@ pub(crate) enum Command {
     /// Add, list, rename and remove the hub's machines
     #[command(subcommand)]
     Machine(commands::machine::MachineCommand),
+    /// Have the relay run from boot on, as a service of the user's own
+    #[command(subcommand)]
+    Service(commands::service::ServiceCommand),
     /// Show what runs
     Status(commands::status::StatusArgs),
     /// List the instances on this machine
@@ -106,3 +119,6 @@ pub(crate) enum Command {
     #[command(hide = true)]
     HolderZygote,
 }
+
+#[cfg(test)]
+mod reference;

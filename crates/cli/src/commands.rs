@@ -19,12 +19,14 @@ pub(crate) mod machine;
 pub(crate) mod mcp;
 pub(crate) mod msg;
 pub(crate) mod prompts;
+pub(crate) mod rc;
 pub(crate) mod relay;
 pub(crate) mod rename;
 pub(crate) mod resume;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod send;
+pub(crate) mod service;
 pub(crate) mod signal;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -57,6 +59,7 @@ pub(crate) async fn dispatch(
         Command::Rm(args) => rm::run(&settings, &args).await,
         Command::Rename(args) => rename::run(&settings, args).await,
         Command::Resume(args) => resume::run(&settings, args).await,
+        Command::Rc(args) => rc::run(&settings, args).await,
         Command::Prompts(args) => prompts::run(&settings, args).await,
         Command::Lease(command) => lease::run(&settings, command).await,
         Command::Msg(args) => msg::run(&settings, args).await,
@@ -67,6 +70,7 @@ pub(crate) async fn dispatch(
         Command::Hub(args) => hub::run(&settings, args).await,
         Command::Join(args) => join::run(&settings, args).await,
         Command::Machine(command) => machine::run(&settings, command).await,
+        Command::Service(command) => service::run(&settings, command).await,
         Command::Status(StatusArgs {}) => status::run(&settings).await,
         Command::Down(DownArgs {}) => down::run(&settings).await,
         Command::Instances(InstancesArgs {}) => instances::run(&settings),

@@ -2,6 +2,7 @@
 //! standard error; with `--json` both are JSON, one value per line.
 
 pub(crate) mod escape;
+pub(crate) mod qr;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod time;

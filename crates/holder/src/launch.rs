@@ -100,7 +100,7 @@ pub fn run_holder(request: LaunchRequest, answer: UnixStream, surroundings: &Sur
     let directory = PathBuf::from(&request.directory);
     keep_panics(&directory);
     let name = match request.kind {
-        SessionKind::Agent => socket::AGENT_HOLDER_NAME,
+        SessionKind::Agent | SessionKind::RemoteControl => socket::AGENT_HOLDER_NAME,
         SessionKind::Terminal | SessionKind::Unknown => socket::TERMINAL_HOLDER_NAME,
     };
     // only `ps` and the check for agents read the name; the kernel takes any

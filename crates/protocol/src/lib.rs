@@ -8,6 +8,7 @@
 //! - [`frame`], [`rpc`] and [`error`]: binary frames, JSON-RPC and its errors between relay and client;
 //! - [`dialect`]: the protocols of other programs, which a relay speaks too;
 //! - [`session`] and [`method`]: what a session looks like from outside, and what can be asked;
+//! - [`remote_control`]: vendors' own Remote Control, as a session;
 //! - [`http`]: an agent's session over plain HTTP, for programs that know no WebSocket;
 //! - [`agent`]: the events, prompts and commands of coding agents;
 //! - [`mail`]: the bodies of messages between agents;
@@ -32,6 +33,7 @@ pub mod limits;
 pub mod mail;
 pub mod method;
 pub mod record;
+pub mod remote_control;
 pub mod rpc;
 pub mod scope;
 pub mod session;

@@ -14,6 +14,7 @@ use crate::{
     },
     method::{MachineInfo, PromptInfo},
     record::{ExitStatus, LeaseState, LeftProcess, Owner, SessionKind, TerminalSize},
+    remote_control::RemoteInfo,
 };
 
 /// Where a session is in its life. Terminals are `starting`, `running`, `idle`, `stalled`, `exited`
@@ -172,6 +173,12 @@ pub struct SessionInfo {
     /// What the agent is and has, in an agent's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentInfo>,
+    /// How far Remote Control is, in such a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_control: Option<RemoteInfo>,
+    /// Started again when the machine has been restarted.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub keep: bool,
     /// On which machine, as a hub sees it; a relay says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<OnMachine>,

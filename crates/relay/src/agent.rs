@@ -154,10 +154,7 @@ pub(crate) fn prepare(
     let note = note(&start)?;
     let mut defaults: Variables =
         env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    defaults.extend(profile.env.clone());
-    if let Some(file) = &profile.secret_file {
-        defaults.extend(secrets(file)?);
-    }
+    defaults.extend(profile_variables(profile)?);
     Ok(AgentLaunch {
         argv,
         note,
@@ -166,6 +163,26 @@ pub(crate) fn prepare(
         home,
         start,
     })
+}
+
+/// What a profile sets, its keys included.
+///
+/// # Errors
+/// When its file of keys cannot be read.
+pub(crate) fn profile_variables(profile: &AgentProfile) -> Result<Variables, RpcError> {
+    let mut variables = profile.env.clone();
+    if let Some(file) = &profile.secret_file {
+        variables.extend(secrets(file)?);
+    }
+    Ok(variables)
+}
+
+/// What of a client's environment a program of this vendor may have, whatever it is started for.
+pub(crate) fn of_client(vendor: Vendor, client: &Variables) -> Variables {
+    let lists = [launch::variables(vendor), &COMMON_VARIABLES[..]];
+    let allowed = |name: &str| lists.iter().any(|list| list.iter().any(|it| fits(it, name)));
+    let passing = client.iter().filter(|(name, _)| allowed(name));
+    passing.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn note(start: &AgentStart) -> Result<Note, RpcError> {

@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use quarterdeck_agents::remote::command::unsupervised_word;
 use quarterdeck_protocol::{
     limits::{
         MAX_ARGV_ENV_BYTES, MAX_ARGV_WORDS, MAX_PATH_BYTES, MAX_SESSIONS,
@@ -248,6 +249,51 @@ impl CheckedCeiling {
         }
         let project = git::project::of(Path::new(&cwd));
         Ok(Launch { argv, argv0: None, cwd, project, pwd, size })
+    }
+
+    /// Decides about a vendor's Remote Control. What it then asks is asked in the vendor's app; further
+    /// words and another account's directory bring settings that can run anything, so they need a
+    /// ceiling that lists no commands.
+    ///
+    /// # Errors
+    /// The first thing that is not allowed or cannot be.
+    pub(crate) fn check_remote(
+        &self,
+        agent: &Agent,
+        params: &CreateParams,
+        around: Surroundings<'_>,
+    ) -> Result<Launch, Refusal> {
+        check_form(params)?;
+        let asked = params.remote_control.as_ref();
+        if !params.argv.is_empty() || params.agent.is_some() {
+            return Err(Refusal::AgentWithCommand);
+        }
+        if !self.agents.is_empty() && !self.agents.contains(&agent.name) {
+            return Err(Refusal::Agent { name: agent.name.clone() });
+        }
+        let words = asked.map_or(&[][..], |asked| &asked.args);
+        let own = asked.is_some_and(|asked| asked.account.is_some()) || !words.is_empty();
+        if own && matches!(self.commands, Allowed::Listed(_)) {
+            return Err(Refusal::RemoteWords);
+        }
+        unsupervised_word(words).map_or(Ok(()), |word| {
+            let mode = word.to_owned();
+            if self.unsupervised { Ok(()) } else { Err(Refusal::Unsupervised { mode }) }
+        })?;
+        if around.live_sessions >= self.sessions {
+            return Err(Refusal::TooManySessions { limit: self.sessions });
+        }
+        let account = asked.and_then(|asked| asked.account.as_deref());
+        account.map_or(Ok(()), |account| {
+            self.check_directory(Some(account), around.account).map(|_| ()).or_else(|refusal| {
+                // roots are about where work is done
+                if matches!(refusal, Refusal::OutsideRoots { .. }) { Ok(()) } else { Err(refusal) }
+            })
+        })?;
+        let size = params.size.unwrap_or(DEFAULT_SIZE);
+        let (cwd, pwd) = self.check_directory(params.cwd.as_deref(), around.account)?;
+        let project = git::project::of(Path::new(&cwd));
+        Ok(Launch { argv: agent.command.clone(), argv0: None, cwd, project, pwd, size })
     }
 
     /// Whether an agent may be put into this mode.

@@ -44,6 +44,7 @@ use crate::{
     options::{Listen, ListenSecurity},
     program,
     registry::Registry,
+    revive,
     screens::Screens,
     session::launch,
     tokens::TokenStore,
@@ -80,6 +81,7 @@ pub async fn run(
     hubs::dial_all(&context);
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
+    context.tasks.spawn(revive::run(Arc::clone(&context)));
     context.tasks.spawn(mail::run_courier(Arc::clone(&context), deliveries));
     context.record(&Event::Started {
         generation: context.generation,

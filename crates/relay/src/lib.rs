@@ -39,6 +39,8 @@ pub mod metrics;
 pub mod options;
 mod program;
 mod registry;
+mod remote;
+mod revive;
 mod screens;
 mod session;
 pub mod ssh_agent;

@@ -11,19 +11,21 @@ use quarterdeck_protocol::{
     ids::SessionId,
     method::{CreateParams, WorktreeParams},
     record::Note,
+    remote_control::RemoteParams,
     session::SessionInfo,
 };
 
 use crate::{
     agent::{self, Agent, ChosenBy, History},
     caller::Caller,
-    ceiling::{self, CheckedCeiling, Launch, Surroundings},
+    ceiling::{self, CheckedCeiling, EnvFilter, Launch, Surroundings},
     context::Context,
     environment::{
         self, Account, BaseEnvironment, CAPTURE_LIMIT, Layers, SessionFacts, Variables,
         own_environment,
     },
     git::{self, worktree::WorktreeName},
+    remote,
     session::meta::AgentMeta,
     ssh_agent,
 };
@@ -36,6 +38,17 @@ const NAME_CHARS: usize = 8;
 pub(crate) struct Home {
     account: Account,
     base: BaseEnvironment,
+}
+
+impl Home {
+    /// The user.
+    pub(crate) const fn account(&self) -> &Account {
+        &self.account
+    }
+    /// What its login shell has.
+    pub(crate) const fn base(&self) -> &Variables {
+        &self.base.vars
+    }
 }
 
 /// What runs in a session.
@@ -53,6 +66,8 @@ pub(crate) struct Program {
     pub agent_meta: Option<AgentMeta>,
     /// Recorded behind the start.
     pub notes: Vec<Note>,
+    /// What Remote Control is started with, its paths whole.
+    pub remote_control: Option<RemoteParams>,
     /// A file that no other program may have at the time.
     pub exclusive: Option<String>,
 }
@@ -73,6 +88,9 @@ pub(crate) async fn prepare(
         let moved = Box::pin(in_worktree(context, caller, params, wish)).await?;
         return Box::pin(prepare(context, caller, &moved, session, history)).await;
     }
+    if params.remote_control.is_some() {
+        return Box::pin(remote::prepare(context, caller, params, session)).await;
+    }
     if params.agent.is_some() {
         return prepare_agent(context, caller, params, session, history).await;
     }
@@ -82,13 +100,20 @@ pub(crate) async fn prepare(
     let agent_link = ssh_agent::link(&context.directory.session(session));
     let (instance, pwd) = (&context.directory, launch.pwd.as_str());
     let facts = SessionFacts { session, instance, pwd, agent_link: &agent_link };
-    let filter = context.ceiling.filter();
-    let filter =
-        own_ceiling(context, caller).map_or_else(|| filter.clone(), |own| filter.and(own.filter()));
+    let filter = filter(context, caller);
     let env = environment::compose(layers, facts, &filter);
     let agent = environment::known_agent(layers).map(PathBuf::from);
     let name = launch.argv[0].clone();
-    Ok(Program { launch, env, agent, name, agent_meta: None, notes: Vec::new(), exclusive: None })
+    Ok(Program {
+        launch,
+        env,
+        agent,
+        name,
+        agent_meta: None,
+        notes: Vec::new(),
+        remote_control: None,
+        exclusive: None,
+    })
 }
 
 /// The same request in a git working tree of its own. The ceiling looks at both directories.
@@ -146,9 +171,7 @@ async fn prepare_agent(
     let agent_link = ssh_agent::link(&context.directory.session(session));
     let (instance, pwd) = (&context.directory, launch.pwd.as_str());
     let facts = SessionFacts { session, instance, pwd, agent_link: &agent_link };
-    let filter = context.ceiling.filter();
-    let filter =
-        own_ceiling(context, caller).map_or_else(|| filter.clone(), |own| filter.and(own.filter()));
+    let filter = filter(context, caller);
     let mut env = environment::compose(layers, facts, &filter);
     for (name, value) in &prepared.defaults {
         if !params.env.contains_key(name) && filter.allows(name) {
@@ -177,6 +200,7 @@ async fn prepare_agent(
         name,
         agent_meta: Some(agent_meta),
         notes: vec![prepared.note],
+        remote_control: None,
         exclusive,
     })
 }
@@ -196,7 +220,8 @@ pub(crate) async fn warm_up(context: Arc<Context>) {
     home(&context).await;
 }
 
-async fn home(context: &Context) -> Arc<Home> {
+/// The user that programs run as.
+pub(crate) async fn home(context: &Context) -> Arc<Home> {
     let found = context.home.get_or_init(|| async {
         let inherited = own_environment();
         let account = Account::of_this_user(&inherited).await;
@@ -234,13 +259,22 @@ fn require_unopened(
     }
 }
 
+/// Which variables reach a program of this caller's.
+pub(crate) fn filter(context: &Context, caller: &Caller) -> EnvFilter {
+    let filter = context.ceiling.filter();
+    own_ceiling(context, caller).map_or_else(|| filter.clone(), |own| filter.and(own.filter()))
+}
+
 /// What a caller's dialect allows besides.
 fn own_ceiling<'a>(context: &'a Context, caller: &Caller) -> Option<&'a CheckedCeiling> {
     caller.grant.dialect.and_then(|dialect| context.dialect_ceilings.get(&dialect))
 }
 
 /// Looks at the file system, so it runs where a dead mount may make it wait.
-async fn check(
+///
+/// # Errors
+/// What the ceiling forbids.
+pub(crate) async fn check(
     context: &Arc<Context>,
     caller: &Caller,
     params: &CreateParams,
@@ -257,6 +291,9 @@ async fn check(
         let (account, base) = (&home.account, &home.base.vars);
         let around = Surroundings { account, base, live_sessions, caller };
         let check = |ceiling: &CheckedCeiling| match &agent {
+            Some(agent) if params.remote_control.is_some() => {
+                ceiling.check_remote(agent, &params, around)
+            }
             Some(agent) => ceiling.check_agent(agent, &params, around),
             None => ceiling.check_terminal(&params, around),
         };

@@ -37,7 +37,7 @@ use quarterdeck_protocol::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::connection::outbox::Outbox;
+use crate::{connection::outbox::Outbox, remote::Remote};
 use meta::SessionMeta;
 use tail::Tail;
 
@@ -301,6 +301,8 @@ impl SessionHandle {
             request_id: None,
             record_input: false,
             agent: None,
+            remote_control: None,
+            keep: meta::Keep::No,
         };
         let view = records::first_view(&meta, log, Out(0), actor::Lives::Yes);
         let directory = directory.to_owned();
@@ -312,6 +314,7 @@ impl SessionHandle {
             base: Out(0),
             freshness,
             conversation: None,
+            remote: None,
         };
         Arc::new(Self::new(&opened, view, mpsc::channel(1).0))
     }
@@ -386,6 +389,8 @@ pub(crate) struct Opened {
     pub freshness: Freshness,
     /// The agent's conversation, up to the end of its log or beyond what `log` has.
     pub conversation: Option<Box<Conversation>>,
+    /// What the screen of Remote Control has said.
+    pub remote: Option<Box<Remote>>,
 }
 
 /// Whether a session was started by this relay or found by it.

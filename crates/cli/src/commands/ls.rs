@@ -265,6 +265,8 @@ pub(crate) mod tests {
             out: Out(0),
             base: Out(0),
             agent: None,
+            remote_control: None,
+            keep: false,
             on: None,
         }
     }

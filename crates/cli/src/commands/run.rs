@@ -40,6 +40,9 @@ pub(crate) struct RunArgs {
     /// Record what is typed as well
     #[arg(long)]
     record_input: bool,
+    /// Start it again when the machine has been restarted
+    #[arg(long)]
+    keep: bool,
     /// Columns and rows, as in 120x40 [default: this terminal's]
     #[arg(long, value_name = "COLSxROWS")]
     size: Option<Size>,
@@ -81,6 +84,7 @@ impl RunArgs {
             env: Vec::new(),
             detach: false,
             record_input: false,
+            keep: false,
             size: None,
             agent: None,
             model: None,
@@ -192,6 +196,8 @@ fn params(settings: &Settings, args: RunArgs) -> Result<CreateParams, CliError> 
         size: args.size.map(|size| size.0).or_else(terminal::size),
         record_input: args.record_input,
         worktree: args.worktree.map(|name| WorktreeParams { name }),
+        remote_control: None,
+        keep: args.keep,
         agent: args.agent.map(|name| AgentParams {
             name,
             model: args.model,
@@ -206,7 +212,7 @@ fn params(settings: &Settings, args: RunArgs) -> Result<CreateParams, CliError> 
 }
 
 /// A retry of the same command must not start a second session.
-fn request_id() -> Result<String, CliError> {
+pub(crate) fn request_id() -> Result<String, CliError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         CliError::new(Kind::Failed, "the system gives no random numbers").caused_by(&error)
@@ -215,7 +221,7 @@ fn request_id() -> Result<String, CliError> {
 }
 
 /// A directory of this machine is made absolute; one of another machine is its own matter.
-fn cwd(
+pub(crate) fn cwd(
     given: Option<PathBuf>,
     environment: &Environment,
     local: bool,

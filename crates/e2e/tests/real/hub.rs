@@ -4,6 +4,7 @@ mod database;
 mod http;
 mod limits;
 mod links;
+mod mail;
 mod news;
 mod operations;
 mod pairing;

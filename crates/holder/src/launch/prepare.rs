@@ -96,7 +96,7 @@ pub(super) fn prepare(
     // nothing of an agent's log is dropped before the relay says what it has computed from it
     let pinned_from = match request.kind {
         SessionKind::Agent => Some(Seq(0)),
-        SessionKind::Terminal | SessionKind::Unknown => None,
+        SessionKind::Terminal | SessionKind::RemoteControl | SessionKind::Unknown => None,
     };
     let retention = Retention { keep_bytes: request.keep_bytes, pinned_from };
     let mut recorder = Recorder::new(log, Arc::clone(&shared), retention);
@@ -121,7 +121,7 @@ pub(super) fn prepare(
         after_start(request, &stdio, &mut recorder, refused).inspect_err(|_| undo(&stdio))?;
     let spare = match request.kind {
         SessionKind::Terminal => Spare::Daemons,
-        SessionKind::Agent | SessionKind::Unknown => Spare::Nobody,
+        SessionKind::Agent | SessionKind::RemoteControl | SessionKind::Unknown => Spare::Nobody,
     };
     let program = Program::new(stdio.leader(), memory, spare).in_group(group);
     let size = request.size;
@@ -134,7 +134,9 @@ fn start_program(
     shared: &Arc<Shared>,
 ) -> Result<(Stdio, Option<Pipes>), LaunchFailure> {
     match request.kind {
-        SessionKind::Terminal => Ok((Stdio::Terminal(Arc::new(Terminal::start(request)?)), None)),
+        SessionKind::Terminal | SessionKind::RemoteControl => {
+            Ok((Stdio::Terminal(Arc::new(Terminal::start(request)?)), None))
+        }
         SessionKind::Agent => {
             let pipes = Pipes::start(request)?;
             let stdio = Stdio::Pipes { leader: pipes.leader(), shared: Arc::clone(shared) };
@@ -192,7 +194,7 @@ fn after_start(
         let (kind, payload) = Fact::Note(note.clone()).encode();
         recorder.record_payload(kind, &payload, Class::Vital).map_err(not_recorded)?;
     }
-    if request.incarnation > Incarnation(1) && request.kind == SessionKind::Terminal {
+    if request.incarnation > Incarnation(1) && request.kind != SessionKind::Agent {
         // the screen of the earlier program stays above, its modes do not; a full disk may drop it
         let _ = recorder.record_payload(RecordKind::Output, FRESH_TERMINAL, Class::Bulk);
     }

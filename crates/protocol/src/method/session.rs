@@ -14,6 +14,7 @@ use crate::{
     holder::SignalTarget,
     ids::{InputNumber, Label, Out},
     record::TerminalSize,
+    remote_control::RemoteParams,
     session::SessionInfo,
 };
 
@@ -75,6 +76,12 @@ pub struct CreateParams {
     /// In a git working tree of its own, of the repository that `cwd` is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<WorktreeParams>,
+    /// A vendor's Remote Control instead of a terminal; `argv` and `agent` must be empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_control: Option<RemoteParams>,
+    /// Start it again when the machine has been restarted.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub keep: bool,
 }
 
 /// [`SessionInput`].
@@ -150,7 +157,7 @@ pub struct RenameParams {
 }
 
 /// [`SessionResume`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResumeParams {
     /// Which session.

@@ -140,6 +140,8 @@ pub enum SessionKind {
     Terminal,
     /// A coding agent that speaks a protocol over its standard streams.
     Agent,
+    /// A vendor's Remote Control, on a pseudo-terminal.
+    RemoteControl,
     /// A kind of a newer version.
     #[serde(other)]
     Unknown,

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use quarterdeck_agents::remote::command::CommandError;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     limits::MAX_TERMINAL_CELLS_PER_SIDE,
@@ -63,6 +64,21 @@ pub enum Refusal {
         /// As it was asked for.
         mode: String,
     },
+    /// The vendor has no Remote Control that is known here.
+    #[error("the agent {name:?} has no Remote Control")]
+    NoRemoteControl {
+        /// As it was asked for.
+        name: String,
+    },
+    /// A command line of Remote Control that cannot be.
+    #[error("{error}")]
+    RemoteCommand {
+        /// Why.
+        error: CommandError,
+    },
+    /// Words or an account of the caller's, where only listed commands may run.
+    #[error("this relay starts Remote Control only as its configuration has it")]
+    RemoteWords,
     /// Both an agent and a command line.
     #[error("an agent has no command line of the caller's")]
     AgentWithCommand,
@@ -137,11 +153,14 @@ impl Refusal {
             | Self::Agent { .. }
             | Self::Model { .. }
             | Self::Unsupervised { .. }
+            | Self::RemoteWords
             | Self::OutsideRoots { .. } => ErrorCode::Ceiling,
             Self::RelativeDirectory { .. }
             | Self::HomeShorthand
             | Self::UnknownAgent { .. }
             | Self::AgentWithCommand
+            | Self::NoRemoteControl { .. }
+            | Self::RemoteCommand { .. }
             | Self::Directory { .. }
             | Self::TooLong { .. }
             | Self::Nul
@@ -170,6 +189,11 @@ impl Refusal {
             Self::Model { .. } => "ceiling.models in the relay's config.toml lists what is".into(),
             Self::Unsupervised { .. } => {
                 "its owner can set ceiling.unsupervised in the relay's config.toml".into()
+            }
+            Self::NoRemoteControl { .. } => "claude, codex, or a profile of one of them".into(),
+            Self::RemoteCommand { .. } => "qd rc --help".into(),
+            Self::RemoteWords => {
+                "name a profile: its owner can put an account and words into config.toml".into()
             }
             Self::AgentWithCommand => "leave out the words after --".into(),
             Self::OutsideRoots { .. } => {

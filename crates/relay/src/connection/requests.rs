@@ -111,6 +111,10 @@ impl Connection {
                 | MethodName::MailWait
                 | MethodName::MailStatus
                 | MethodName::MailContacts
+                | MethodName::MailContactAdd
+                | MethodName::MailReset
+                | MethodName::MailSetStatus
+                | MethodName::MailNotify
         );
         if is_its_own {
             return Ok(());
@@ -139,7 +143,7 @@ impl Connection {
     pub(crate) fn may_be_an_agents(&self) -> bool {
         let is_agent = |session: &SessionHandle| {
             let published = session.published();
-            published.kind == SessionKind::Agent
+            matches!(published.kind, SessionKind::Agent | SessionKind::RemoteControl)
         };
         match self.caller.via {
             Via::Network

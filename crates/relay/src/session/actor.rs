@@ -29,13 +29,14 @@ use super::{
     agent::{Agent, no_agent},
     driving::{HolderState, PendingRequest, Then, answer},
     input::{BorrowedInput, InputProgress},
-    meta::{META_SCHEMA, SessionMeta},
+    meta::{Keep, META_SCHEMA, SessionMeta},
     tail::Tail,
 };
 use crate::{
     clock,
     connection::outbox::{Control, Outbox},
     context::Context,
+    remote::{Remote, restart},
 };
 
 /// Longest wait for a boot-clock deadline: the runtime's clock stands still while a laptop sleeps.
@@ -71,6 +72,12 @@ pub(super) struct Session {
     pub(super) answerer: Answerer,
     /// The agent, in an agent's session.
     pub(super) agent: Option<Box<Agent>>,
+    /// What the screen of Remote Control has said.
+    pub(super) remote: Option<Box<Remote>>,
+    /// When the program that runs was started, in microseconds since 1970.
+    pub(super) started_at: u64,
+    /// Somebody has asked for the end of the program that runs.
+    pub(super) stop_asked: bool,
 }
 
 /// A client's attachment to this session.
@@ -89,11 +96,12 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
     let agent = opened.agent();
     let view = SessionInfo {
         agent: agent.as_ref().map(|agent| agent.info()),
+        remote_control: opened.remote.as_ref().map(|remote| remote.info()),
         ..super::records::first_view(&opened.meta, &opened.log, opened.base, lives)
     };
     let handle = Arc::new(SessionHandle::new(&opened, view, inbox));
     let replayed_until = opened.replayed_until();
-    let Opened { meta, log, base, .. } = opened;
+    let Opened { meta, log, base, remote, .. } = opened;
     let mut session = Session {
         context: Arc::clone(context),
         handle: Arc::clone(&handle),
@@ -119,6 +127,9 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
         borrowed: Vec::new(),
         answerer: Answerer::new(replayed_until),
         agent,
+        remote,
+        started_at: clock::wall_micros(),
+        stop_asked: false,
     };
     let context = Arc::clone(context);
     let id = handle.id;
@@ -225,6 +236,7 @@ impl Session {
             Command::Stop { caller, rung_ms, now, reason, reply } => {
                 match self.may_stop(&caller, reason.as_deref()) {
                     Ok(()) => {
+                        self.note_stop_asked();
                         let now = now == StopBegins::AtOnce;
                         self.ask_holder(op::STOP, &StopRequest { rung_ms, now }, Then::Done(reply));
                     }
@@ -278,7 +290,41 @@ impl Session {
         }
     }
 
+    /// Who ends a session wants it ended: nothing starts it again but a human.
+    fn note_stop_asked(&mut self) {
+        self.stop_asked = true;
+        self.set_keep(Keep::Yes, Keep::Stopped);
+    }
+
+    fn set_keep(&mut self, from: Keep, to: Keep) {
+        if self.meta.keep != from || self.meta.schema > META_SCHEMA {
+            return;
+        }
+        let meta = SessionMeta { keep: to, ..self.meta.clone() };
+        match meta.write(&self.handle.directory) {
+            Ok(()) => self.meta = meta,
+            Err(error) => {
+                tracing::warn!(session = %self.handle.id, %error, "cannot write meta.json");
+            }
+        }
+    }
+
+    /// A Remote Control program that failed by itself is started again, if that was asked for.
+    pub(super) fn restart_if_wanted(&mut self) {
+        let asked = self.stop_asked;
+        let Some(remote) = &mut self.remote else { return };
+        if asked || !remote.wants_restart() {
+            return;
+        }
+        let ran = clock::wall_micros().saturating_sub(self.started_at);
+        let Some(wait) = remote.restarts.next(Duration::from_micros(ran)) else { return };
+        let Some(by) = self.meta.created_by.clone() else { return };
+        restart::later(&self.context, &self.handle, by, wait);
+    }
+
     fn handle_resumed(&mut self, reply: Reply<SessionInfo>) {
+        self.stop_asked = false;
+        self.set_keep(Keep::Stopped, Keep::Yes);
         self.left.clear();
         self.holder = HolderState::Retry(Instant::now());
         self.read_log(None);

@@ -20,7 +20,7 @@ use super::{
     Command, Freshness, Opened, SessionHandle,
     actor::{Lives, spawn},
     fold,
-    meta::{AgentMeta, META_SCHEMA, MetaError, SessionMeta},
+    meta::{AgentMeta, Keep, META_SCHEMA, MetaError, SessionMeta},
 };
 use crate::{
     agent::History,
@@ -34,6 +34,7 @@ use crate::{
     journal::Event,
     program::{self, Program},
     registry::{LabelWish, Request},
+    remote::Remote,
     ssh_agent,
 };
 
@@ -78,7 +79,7 @@ pub(crate) async fn create(
         schema: META_SCHEMA,
         session,
         label: reserved.label.clone(),
-        kind: if p.agent.is_some() { SessionKind::Agent } else { SessionKind::Terminal },
+        kind: kind(&p),
         argv: p.argv,
         command: program.launch.argv.clone(),
         cwd: program.launch.cwd.clone(),
@@ -88,6 +89,8 @@ pub(crate) async fn create(
         request_id: p.request_id,
         record_input: p.record_input,
         agent: program.agent_meta.clone(),
+        remote_control: program.remote_control.clone(),
+        keep: if p.keep { Keep::Yes } else { Keep::No },
     };
     let directory = context.directory.session(session);
     let made = make_directory(&directory, &meta);
@@ -110,6 +113,14 @@ pub(crate) async fn create(
         program: (&handle.published().argv[0]).into(),
     });
     Ok(handle.view())
+}
+
+const fn kind(p: &CreateParams) -> SessionKind {
+    match (&p.remote_control, &p.agent) {
+        (Some(_), _) => SessionKind::RemoteControl,
+        (None, Some(_)) => SessionKind::Agent,
+        (None, None) => SessionKind::Terminal,
+    }
 }
 
 /// The label under which others know the conversation that is opened again.
@@ -156,6 +167,7 @@ pub(crate) async fn resume_with(
     let (agent, history) = resumed_agent(handle, &meta).await?;
     let create = CreateParams {
         agent,
+        remote_control: meta.remote_control.clone(),
         argv: meta.argv.clone(),
         cwd: Some(meta.cwd.clone()),
         env,
@@ -359,7 +371,11 @@ fn open(
         }
         None => None,
     };
-    let opened = Opened { directory, meta, log, base: base.out, freshness, conversation };
+    let remote = match &meta.remote_control {
+        Some(asked) => Some(Box::new(Remote::fold(asked.clone(), &directory)?)),
+        None => None,
+    };
+    let opened = Opened { directory, meta, log, base: base.out, freshness, conversation, remote };
     Ok(spawn(context, opened, lives))
 }
 

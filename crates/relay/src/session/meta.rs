@@ -7,6 +7,7 @@ use quarterdeck_protocol::{
     agent::Vendor,
     ids::{Label, Principal, SessionId},
     record::SessionKind,
+    remote_control::RemoteParams,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,32 @@ pub(crate) struct SessionMeta {
     /// Which agent, in an agent's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentMeta>,
+    /// What Remote Control was started with, in such a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_control: Option<RemoteParams>,
+    /// Whether it is started again when the machine has been restarted.
+    #[serde(default, skip_serializing_if = "Keep::is_no")]
+    pub keep: Keep,
+}
+
+/// Whether a session is started again when the machine has been restarted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Keep {
+    /// No.
+    #[default]
+    No,
+    /// Yes.
+    Yes,
+    /// It was asked for, and then somebody stopped the session; until it is resumed.
+    Stopped,
+}
+
+impl Keep {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    const fn is_no(&self) -> bool {
+        matches!(self, Self::No)
+    }
 }
 
 /// What a session's directory says about its agent.

@@ -7,13 +7,14 @@ use quarterdeck_protocol::record::Position;
 use quarterdeck_protocol::{
     ids::Out,
     record::{Ended, Exit, Foreground, LeaseCause, LeaseRecord, LogState, Record, RecordKind},
+    remote_control::RemoteState,
     session::{LeaseView, SessionInfo, SessionState},
 };
 
 use super::{
     actor::{Lives, Session},
     driving::HolderState,
-    meta::SessionMeta,
+    meta::{Keep, SessionMeta},
 };
 use crate::clock;
 use crate::registry::AgentNews;
@@ -132,7 +133,15 @@ impl Session {
     fn apply(&mut self, record: &Record) -> bool {
         self.log.apply_record(record);
         let listed = self.agent.as_mut().is_some_and(|agent| agent.apply(record));
+        let shown = self.remote.as_mut().is_some_and(|remote| remote.apply(record));
+        if record.header.kind == RecordKind::Start {
+            self.started_at = record.header.time_micros;
+        }
+        if matches!(record.header.kind, RecordKind::Exit | RecordKind::Lost) {
+            self.restart_if_wanted();
+        }
         listed
+            | shown
             | match record.header.kind {
                 RecordKind::Exit => {
                     let exit: Option<Exit> = serde_json::from_slice(&record.payload).ok();
@@ -201,6 +210,7 @@ impl Session {
             },
             last_activity_at: self.last_activity_at,
             agent: self.agent.as_ref().map(|agent| agent.info()),
+            remote_control: self.remote.as_ref().map(|remote| remote.info()),
             ..first_view(&self.meta, &self.log, self.base, self.lives())
         };
         let before = self.handle.published();
@@ -234,6 +244,7 @@ impl Session {
                 SessionState::Stalled { why: self.stalled.clone() }
             }
             SessionState::Running if self.at_prompt() => SessionState::Idle,
+            SessionState::Running if self.asks_on_its_terminal() => SessionState::Waiting,
             SessionState::Running => {
                 let agent = self.agent.as_ref();
                 agent.map_or(SessionState::Running, |agent| agent.session_state())
@@ -245,6 +256,12 @@ impl Session {
             | SessionState::Lost { .. }
             | SessionState::Unreachable { .. }) => other,
         }
+    }
+
+    /// Remote Control waits for an answer that only its terminal takes.
+    fn asks_on_its_terminal(&self) -> bool {
+        let state = self.remote.as_ref().map(|remote| remote.state());
+        matches!(state, Some(RemoteState::Asking { .. }))
     }
 
     /// A shell without a foreground job is idle. Other programs are never said to be.
@@ -307,6 +324,8 @@ pub(super) fn first_view(
         out: log.next().out,
         base,
         agent: None,
+        remote_control: None,
+        keep: meta.keep != Keep::No,
         on: None,
     }
 }

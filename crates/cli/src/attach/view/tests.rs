@@ -48,6 +48,8 @@ fn session(state: LeaseState) -> SessionInfo {
         seq: Seq(0),
         out: Out(0),
         agent: None,
+        remote_control: None,
+        keep: false,
         base: Out(0),
         on: None,
     }

@@ -18,8 +18,8 @@ use quarterdeck_protocol::{
         AgentPrompt, AttachRole, Empty, InputParams, LeaseRelease, MachineAccess, MachineAdd,
         MachineAddParams, MachineConnect, MachineDisconnect, MachineInfo, MachineList,
         MachineParams, MachineRemove, MachineState, Method, ResizeParams, ResumeParams,
-        SessionAttach, SessionInput, SessionParams, SessionResize, SessionResume, SessionStop,
-        StopParams,
+        SessionAttach, SessionInput, SessionList, SessionParams, SessionResize, SessionResume,
+        SessionStop, StopParams,
     },
     record::TerminalSize,
     scope::{Scope, Scopes},
@@ -205,13 +205,20 @@ impl Controller<'_> {
                 let body = json!({ "size": { "cols": SIZE.cols, "rows": SIZE.rows } });
                 self.request(http, "POST", &of_session(session, "resize"), &body).await
             }
-            // whoever owns it has its own terminal's size
+            // whoever owns it changes it by changing the size of the own terminal
             By::Commands => {
-                let words = ["attach", session];
-                let size = (SIZE.cols, SIZE.rows);
-                let mut terminal = Terminal::qd_sized(&self.fleet.here, &words, size);
+                let mut terminal = Terminal::qd(&self.fleet.here, &["attach", session]);
                 terminal.type_keys(b"echo at''tached\r").await;
                 terminal.until_text("attached").await;
+                terminal.resize((SIZE.cols, SIZE.rows));
+                let (machine, label) = session.split_once('/').expect("machine/session");
+                let way = self.fleet.way(machine);
+                let all = way.connect("x").await.call::<SessionList>(&Empty {}).await.sessions;
+                let it = all.iter().find(|it| it.label.as_str() == label).expect("is there");
+                let fits =
+                    |it: &SessionInfo| (it.size.cols, it.size.rows) == (SIZE.cols, SIZE.rows);
+                let mut overview = Overview::start(&way).await;
+                overview.until(it.session, "it has the size", fits).await;
                 terminal.type_keys(b"\x1dd").await;
                 assert!(terminal.until_ended().await.success());
                 Ok(())

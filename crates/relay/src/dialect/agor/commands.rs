@@ -96,7 +96,7 @@ impl Controller {
             match view.kind {
                 SessionKind::Terminal => sync.active_ptys.push(session.id.to_string()),
                 SessionKind::Agent => sync.active_sessions.push(self.name_of(&session)),
-                SessionKind::Unknown => {}
+                SessionKind::RemoteControl | SessionKind::Unknown => {}
             }
         }
         sync

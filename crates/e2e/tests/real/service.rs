@@ -1,0 +1,198 @@
+//! The daemons as services, and sessions that come back after everything was ended. The service manager
+//! is a script: it notes what it is asked, and starts and stops what the unit says.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
+
+use quarterdeck_e2e::{
+    harness::{
+        client::Way,
+        instance::{Instance, Ran},
+        overview::Overview,
+        within,
+    },
+    processes,
+};
+use quarterdeck_protocol::{
+    method::{RelayStatusResult, SessionListResult, SessionResult},
+    session::{SessionInfo, SessionState},
+};
+use serde_json::Value;
+
+const NOT_FOUND: i32 = 3;
+const UNIT: &str = "config/systemd/user/qd-relay-default.service";
+
+/// Enough of systemctl: it runs a unit's command, and ends only its main process.
+pub(crate) const SYSTEMCTL: &str = r#"#!/bin/sh
+echo "$*" >> "$HOME/asked"
+shift
+start() {
+    line=$(sed -n 's/^ExecStart=//p' "$XDG_CONFIG_HOME/systemd/user/$1")
+    (cd / && eval "exec setsid $line" > "$HOME/$1.log" 2>&1 < /dev/null & echo $! > "$HOME/$1.pid")
+}
+stop() { [ -e "$HOME/$1.pid" ] && kill "$(cat "$HOME/$1.pid")" 2> /dev/null; rm -f "$HOME/$1.pid"; }
+case "$1" in
+    restart) stop "$2"; start "$2" ;;
+    disable) stop "$3" ;;
+    show)
+        if [ -e "$HOME/$2.pid" ]; then echo "MainPID=$(cat "$HOME/$2.pid")"; echo ActiveState=active
+            echo SubState=running
+        else echo ActiveState=inactive; echo SubState=dead; fi ;;
+esac
+exit 0
+"#;
+
+struct Machine {
+    instance: Instance,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let instance = Instance::new();
+        let bin = instance.path("bin");
+        fs::create_dir(&bin).expect("makes a directory");
+        for (name, text) in [
+            ("systemctl", SYSTEMCTL),
+            ("journalctl", "#!/bin/sh\necho \"$*\" >> \"$HOME/asked\"\necho the log\n"),
+        ] {
+            fs::write(bin.join(name), text).expect("writes");
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(bin.join(name), mode).expect("can be run");
+        }
+        Self { instance }
+    }
+
+    async fn qd(&self, words: &[&str]) -> Ran {
+        let mut command = self.instance.command(words);
+        let search = std::env::var("PATH").unwrap_or_default();
+        let bin = self.instance.path("bin");
+        command.env("PATH", format!("{}:{search}", bin.display())).env("USER", "nobody-at-all");
+        Ran::of(command).await
+    }
+
+    fn asked(&self) -> String {
+        fs::read_to_string(self.instance.path("asked")).unwrap_or_default()
+    }
+
+    fn unit(&self) -> PathBuf {
+        self.instance.path(UNIT)
+    }
+
+    /// Waits until the service's relay answers.
+    async fn until_it_serves(&self) -> RelayStatusResult {
+        let serves = async {
+            loop {
+                let ran = self.qd(&["status", "--json"]).await;
+                let status: Option<Value> = serde_json::from_slice(&ran.stdout).ok();
+                let relay = status.as_ref().map(|it| it.get("relay").unwrap_or(it).clone());
+                if let Some(status) = relay.and_then(|relay| serde_json::from_value(relay).ok()) {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        within("the service's relay serves", serves).await
+    }
+
+    async fn sessions(&self) -> Vec<SessionInfo> {
+        let listed: SessionListResult = self.qd(&["ls", "--json"]).await.ok().json();
+        listed.sessions
+    }
+
+    async fn run(&self, words: &[&str]) -> SessionInfo {
+        let words = [&["run", "--detach", "--json"], words].concat();
+        let created: SessionResult = self.qd(&words).await.ok().json();
+        created.session
+    }
+}
+
+#[tokio::test]
+async fn a_service_is_installed_shown_read_and_removed() {
+    let machine = Machine::new();
+    let none = machine.qd(&["service", "status"]).await;
+    assert_eq!(none.code(), Some(NOT_FOUND), "{none:?}");
+    let printed = machine.qd(&["service", "install", "--print"]).await.ok().text();
+    assert!(printed.contains("KillMode=process") && !machine.unit().exists(), "{printed}");
+    let installed = machine.qd(&["service", "install"]).await.ok();
+    assert!(installed.stderr.contains("loginctl enable-linger"), "{installed:?}");
+    assert_eq!(fs::read_to_string(machine.unit()).expect("is written"), printed);
+    for words in ["--user daemon-reload", "--user enable qd-relay", "--user restart qd-relay"] {
+        assert!(machine.asked().contains(words), "{}", machine.asked());
+    }
+    let serves = machine.until_it_serves().await;
+    let status: Value = machine.qd(&["service", "status", "--json"]).await.ok().json();
+    assert_eq!(status["services"][0]["state"], "active (running)");
+    assert_eq!(status["services"][0]["pid"], serves.pid);
+    let logs = machine.qd(&["service", "logs", "-n", "5"]).await.ok();
+    assert_eq!(logs.text(), "the log\n");
+    assert!(machine.asked().contains("-u qd-relay-default.service -n 5"), "{}", machine.asked());
+    let session = machine.run(&["--", "sleep", "9999"]).await;
+    machine.qd(&["service", "uninstall"]).await.ok();
+    assert!(!machine.unit().exists());
+    // any command starts a relay again; what ran runs on
+    let after = machine.sessions().await;
+    assert_eq!((after[0].session, after[0].incarnation), (session.session, session.incarnation));
+    assert!(after[0].state.is_live(), "{after:?}");
+}
+
+#[tokio::test]
+async fn holders_survive_a_restart_of_the_service_and_a_relay_that_ran_before_it() {
+    let machine = Machine::new();
+    let session = machine.run(&["--label", "work", "--", "sleep", "9999"]).await;
+    machine.qd(&["service", "install"]).await.ok();
+    let first = machine.until_it_serves().await;
+    machine.qd(&["service", "install"]).await.ok();
+    let restarted = async {
+        loop {
+            let now = machine.until_it_serves().await;
+            if now.pid != first.pid {
+                return now;
+            }
+        }
+    };
+    within("the service's next relay serves", restarted).await;
+    let after = machine.sessions().await.remove(0);
+    assert_eq!((after.session, after.incarnation), (session.session, session.incarnation));
+    assert!(after.state.is_live(), "{after:?}");
+}
+
+#[tokio::test]
+async fn kept_sessions_are_there_again_after_everything_was_killed() {
+    let machine = Machine::new();
+    let project = machine.instance.path("project");
+    fs::create_dir(&project).expect("makes a directory");
+    let directory = project.to_str().expect("is text");
+    machine.qd(&["service", "install"]).await.ok();
+    machine.until_it_serves().await;
+    let kept = machine.run(&["--keep", "--label", "kept", "--cwd", directory]).await;
+    machine.run(&["--label", "gone", "--", "sleep", "9999"]).await;
+    let stopped = machine.run(&["--keep", "--label", "ended", "--", "sleep", "9999"]).await;
+    assert!(kept.keep && stopped.keep);
+    machine.qd(&["send", "kept", "echo before-the-end", "--enter"]).await.ok();
+    machine.qd(&["stop", "ended"]).await.ok();
+    machine.qd(&["wait", "ended", "--for", "exit", "--timeout", "20s"]).await;
+    let seen = async {
+        while !machine.qd(&["logs", "kept"]).await.text().contains("before-the-end") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within("the shell has answered", seen).await;
+
+    processes::kill_naming(machine.instance.home());
+    machine.qd(&["service", "install"]).await.ok();
+    machine.until_it_serves().await;
+    let mut overview = Overview::start(&Way::unix(&machine.instance)).await;
+    let back = overview.until(kept.session, "it runs again", |info| {
+        info.incarnation.0 == 2 && info.state.is_live()
+    });
+    let back = back.await;
+    assert_eq!((back.cwd.as_str(), back.log_id), (directory, kept.log_id));
+    let history = machine.qd(&["logs", "kept"]).await.ok().text();
+    assert!(history.contains("before-the-end"), "the old scrollback: {history}");
+    let sessions = machine.sessions().await;
+    let state = |label: &str| {
+        let found = sessions.iter().find(|info| info.label.as_str() == label);
+        found.map(|info| info.state.clone()).expect("it is listed")
+    };
+    assert!(matches!(state("gone"), SessionState::Lost { .. }), "{:?}", state("gone"));
+    assert!(!state("ended").is_live(), "somebody ended it: {:?}", state("ended"));
+}
