@@ -173,6 +173,7 @@ pub(crate) async fn call(
         | N::RelayShutdown
         | N::RelayGc
         | N::InstanceList
+        | N::HttpOpen
         | N::HookList
         | N::HookTest
         | N::HookTold

@@ -27,6 +27,7 @@ mod devices;
 pub mod error;
 mod fleet;
 mod hooks;
+mod http;
 mod join;
 mod json;
 mod limits;

@@ -3,6 +3,7 @@
 mod crowd;
 mod database;
 mod faults;
+mod http;
 mod limits;
 mod links;
 mod mail;
@@ -13,5 +14,6 @@ mod operations;
 mod pairing;
 mod people;
 mod places;
+mod refusals;
 mod ssh;
 mod views;

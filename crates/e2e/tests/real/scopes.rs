@@ -123,6 +123,7 @@ mod raw {
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
+        HttpOpen,
         HookList,
         HookTest,
         HookTold,
@@ -174,6 +175,7 @@ fn params(method: MethodName) -> Value {
         MethodName::HookTest => json!({ "name": "nobody" }),
         MethodName::HookTold => json!({ "key": "nothing" }),
         MethodName::HookList
+        | MethodName::HttpOpen
         | MethodName::PairingList
         | MethodName::PromptList
         | MethodName::MachineList
