@@ -138,6 +138,18 @@ pub(crate) async fn call(
         N::MailContactDecide => {
             typed::<m::MailContactDecide>(id, params, async |p| mail::decide(c, p).await).await
         }
+        N::MailContactAdd => {
+            typed::<m::MailContactAdd>(id, params, async |p| mail::contact_add(c, p).await).await
+        }
+        N::MailReset => typed::<m::MailReset>(id, params, async |p| mail::reset(c, p).await).await,
+        N::MailSetStatus => {
+            typed::<m::MailSetStatus>(id, params, async |p| mail::set_status(c, p).await).await
+        }
+        N::MailNotify => {
+            typed::<m::MailNotify>(id, params, async |p| mail::notify(c, p).await).await
+        }
+        N::MailFetch => typed::<m::MailFetch>(id, params, async |p| mail::fetch(c, p).await).await,
+        N::MailBring => typed::<m::MailBring>(id, params, async |p| mail::bring(c, p).await).await,
         N::MailIdentities => {
             typed::<m::MailIdentities>(id, params, async |p| mail::identities(c, p).await).await
         }

@@ -3,6 +3,7 @@
 mod database;
 mod limits;
 mod links;
+mod mail;
 mod news;
 mod operations;
 mod pairing;
