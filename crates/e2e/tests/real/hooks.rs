@@ -8,7 +8,7 @@ use quarterdeck_e2e::harness::{
     hub::{Fleet, add_by_line, until_machine},
     instance::{Instance, Relay},
     news::News,
-    nowhere::Nowhere,
+    proxy::Proxy,
     receiver::{Reaction, Receiver, Told},
 };
 use quarterdeck_protocol::{
@@ -248,7 +248,7 @@ async fn a_certificate_is_checked_and_a_pin_counts_instead() {
 
 #[tokio::test]
 async fn a_proxy_is_asked_for_the_way_out() {
-    let proxy = Nowhere::start();
+    let proxy = Proxy::to_nowhere();
     let instance = Instance::new();
     instance.set("HTTPS_PROXY", &proxy.url());
     let hook = "[[hooks.to]]\nname = \"out\"\nkind = \"webhook\"\nurl = \"https://h.invalid/x\"\n";

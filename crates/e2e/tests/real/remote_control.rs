@@ -7,7 +7,7 @@ use quarterdeck_e2e::harness::{
     agents::Agent,
     client::Way,
     instance::{Instance, Ran},
-    nowhere::Nowhere,
+    proxy::Proxy,
     overview::Overview,
 };
 use quarterdeck_protocol::{
@@ -234,13 +234,13 @@ async fn a_relay_with_a_list_of_commands_starts_it_only_as_it_is_configured() {
 /// The real program in an empty home; whatever it wants of the network is refused.
 struct Real {
     instance: Instance,
-    _nowhere: Nowhere,
+    _nowhere: Proxy,
 }
 
 impl Real {
     fn new(agent: Agent) -> Option<Self> {
         let program: PathBuf = agent.require()?;
-        let (instance, nowhere) = (Instance::new(), Nowhere::start());
+        let (instance, nowhere) = (Instance::new(), Proxy::to_nowhere());
         let (name, url) = (agent.name(), nowhere.url());
         instance.configure(&format!(
             "[agents.{name}]\ncommand = [{program:?}]\n\
