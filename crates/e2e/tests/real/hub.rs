@@ -3,6 +3,7 @@
 mod crowd;
 mod database;
 mod faults;
+mod http;
 mod limits;
 mod links;
 mod mail;
@@ -12,5 +13,6 @@ mod operations;
 mod pairing;
 mod people;
 mod places;
+mod refusals;
 mod ssh;
 mod views;
