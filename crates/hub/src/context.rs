@@ -19,7 +19,10 @@ use quarterdeck_protocol::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{fleet::Fleet, machine::Machines, metrics::Metrics, options::HubOptions, store::Store};
+use crate::{
+    fleet::Fleet, machine::Machines, mail::PostOffice, metrics::Metrics, options::HubOptions,
+    store::Store,
+};
 
 /// Shared by all tasks; what changes in it guards itself.
 pub(crate) struct Context {
@@ -59,6 +62,8 @@ pub(crate) struct Context {
     pub(crate) invitations: Mutex<Invitations<Option<MachineLabel>>>,
     /// Logins, tokens, machines.
     pub(crate) journal: Journal,
+    /// Where each identity's mail goes.
+    pub(crate) post: PostOffice,
     /// Counters.
     pub(crate) metrics: Metrics,
     /// Everything that runs beside the listeners.

@@ -1,12 +1,15 @@
 //! The hub: several relays behind one wire, whatever dies on the way.
 
 mod database;
+mod http;
 mod limits;
 mod links;
+mod mail;
 mod news;
 mod operations;
 mod pairing;
 mod people;
 mod places;
+mod refusals;
 mod ssh;
 mod views;
