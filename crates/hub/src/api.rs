@@ -158,6 +158,7 @@ pub(crate) async fn call(
         | N::RelayShutdown
         | N::RelayGc
         | N::InstanceList
+        | N::HttpOpen
         | N::HookList
         | N::HookTest
         | N::HookTold

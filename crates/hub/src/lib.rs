@@ -25,6 +25,7 @@ mod daemon;
 pub mod error;
 mod fleet;
 mod hooks;
+mod http;
 mod join;
 mod json;
 mod limits;

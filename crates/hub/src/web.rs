@@ -34,7 +34,7 @@ use quarterdeck_transport::{
     server::{Accepted, Listener, Peer},
 };
 
-use crate::{client, context::Context, join, metrics};
+use crate::{client, context::Context, http, join, metrics};
 
 /// Bytes of a WebSocket's read buffer: one per connection, and most connections are idle.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -71,6 +71,7 @@ fn router(context: &Arc<Context>) -> Router {
     Router::new()
         .route("/v1/ws", get(upgrade))
         .route("/v1/join", get(join::accept))
+        .merge(http::router())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(show_metrics))
         .fallback(get(page))
@@ -158,7 +159,7 @@ async fn show_metrics(
 }
 
 /// A caller that proved who it is; anyone else is refused before a handler runs.
-struct Authenticated(Grant);
+pub(crate) struct Authenticated(pub(crate) Grant);
 
 impl FromRequestParts<Arc<Context>> for Authenticated {
     type Rejection = Response;

@@ -162,7 +162,7 @@ methods! {
     SessionDetach = "session.detach", Needs(Scope::Read), ChannelParams => Empty;
     /// Type without attaching; borrows the lease where the caller may have it.
     SessionInput = "session.input", Needs(Scope::Drive), InputParams => InputResult;
-    /// Set the size; owner only.
+    /// Set the size; owner, or anyone with `drive` while nobody owns.
     SessionResize = "session.resize", Needs(Scope::Drive), ResizeParams => Empty;
     /// Send a signal; owner, or anyone with `drive` while nobody owns.
     SessionSignal = "session.signal", Needs(Scope::Drive), SignalParams => Empty;
@@ -282,6 +282,8 @@ methods! {
     MachineDisconnect = "machine.disconnect", Needs(Scope::Admin), MachineParams => MachineResult;
     /// Make a one-use line by which a machine joins that cannot be reached.
     MachineInvite = "machine.invite", Needs(Scope::Admin), MachineInviteParams => PairingInviteResult;
+    /// A channel that carries plain HTTP to this relay; what is asked there has the asker's rights.
+    HttpOpen = "http.open", Open, Empty => ChannelParams;
     /// What is told to programs outside, and how that fares.
     HookList = "hook.list", Needs(Scope::Read), Empty => HookListResult;
     /// Tell a hook something now, and say how that went.
@@ -318,9 +320,9 @@ mod tests {
     }
 
     #[test]
-    fn only_hello_is_open() {
+    fn only_what_gives_nothing_by_itself_is_open() {
         let open: Vec<_> = MethodName::ALL.iter().filter(|m| m.access() == Open).collect();
-        assert_eq!(open, [&MethodName::Hello]);
+        assert_eq!(open, [&MethodName::Hello, &MethodName::HttpOpen]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::{
     },
     remote,
     session::{LeaseCaller, SessionHandle},
+    tunnel,
 };
 
 pub(crate) use agent::allow;
@@ -186,6 +187,7 @@ pub(crate) async fn call(
         N::PairingRevoke => {
             typed::<m::PairingRevoke>(id, params, async |p| pairing::revoke(c, &p)).await
         }
+        N::HttpOpen => typed::<m::HttpOpen>(id, params, async |_| tunnel::open(c)).await,
         N::HookList => typed::<m::HookList>(id, params, async |_| Ok(hook::list(c))).await,
         N::HookTest => typed::<m::HookTest>(id, params, async |p| hook::test(c, p).await).await,
         N::HookTold => typed::<m::HookTold>(id, params, async |p| hook::told(c, &p)).await,

@@ -119,6 +119,7 @@ mod raw {
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
+        HttpOpen,
         HookList,
         HookTest,
         HookTold,
@@ -168,6 +169,7 @@ fn params(method: MethodName) -> Value {
         MethodName::HookTest => json!({ "name": "nobody" }),
         MethodName::HookTold => json!({ "key": "nothing" }),
         MethodName::HookList
+        | MethodName::HttpOpen
         | MethodName::PairingList
         | MethodName::PromptList
         | MethodName::MachineList

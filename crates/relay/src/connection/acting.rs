@@ -148,6 +148,7 @@ impl Connection {
             caller: Caller { grant, via: Via::Delegated { hub } },
             outbox: Arc::clone(&self.outbox),
             channels: Arc::clone(&self.channels),
+            tunnels: Arc::clone(&self.tunnels),
             identity: std::sync::Mutex::new(Some(owner)),
             delegate: std::sync::Mutex::default(),
             resting: std::sync::Mutex::default(),
