@@ -21,7 +21,7 @@ usage: qd-bench [--quick] [--parts WORDS] [--only WORDS] [--write PAGE]
                 [--rounds N] [--others N] [--keys N] [--lines-mb N] [--short-mb N]
 
   --quick        a little of everything, to see that it works
-  --parts WORDS  only these parts: systems, goals (with instances), instances, hub, wan
+  --parts WORDS  only these parts: systems, goals, instances, hub, wan
   --only WORDS   only systems whose name has one of the words; ref-ws is always measured
   --others N     the systems of others take part in the first N rounds only
   --write PAGE   put the tables between the marks of this page, as well as on stdout
