@@ -16,9 +16,9 @@ function repository(at: string): void {
 }
 
 test('what changed in a session’s directory is a tab beside it, and follows what is done there', async ({ site }) => {
-  const project = join(site.relay.home, 'project');
+  const project = join(site.here.home, 'project');
   repository(project);
-  site.relay.qd('run', '--detach', '--label', 'sh:1', '--cwd', project, '--', 'bash', '--norc');
+  site.here.qd('run', '--detach', '--label', 'sh:1', '--cwd', project, '--', 'bash', '--norc');
   const page = await site.person();
   await row(page, 'sh:1').click();
   await page.getByRole('button', { name: 'Changes' }).click();
@@ -38,12 +38,12 @@ test('what changed in a session’s directory is a tab beside it, and follows wh
 });
 
 test('sessions are grouped by their repository, whichever directory or working tree they are in', async ({ site }) => {
-  const project = join(site.relay.home, 'project');
+  const project = join(site.here.home, 'project');
   repository(project);
   mkdirSync(join(project, 'src'));
   execFileSync('git', ['worktree', 'add', '-q', '../tree', '-b', 'other'], { cwd: project, env: { PATH: process.env.PATH, HOME: project } });
-  for (const [label, cwd] of [['top', project], ['below', join(project, 'src')], ['tree', join(site.relay.home, 'tree')], ['else', site.relay.home]] as const) {
-    site.relay.qd('run', '--detach', '--label', label, '--cwd', cwd, '--', 'cat');
+  for (const [label, cwd] of [['top', project], ['below', join(project, 'src')], ['tree', join(site.here.home, 'tree')], ['else', site.here.home]] as const) {
+    site.here.qd('run', '--detach', '--label', label, '--cwd', cwd, '--', 'cat');
   }
   const page = await site.person();
   await page.getByRole('button', { name: 'by machine' }).click();
@@ -55,7 +55,7 @@ test('sessions are grouped by their repository, whichever directory or working t
 });
 
 test('a directory without a repository says so', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--label', 'sh:1', '--', 'cat');
+  site.here.qd('run', '--detach', '--label', 'sh:1', '--', 'cat');
   const page = await site.person();
   await row(page, 'sh:1').click();
   await page.getByRole('button', { name: 'What can be done with sh:1' }).click();

@@ -30,8 +30,8 @@ test('files that are dropped on a terminal are uploaded, and their paths typed',
   await type(page, 'sh:1', '\n');
   await expect(terminal(page, 'sh:1')).toContainText(/5 .*some_notes\.txt/);
   await expect(terminal(page, 'sh:1')).toContainText(/700001 .*large\.bin/);
-  const { sessions } = site.relay.qdJson<{ sessions: { session: string }[] }>('ls');
-  const file = join(site.relay.home, 'instances/default/sessions', sessions[0]!.session, 'uploads/some_notes.txt');
+  const { sessions } = site.here.qdJson<{ sessions: { session: string }[] }>('ls');
+  const file = join(site.here.home, 'instances/default/sessions', sessions[0]!.session, 'uploads/some_notes.txt');
   expect(readFileSync(file, 'utf8')).toBe('hello');
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(statSync(dirname(file)).mode & 0o777).toBe(0o700);
@@ -60,7 +60,7 @@ test('who follows uploads too, but types nothing; who may only read does neither
 });
 
 test('files that are dropped on an agent go with the next message', async ({ site }) => {
-  site.relay.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'say ready');
+  site.here.qd('run', '--detach', '--agent', 'claude', '--label', 'claude:1', 'say ready');
   const page = await site.person();
   await row(page, 'claude:1').click();
   await expect(page.getByRole('log')).toContainText('ready');
@@ -84,9 +84,9 @@ test('a file that is too large says so, and a relay that is killed costs nothing
   await drop(page, 'sh:1', [{ name: 'huge.bin', type: '', text: 'x'.repeat(10 * 1024 * 1024 + 1) }]);
   await expect(page.getByRole('list', { name: 'Files' })).toContainText('more than 10 MiB');
   await page.getByRole('button', { name: 'Take huge.bin away' }).click();
-  await site.relay.kill();
+  await site.here.kill();
   await expect(page.getByText(/^Reconnecting/)).toBeVisible();
-  await site.relay.start();
+  await site.here.start();
   await page.getByRole('button', { name: 'Retry now' }).click({ timeout: 2_000 }).catch(() => undefined);
   await expect(page.getByText('nothing missed')).toBeVisible({ timeout: 30_000 });
   await type(page, 'sh:1', 'cat ');
@@ -97,14 +97,14 @@ test('a file that is too large says so, and a relay that is killed costs nothing
 });
 
 test('a directory is completed while it is typed', async ({ site }) => {
-  for (const name of ['work/project/.git', 'work/profile', 'work/.hidden']) mkdirSync(join(site.relay.home, name), { recursive: true });
+  for (const name of ['work/project/.git', 'work/profile', 'work/.hidden']) mkdirSync(join(site.here.home, name), { recursive: true });
   const page = await site.person();
   await page.getByRole('button', { name: 'New session' }).first().click();
   await page.getByRole('radio', { name: 'Terminal' }).click();
   const field = page.getByLabel('Directory', { exact: true });
   await field.fill('~/wo');
   await page.getByRole('option', { name: 'work' }).click();
-  await expect(field).toHaveValue(join(site.relay.home, 'work/'));
+  await expect(field).toHaveValue(join(site.here.home, 'work/'));
   await expect(page.getByRole('option')).toHaveText([/profile/, /project.*git/]);
   await look(page, 'directory');
   await field.pressSequentially('pro');
@@ -112,13 +112,13 @@ test('a directory is completed while it is typed', async ({ site }) => {
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
-  await expect(field).toHaveValue(join(site.relay.home, 'work/project/'));
+  await expect(field).toHaveValue(join(site.here.home, 'work/project/'));
   await page.getByLabel('Command').fill('pwd; exec sh');
   await page.getByLabel('Command').fill('bash --norc');
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await expect(row(page, 'bash')).toBeVisible();
-  const { sessions } = site.relay.qdJson<{ sessions: { cwd: string; project: string }[] }>('ls');
-  expect(sessions[0]?.cwd).toBe(join(site.relay.home, 'work/project'));
+  const { sessions } = site.here.qdJson<{ sessions: { cwd: string; project: string }[] }>('ls');
+  expect(sessions[0]?.cwd).toBe(join(site.here.home, 'work/project'));
   expect(sessions[0]?.project).toBe(sessions[0]?.cwd);
-  expect(existsSync(join(site.relay.home, 'work/project/.git/HEAD'))).toBe(false);
+  expect(existsSync(join(site.here.home, 'work/project/.git/HEAD'))).toBe(false);
 });

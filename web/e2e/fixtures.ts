@@ -34,6 +34,10 @@ export class Site {
     private readonly issuer: Issuer = relay,
   ) {}
 
+  get here(): Relay {
+    return this.relay;
+  }
+
   /** A browser in which nobody is logged in. */
   async stranger(context: BrowserContextOptions = {}, fragment = ''): Promise<Page> {
     const page = await (await this.browser.newContext({ colorScheme: 'dark', ...context })).newPage();

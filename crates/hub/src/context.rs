@@ -20,7 +20,11 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    fleet::Fleet, machine::Machines, mail::PostOffice, metrics::Metrics, options::HubOptions,
+    fleet::Fleet,
+    machine::{Machines, Pace},
+    mail::PostOffice,
+    metrics::Metrics,
+    options::HubOptions,
     store::Store,
 };
 
@@ -50,6 +54,8 @@ pub(crate) struct Context {
     pub(crate) hooks: Hooks,
     /// The tasks of the machines.
     pub(crate) machines: Machines,
+    /// When they dial.
+    pub(crate) pace: Arc<Pace>,
     /// What is remembered.
     pub(crate) store: Store,
     /// Bearer tokens of this hub.

@@ -214,6 +214,7 @@ fn build_context(
         pin: listeners.pin.clone(),
         fleet: Fleet::default(),
         machines: Machines::default(),
+        pace: Arc::default(),
         store,
         tokens,
         credentials: tokio::sync::watch::Sender::new(0),

@@ -19,13 +19,6 @@ pub(crate) struct UpArgs {
     foreground: bool,
 }
 
-impl UpArgs {
-    /// Whether this process becomes the hub.
-    pub(crate) const fn serves(&self) -> bool {
-        self.foreground
-    }
-}
-
 /// Starts what does not run, and says where the hub is.
 pub(crate) async fn run(settings: &Settings, args: UpArgs) -> Result<Exit, CliError> {
     only_here(settings, "qd up")?;
