@@ -119,6 +119,10 @@ pub(crate) async fn call(
         N::HubShutdown => {
             answer::<m::HubShutdown>(asker, id, params, async |_| Ok(hub::shutdown(asker))).await
         }
+        N::MailFetch | N::MailBring => {
+            let message = "a hub carries mail by itself";
+            Err(RpcError::new(ErrorCode::InvalidParams, message))
+        }
         N::SessionCreate
         | N::SessionAttach
         | N::SessionInput
@@ -152,6 +156,10 @@ pub(crate) async fn call(
         | N::MailStatus
         | N::MailContacts
         | N::MailContactDecide
+        | N::MailContactAdd
+        | N::MailReset
+        | N::MailSetStatus
+        | N::MailNotify
         | N::MailIdentities
         | N::MailIdentityAdd
         | N::MailIdentityUse
@@ -165,6 +173,7 @@ pub(crate) async fn call(
         | N::RelayShutdown
         | N::RelayGc
         | N::InstanceList
+        | N::HttpOpen
         | N::HookList
         | N::HookTest
         | N::HookTold

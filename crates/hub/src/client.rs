@@ -3,7 +3,7 @@
 //! Reading never waits for writing. What the hub does not answer itself goes to the link of the machine
 //! that is meant, and comes back through the [`switch`](crate::switch).
 
-mod alive;
+pub(crate) mod alive;
 pub(crate) mod outbox;
 mod reading;
 mod sending;
@@ -63,7 +63,7 @@ pub(crate) struct Asker {
     channels: Mutex<BTreeMap<Channel, Attached>>,
     last_channel: AtomicU32,
     /// Requests without an answer.
-    in_flight: AtomicUsize,
+    pub(crate) in_flight: AtomicUsize,
     view: Mutex<view::View>,
     /// Messages received and frames sent: signs that the link moves.
     moved: AtomicU64,
@@ -78,7 +78,7 @@ struct Attached {
 
 /// Why a connection ended.
 #[derive(Debug)]
-enum End {
+pub(crate) enum End {
     /// The peer closed it, or the link broke.
     Peer,
     /// It broke the protocol or does not read; the code and reason of the close.
@@ -94,18 +94,7 @@ pub(crate) async fn serve(context: Arc<Context>, grant: Grant, socket: WebSocket
     context.metrics.connections_accepted.increment();
     let gauge = Arc::clone(&context);
     let _counted = gauge.metrics.connections.enter();
-    let asker = Arc::new(Asker {
-        context,
-        grant,
-        outbox: Arc::default(),
-        acting: OnceLock::new(),
-        bound: watch::Sender::new(None),
-        channels: Mutex::default(),
-        last_channel: AtomicU32::new(0),
-        in_flight: AtomicUsize::new(0),
-        view: Mutex::default(),
-        moved: AtomicU64::new(0),
-    });
+    let asker = Arc::new(Asker::new(context, grant));
     let (mut sink, stream) = socket.split();
     let shutdown = asker.context.shutdown.clone();
     let end = tokio::select! {
@@ -136,8 +125,24 @@ pub(crate) async fn serve(context: Arc<Context>, grant: Grant, socket: WebSocket
 }
 
 impl Asker {
+    /// A client that has said nothing yet; also one without a WebSocket.
+    pub(crate) fn new(context: Arc<Context>, grant: Grant) -> Self {
+        Self {
+            context,
+            grant,
+            outbox: Arc::default(),
+            acting: OnceLock::new(),
+            bound: watch::Sender::new(None),
+            channels: Mutex::default(),
+            last_channel: AtomicU32::new(0),
+            in_flight: AtomicUsize::new(0),
+            view: Mutex::default(),
+            moved: AtomicU64::new(0),
+        }
+    }
+
     /// Checks a method against the total table method × scope.
-    fn require(&self, method: MethodName) -> Result<(), RpcError> {
+    pub(crate) fn require(&self, method: MethodName) -> Result<(), RpcError> {
         match method.access() {
             Access::Open => Ok(()),
             Access::Needs(scope) if self.grant.scopes.has(scope) => Ok(()),
@@ -325,7 +330,7 @@ impl Asker {
     }
 
     /// The connection is over: its channels end, and its leases go into their grace.
-    fn leave(self: &Arc<Self>) {
+    pub(crate) fn leave(self: &Arc<Self>) {
         self.outbox.close();
         let channels = std::mem::take(&mut *self.channels());
         for Attached { link, theirs } in channels.into_values() {

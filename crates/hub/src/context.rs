@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    devices::Devices, fleet::Fleet, machine::Machines, metrics::Metrics, options::HubOptions,
-    store::Store, web::names::Names,
+    devices::Devices, fleet::Fleet, machine::Machines, mail::PostOffice, metrics::Metrics,
+    options::HubOptions, store::Store, web::names::Names,
 };
 
 /// Shared by all tasks; what changes in it guards itself.
@@ -66,6 +66,8 @@ pub(crate) struct Context {
     pub(crate) invitations: Mutex<Invitations<Option<MachineLabel>>>,
     /// Logins, tokens, machines.
     pub(crate) journal: Journal,
+    /// Where each identity's mail goes.
+    pub(crate) post: PostOffice,
     /// Counters.
     pub(crate) metrics: Metrics,
     /// Everything that runs beside the listeners.

@@ -36,6 +36,7 @@ use crate::{
     hooks,
     limits::{DRAIN_LIMIT, KEEP_INTERVAL},
     machine::{self, Machines},
+    mail::{self, PostOffice},
     metrics::Metrics,
     options::{Listen, ListenSecurity},
     store::{Access, Loaded, MachineRow, Store},
@@ -72,6 +73,7 @@ pub async fn run(
         context.tasks.spawn(web::accept(Arc::clone(&context), listener));
     }
     context.tasks.spawn(keep_sessions(Arc::clone(&context)));
+    context.tasks.spawn(mail::prune_daily(Arc::clone(&context)));
     let hooks = Arc::clone(&context);
     context.tasks.spawn(async move { hooks.hooks.run(hooks.shutdown.clone()).await });
     context.tasks.spawn(hooks::confirm(Arc::clone(&context)));
@@ -226,6 +228,7 @@ fn build_context(
         lockout: Mutex::new(Lockout::new(std::iter::empty())),
         invitations: Mutex::default(),
         journal: Journal::new(&directory.hub_journal()),
+        post: PostOffice::default(),
         metrics: Metrics::default(),
         tasks: TaskTracker::new(),
         shutdown,

@@ -12,6 +12,7 @@
 //! - [`switch`]: channels and calls of one link, and whose each is;
 //! - [`machine`]: the task of one machine: its link, its view; [`way`]: how it is dialled;
 //! - [`fleet`]: all machines with their last known sessions, and the number of that view;
+//! - [`mail`]: sealed letters on their way, and keys of those who get them;
 //! - [`store`]: the only place that knows SQL;
 //! - [`metrics`], [`limits`]: what keeps house.
 //!
@@ -26,10 +27,12 @@ mod devices;
 pub mod error;
 mod fleet;
 mod hooks;
+mod http;
 mod join;
 mod json;
 mod limits;
 mod machine;
+mod mail;
 mod metrics;
 pub mod options;
 mod request;

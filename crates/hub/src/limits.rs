@@ -38,6 +38,34 @@ pub(crate) const MACHINE_QUEUE: usize = 16;
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a peer may take to accept the close.
 pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// Mailboxes of one hub: some for each machine.
+pub(crate) const MAX_MAILBOXES: u64 = 4096;
+/// Letters that wait in one mailbox: as many as a relay holds for one identity.
+pub(crate) const MAX_MAILBOX_LETTERS: u64 = 10_000;
+/// Those of one sender among them: nobody fills another one's mailbox.
+pub(crate) const MAX_MAILBOX_LETTERS_PER_SENDER: u64 = 2_000;
+/// Bytes that wait in one mailbox.
+pub(crate) const MAX_MAILBOX_BYTES: u64 = 64 * 1024 * 1024;
+/// One-time keys of one mailbox: twice what its identity keeps there.
+pub(crate) const MAX_MAILBOX_KEYS: u64 = 100;
+/// How long a letter waits for a relay that fetches it.
+pub(crate) const LETTER_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Letters of one mailbox that are brought together.
+pub(crate) const MAX_PULLED_LETTERS: usize = 256;
+/// Bytes of them, before they are text.
+pub(crate) const MAX_PULLED_BYTES: usize = 384 * 1024;
+/// Bytes after which a bringing takes no further mailbox: what is brought is one text.
+pub(crate) const MAX_BROUGHT_BYTES: usize = 256 * 1024;
+/// Letters of one order that are looked at; a relay sends fewer.
+pub(crate) const MAX_CARRY_LETTERS: usize = 256;
+/// News of a link that wait to be brought; then no more orders are fetched.
+pub(crate) const MAX_CARRY_NEWS: usize = 64;
+/// How long a relay keeps a fetch open when there is nothing to carry.
+pub(crate) const MAIL_FETCH_WAIT: Duration = Duration::from_secs(20);
+/// How long a relay may take to store what it was brought.
+pub(crate) const MAIL_CALL_LIMIT: Duration = Duration::from_secs(30);
+/// Pause before carrying on a link begins again.
+pub(crate) const MAIL_RETRY: Duration = Duration::from_millis(500);
 
 // ---- browsers ----
 

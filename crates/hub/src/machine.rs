@@ -35,6 +35,7 @@ pub(crate) use table::Machines;
 use crate::{
     context::Context,
     limits::{LOCAL_RETRY, MACHINE_QUEUE},
+    mail,
     store::{Access, MachineRow},
     switch::Linked,
     way,
@@ -256,6 +257,7 @@ impl Task {
         self.context.metrics.links_made.increment();
         self.context.fleet.set_linked(self.machine, Arc::clone(&linked));
         tracing::info!(machine = %self.machine, relay = %hello.relay_id, "linked");
+        mail::start(&self.context, &linked);
         self.current = Some(Current { linked, events, feed: Feed::default() });
     }
 

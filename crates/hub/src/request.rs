@@ -35,7 +35,10 @@ pub(crate) async fn forward(
         method,
         MethodName::SessionCreate | MethodName::SessionRename | MethodName::SessionResume
     );
-    let then = if method == MethodName::SessionAttach {
+    let then = if method == MethodName::HttpOpen {
+        asker.require_place()?;
+        Then::Attach { window: None }
+    } else if method == MethodName::SessionAttach {
         asker.require_place()?;
         Then::Attach { window: params.read("window") }
     } else if gives_session {

@@ -5,6 +5,7 @@
 //! so that a machine that cannot be reached is not an empty one.
 
 mod devices;
+mod mail;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use quarterdeck_protocol::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use mail::{MailOrder, MailOutcome, Mailbox};
 pub(crate) use rows::{Access, BadChange, MachineRow};
 
 use crate::{devices::DeviceRow, limits::STORE_QUEUE};
@@ -162,10 +164,42 @@ impl Store {
         self.run(|db| db.pragma_update(None, "wal_checkpoint", "truncate")).await
     }
 
-    async fn run(
+    /// Carries a relay's orders about mail out, all or none of them.
+    ///
+    /// # Errors
+    /// When they cannot be written; then nothing of it is.
+    pub(crate) async fn carry(
         &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<()> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        orders: Vec<MailOrder>,
+        now: u64,
+    ) -> Result<Vec<MailOutcome>, StoreError> {
+        self.run(move |db| mail::carry(db, &orders, now)).await
+    }
+
+    /// Letters of a mailbox after one, as many as are brought at a time.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) async fn letters(
+        &self,
+        mailbox: Mailbox,
+        after: u64,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        self.run(move |db| mail::letters(db, &mailbox, after)).await
+    }
+
+    /// Gives up letters that are older than this second.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub(crate) async fn prune_letters(&self, before: u64) -> Result<(), StoreError> {
+        self.run(move |db| mail::prune(db, before)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move |db: &mut Connection| {
             // whoever asked may be gone

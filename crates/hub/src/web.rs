@@ -38,7 +38,7 @@ use quarterdeck_transport::{
     server::{Accepted, Listener, Peer},
 };
 
-use crate::{client, context::Context, join, metrics};
+use crate::{client, context::Context, http, join, metrics};
 pub(crate) use login::device_name;
 use names::Scheme;
 
@@ -85,6 +85,7 @@ fn router(context: &Arc<Context>) -> Router {
     Router::new()
         .route("/v1/ws", get(upgrade))
         .route("/v1/join", get(join::accept))
+        .merge(http::router())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(show_metrics))
         .route("/v1/web/login", post(login::login))
@@ -151,7 +152,7 @@ async fn show_metrics(
 }
 
 /// A caller that proved who it is; anyone else is refused before a handler runs.
-struct Authenticated(Grant);
+pub(crate) struct Authenticated(pub(crate) Grant);
 
 impl FromRequestParts<Arc<Context>> for Authenticated {
     type Rejection = Response;

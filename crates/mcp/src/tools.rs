@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use quarterdeck_protocol::{
     ids::Label,
-    mail::Role,
+    mail::{Marking, Role},
     method::{
-        MailContacts, MailIdentityParams, MailInbox, MailInboxParams, MailJob, MailMessage,
-        MailSend, MailSendParams, MailStatus, MailStatusParams, MailWait, MailWaitParams,
-        MailWhoami,
+        MailContact, MailContactAdd, MailContactAddParams, MailContacts, MailIdentityParams,
+        MailInbox, MailInboxParams, MailJob, MailMessage, MailNotify, MailNotifyParams, MailReset,
+        MailResetParams, MailSend, MailSendParams, MailSetStatus, MailSetStatusParams, MailStatus,
+        MailStatusParams, MailWait, MailWaitParams, MailWhoami,
     },
 };
 use rmcp::{
@@ -80,6 +81,36 @@ pub struct ReplyInput {
     pub body: String,
 }
 
+/// Somebody to write to.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct ContactInput {
+    /// Its address: 43 characters; or the name of a contact.
+    pub to: String,
+    /// A word to it.
+    pub note: Option<String>,
+}
+
+/// A contact.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct PeerInput {
+    /// Its name or address.
+    pub peer: String,
+}
+
+/// What you are doing.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct SetStatusInput {
+    /// In a few words; empty takes it back.
+    pub status: String,
+}
+
+/// A session of this machine.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct SessionInput {
+    /// Its label, such as claude:2.
+    pub session: String,
+}
+
 /// Which mail to read.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 pub struct InboxInput {
@@ -113,14 +144,26 @@ impl<C: RelayCalls> Tools<C> {
     }
 
     async fn send_message(&self, input: SendInput) -> Result<MailJob, CallFailed> {
+        self.send_marked(input, Marking::Written).await
+    }
+
+    async fn send_marked(&self, input: SendInput, marking: Marking) -> Result<MailJob, CallFailed> {
+        let auto = marking == Marking::Automatic;
         let to_session = input.to_session.as_deref().map(label).transpose()?;
         let role = match input.role.as_deref() {
             Some("user") => Role::User,
             Some(_) | None => Role::Agent,
         };
         let SendInput { to, body, in_reply_to, .. } = input;
-        let params =
-            MailSendParams { to, to_session, body, role, in_reply_to, ..MailSendParams::default() };
+        let params = MailSendParams {
+            to,
+            to_session,
+            body,
+            role,
+            in_reply_to,
+            auto,
+            ..MailSendParams::default()
+        };
         self.calls.call::<MailSend>(params).await
     }
 
@@ -183,6 +226,83 @@ impl<C: RelayCalls> Tools<C> {
             Err(error) => Err(error),
         };
         result(sent.map(|sent| json!({ "sent": sent })))
+    }
+
+    #[tool(
+        description = "Answer a message without having been asked by your user; it is marked so that nobody answers by itself."
+    )]
+    async fn auto_reply(&self, Parameters(input): Parameters<ReplyInput>) -> CallToolResult {
+        let ReplyInput { in_reply_to, body } = input;
+        let sent = match self.addressed(&in_reply_to).await {
+            Ok((to, to_session)) => {
+                let in_reply_to = Some(in_reply_to);
+                let input = SendInput { to, to_session, body, in_reply_to, role: None };
+                self.send_marked(input, Marking::Automatic).await
+            }
+            Err(error) => Err(error),
+        };
+        result(sent.map(|sent| json!({ "sent": sent, "auto": true })))
+    }
+
+    #[tool(
+        description = "Ask somebody to be a contact, by address. What you send waits until it accepts."
+    )]
+    async fn contact_add(&self, Parameters(input): Parameters<ContactInput>) -> CallToolResult {
+        let ContactInput { to, note } = input;
+        let note = note.unwrap_or_default();
+        let params = MailContactAddParams { contact: to, note, ..MailContactAddParams::default() };
+        result(self.calls.call::<MailContactAdd>(params).await)
+    }
+
+    #[tool(
+        description = "Whether somebody who asks may write to you is your user's decision: says what they have to do."
+    )]
+    async fn contact_accept(&self, Parameters(input): Parameters<PeerInput>) -> CallToolResult {
+        let found = self.calls.call::<MailContacts>(MailIdentityParams::default()).await;
+        let contact = found.map(|found| {
+            let is_it = |it: &&MailContact| it.name == input.peer || it.address == input.peer;
+            found.contacts.iter().find(is_it).cloned()
+        });
+        result(contact.and_then(|contact| match contact {
+            Some(contact) if contact.standing == "accepted" => Ok(json!({ "accepted": contact })),
+            Some(contact) => Err(CallFailed {
+                code: "needs_person".to_owned(),
+                message: format!(
+                    "{} is {}: a person decides about it",
+                    contact.name, contact.standing
+                ),
+                hint: Some(format!("your user runs: qd msg accept {}", contact.name)),
+            }),
+            None => Err(CallFailed {
+                code: "not_found".to_owned(),
+                message: format!("there is no contact {:?}", input.peer),
+                hint: Some("`contacts` lists them".to_owned()),
+            }),
+        }))
+    }
+
+    #[tool(description = "Begin to seal anew with a contact whose mail could not be opened.")]
+    async fn reset_session(&self, Parameters(input): Parameters<PeerInput>) -> CallToolResult {
+        let params = MailResetParams { contact: input.peer, ..MailResetParams::default() };
+        result(self.calls.call::<MailReset>(params).await)
+    }
+
+    #[tool(description = "Say what you are doing: others see it in `sessions`.")]
+    async fn set_status(&self, Parameters(input): Parameters<SetStatusInput>) -> CallToolResult {
+        let params = MailSetStatusParams { status: input.status };
+        result(self.calls.call::<MailSetStatus>(params).await)
+    }
+
+    #[tool(description = "Get a message when another session of this machine has nothing to do.")]
+    async fn notify_when_idle(
+        &self,
+        Parameters(input): Parameters<SessionInput>,
+    ) -> CallToolResult {
+        let told = match label(&input.session) {
+            Ok(session) => self.calls.call::<MailNotify>(MailNotifyParams { session }).await,
+            Err(error) => Err(error),
+        };
+        result(told)
     }
 
     #[tool(description = "Read your mail. What is read is not shown again, unless you peek.")]

@@ -6,13 +6,14 @@
 #[cfg(feature = "schema")]
 mod openapi;
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     agent::{AgentState, Delivery, EventId, Prompt, PromptId, PromptState},
-    error::ErrorCode,
+    error::{ErrorCode, RpcError},
     method::MethodName,
 };
 
@@ -24,7 +25,8 @@ pub use openapi::document;
 pub struct Operation {
     /// `get` or `post`.
     pub verb: &'static str,
-    /// Its path; `{session}` is an id, a label, or a prefix of an id.
+    /// Its path; `{session}` is an id, a label, or a prefix of an id. At a hub, everything below
+    /// `/v1/sessions` is below `/v1/machines/{machine}/sessions` too.
     pub path: &'static str,
     /// The method that it is on the WebSocket; its scope is needed.
     pub method: MethodName,
@@ -75,9 +77,85 @@ pub const POST_UPLOAD: Operation = Operation {
     summary: "A file or an image for the agent",
 };
 
+/// Operations in the shape of AgentAPI.
+pub const AGENT_OPERATIONS: [Operation; 5] =
+    [GET_MESSAGES, POST_MESSAGE, GET_STATUS, GET_EVENTS, POST_UPLOAD];
+
+const fn plain(
+    verb: &'static str,
+    path: &'static str,
+    method: MethodName,
+    summary: &'static str,
+) -> Operation {
+    Operation { verb, path, method, summary }
+}
+
+/// Operations that are a method as it is: the body has its parameters but for those that the path names,
+/// the answer is its result.
+pub const PLAIN_OPERATIONS: [Operation; 10] = [
+    LIST_SESSIONS,
+    plain("post", "/v1/sessions", MethodName::SessionCreate, "Start a session"),
+    plain("post", "/v1/sessions/{session}/input", MethodName::SessionInput, "Type once"),
+    plain("post", "/v1/sessions/{session}/resize", MethodName::SessionResize, "Set the size"),
+    plain("post", "/v1/sessions/{session}/stop", MethodName::SessionStop, "End the program"),
+    plain("post", "/v1/sessions/{session}/resume", MethodName::SessionResume, "Start it again"),
+    plain("post", "/v1/sessions/{session}/interrupt", MethodName::AgentInterrupt, "Stop the turn"),
+    plain("delete", "/v1/sessions/{session}", MethodName::SessionRemove, "Delete an ended session"),
+    plain("get", "/v1/prompts", MethodName::PromptList, "What humans are asked"),
+    plain("post", "/v1/prompts/{prompt}", MethodName::PromptAnswerMethod, "Answer a prompt"),
+];
+
+/// Operations of a hub, in the same form.
+pub const HUB_OPERATIONS: [Operation; 6] = [
+    plain("get", "/v1/machines", MethodName::MachineList, "The machines"),
+    plain("post", "/v1/machines", MethodName::MachineAdd, "Add a machine"),
+    plain("delete", "/v1/machines/{machine}", MethodName::MachineRemove, "Forget a machine"),
+    plain("post", "/v1/machines/{machine}/connect", MethodName::MachineConnect, "Link a machine"),
+    plain("post", "/v1/machines/{machine}/disconnect", MethodName::MachineDisconnect, "Unlink it"),
+    plain("post", "/v1/machines/{machine}/rename", MethodName::MachineRename, "Change its label"),
+];
+
 /// Every operation.
-pub const OPERATIONS: [Operation; 6] =
-    [LIST_SESSIONS, GET_MESSAGES, POST_MESSAGE, GET_STATUS, GET_EVENTS, POST_UPLOAD];
+pub fn operations() -> impl Iterator<Item = Operation> {
+    PLAIN_OPERATIONS.into_iter().chain(AGENT_OPERATIONS).chain(HUB_OPERATIONS)
+}
+
+/// The parameters of a method: what a body has, and what the path names.
+///
+/// # Errors
+/// `parse_error` or `invalid_params`, when the body is no object.
+pub fn params(body: &[u8], names: BTreeMap<String, String>) -> Result<Box<RawValue>, RpcError> {
+    let mut members: Map<String, Value> = match body {
+        b"" => Map::new(),
+        body => match serde_json::from_slice(body) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) => {
+                return Err(RpcError::new(ErrorCode::InvalidParams, "the body is no JSON object"));
+            }
+            Err(error) => {
+                let message = format!("the body is not JSON: {error}");
+                return Err(RpcError::new(ErrorCode::ParseError, message));
+            }
+        },
+    };
+    members.extend(names.into_iter().map(|(name, value)| (name, Value::String(value))));
+    serde_json::value::to_raw_value(&members)
+        .map_err(|_| RpcError::new(ErrorCode::Internal, "the parameters cannot be passed on"))
+}
+
+/// The error that a status of a layer below means.
+#[must_use]
+pub const fn code_of(status: u16) -> ErrorCode {
+    match status {
+        401 => ErrorCode::Unauthenticated,
+        403 => ErrorCode::Forbidden,
+        404 => ErrorCode::NotFound,
+        405 => ErrorCode::MethodNotFound,
+        429 => ErrorCode::Overloaded,
+        400..=499 => ErrorCode::InvalidRequest,
+        _ => ErrorCode::Internal,
+    }
+}
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -348,9 +426,21 @@ mod tests {
     }
 
     #[test]
+    fn parameters_come_from_the_body_and_the_path_and_the_path_counts() {
+        let names = || BTreeMap::from([("session".into(), "dev/x".into())]);
+        let check = |body: &str| params(body.as_bytes(), names()).map(|raw| raw.get().to_owned());
+        let expected = Ok(r#"{"session":"dev/x","text":"hi"}"#.to_owned());
+        assert_eq!(check(r#"{"text":"hi","session":"other"}"#), expected);
+        assert_eq!(check(""), Ok(r#"{"session":"dev/x"}"#.to_owned()));
+        let code = |body: &str| check(body).map_err(|error| error.code());
+        assert_eq!(code("[]"), Err(ErrorCode::InvalidParams));
+        assert_eq!(code("{"), Err(ErrorCode::ParseError));
+    }
+
+    #[test]
     fn every_operation_is_there_once_and_every_error_is_no_success() {
-        let paths: BTreeSet<_> = OPERATIONS.iter().map(|it| (it.verb, it.path)).collect();
-        assert_eq!(paths.len(), OPERATIONS.len());
+        let paths: BTreeSet<_> = operations().map(|it| (it.verb, it.path)).collect();
+        assert_eq!(paths.len(), operations().count());
         for code in ErrorCode::ALL {
             assert!((400..600).contains(&status_of(*code)), "{code:?}");
         }

@@ -6,6 +6,7 @@
 mod agent;
 mod attach;
 mod audit;
+mod carry;
 mod device;
 mod git;
 mod hello;
@@ -35,6 +36,10 @@ pub use attach::{
     AttachFrom, AttachParams, AttachResult, AttachRole, AttachStart, Behind, ChannelParams, Role,
 };
 pub use audit::{AuditEntry, AuditListParams, AuditListResult};
+pub use carry::{
+    CarriedLetter, CarryNews, CarryOrder, CarryRest, MailBringParams, MailCard, MailFetchParams,
+    MailFetchResult, MailKey,
+};
 pub use device::{
     DeviceInfo, DeviceInviteParams, DeviceInviteResult, DeviceListResult, DeviceParams,
 };
@@ -51,9 +56,10 @@ pub use machine::{
     MachineState, MachineUpdateParams, MachineWay,
 };
 pub use mail::{
-    ContactDecision, MailContact, MailContactParams, MailContactsResult, MailIdentitiesResult,
-    MailIdentity, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
-    MailInboxParams, MailInboxResult, MailJob, MailMessage, MailSendParams, MailSession, MailState,
+    ContactDecision, MailContact, MailContactAddParams, MailContactParams, MailContactsResult,
+    MailIdentitiesResult, MailIdentity, MailIdentityAddParams, MailIdentityParams,
+    MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailMessage,
+    MailNotifyParams, MailResetParams, MailSendParams, MailSession, MailSetStatusParams, MailState,
     MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
 };
 pub use pairing::{
@@ -162,7 +168,7 @@ methods! {
     SessionDetach = "session.detach", Needs(Scope::Read), ChannelParams => Empty;
     /// Type without attaching; borrows the lease where the caller may have it.
     SessionInput = "session.input", Needs(Scope::Drive), InputParams => InputResult;
-    /// Set the size; owner only.
+    /// Set the size; owner, or anyone with `drive` while nobody owns.
     SessionResize = "session.resize", Needs(Scope::Drive), ResizeParams => Empty;
     /// Send a signal; owner, or anyone with `drive` while nobody owns.
     SessionSignal = "session.signal", Needs(Scope::Drive), SignalParams => Empty;
@@ -222,6 +228,18 @@ methods! {
     MailContacts = "mail.contacts", Needs(Scope::Read), MailIdentityParams => MailContactsResult;
     /// Decide about a contact.
     MailContactDecide = "mail.contact", Needs(Scope::Admin), MailContactParams => MailContactsResult;
+    /// Ask somebody to be a contact.
+    MailContactAdd = "mail.contact_add", Needs(Scope::Drive), MailContactAddParams => MailContact;
+    /// Begin another ratchet with a contact: what no ratchet opens is over.
+    MailReset = "mail.reset", Needs(Scope::Drive), MailResetParams => MailContactsResult;
+    /// Say what the caller's own session does.
+    MailSetStatus = "mail.set_status", Needs(Scope::Drive), MailSetStatusParams => Empty;
+    /// Send the caller's own session a message when another one has nothing to do.
+    MailNotify = "mail.notify", Needs(Scope::Drive), MailNotifyParams => Empty;
+    /// What a hub is to carry; only a hub asks.
+    MailFetch = "mail.fetch", Needs(Scope::Read), MailFetchParams => MailFetchResult;
+    /// What a hub has carried; only a hub brings.
+    MailBring = "mail.bring", Needs(Scope::Read), MailBringParams => Empty;
     /// The relay's identities.
     MailIdentities = "mail.identities", Needs(Scope::Read), Empty => MailIdentitiesResult;
     /// Make an identity.
@@ -278,6 +296,8 @@ methods! {
     MachineDisconnect = "machine.disconnect", Needs(Scope::Admin), MachineParams => MachineResult;
     /// Make a one-use line by which a machine joins that cannot be reached.
     MachineInvite = "machine.invite", Needs(Scope::Admin), MachineInviteParams => PairingInviteResult;
+    /// A channel that carries plain HTTP to this relay; what is asked there has the asker's rights.
+    HttpOpen = "http.open", Open, Empty => ChannelParams;
     /// What is told to programs outside, and how that fares.
     HookList = "hook.list", Needs(Scope::Read), Empty => HookListResult;
     /// Tell a hook something now, and say how that went.
@@ -314,9 +334,9 @@ mod tests {
     }
 
     #[test]
-    fn only_hello_is_open() {
+    fn only_what_gives_nothing_by_itself_is_open() {
         let open: Vec<_> = MethodName::ALL.iter().filter(|m| m.access() == Open).collect();
-        assert_eq!(open, [&MethodName::Hello]);
+        assert_eq!(open, [&MethodName::Hello, &MethodName::HttpOpen]);
     }
 
     #[test]

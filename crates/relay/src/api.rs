@@ -27,6 +27,7 @@ use crate::{
     },
     remote,
     session::{LeaseCaller, SessionHandle},
+    tunnel,
 };
 
 pub(crate) use agent::allow;
@@ -138,6 +139,18 @@ pub(crate) async fn call(
         N::MailContactDecide => {
             typed::<m::MailContactDecide>(id, params, async |p| mail::decide(c, p).await).await
         }
+        N::MailContactAdd => {
+            typed::<m::MailContactAdd>(id, params, async |p| mail::contact_add(c, p).await).await
+        }
+        N::MailReset => typed::<m::MailReset>(id, params, async |p| mail::reset(c, p).await).await,
+        N::MailSetStatus => {
+            typed::<m::MailSetStatus>(id, params, async |p| mail::set_status(c, p).await).await
+        }
+        N::MailNotify => {
+            typed::<m::MailNotify>(id, params, async |p| mail::notify(c, p).await).await
+        }
+        N::MailFetch => typed::<m::MailFetch>(id, params, async |p| mail::fetch(c, p).await).await,
+        N::MailBring => typed::<m::MailBring>(id, params, async |p| mail::bring(c, p).await).await,
         N::MailIdentities => {
             typed::<m::MailIdentities>(id, params, async |p| mail::identities(c, p).await).await
         }
@@ -175,6 +188,7 @@ pub(crate) async fn call(
         N::PairingRevoke => {
             typed::<m::PairingRevoke>(id, params, async |p| pairing::revoke(c, &p)).await
         }
+        N::HttpOpen => typed::<m::HttpOpen>(id, params, async |_| tunnel::open(c)).await,
         N::HookList => typed::<m::HookList>(id, params, async |_| Ok(hook::list(c))).await,
         N::HookTest => typed::<m::HookTest>(id, params, async |p| hook::test(c, p).await).await,
         N::HookTold => typed::<m::HookTold>(id, params, async |p| hook::told(c, &p)).await,

@@ -31,7 +31,7 @@ use futures_util::{
 use quarterdeck_hooks::Resting;
 use quarterdeck_protocol::{
     frame::{Body, Frame},
-    ids::Channel,
+    ids::{Channel, InputNumber},
     limits::{
         MAX_CHANNELS_PER_CONNECTION, MAX_CHANNELS_PER_LINK, MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES,
         MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
@@ -45,6 +45,7 @@ use crate::{
     caller::Caller,
     context::Context,
     session::{Command, InputCommand, SessionHandle},
+    tunnel::Tunnel,
 };
 use channel::{ChannelStream, Pulled};
 use outbox::{Control, Outbox, Turn};
@@ -56,6 +57,8 @@ pub(crate) struct Connection {
     pub(crate) caller: Caller,
     pub(crate) outbox: Arc<Outbox>,
     channels: Arc<Mutex<BTreeMap<Channel, ChannelStream>>>,
+    /// Channels that carry HTTP.
+    tunnels: Tunnels,
     /// Set by `hello`.
     identity: Mutex<Option<Owner>>,
     /// The hub that this is, if it may act for its clients.
@@ -82,6 +85,9 @@ impl<S> Socket for S where
         + Unpin
 {
 }
+
+/// By their channels; shared with those who end them.
+pub(crate) type Tunnels = Arc<Mutex<BTreeMap<Channel, Tunnel>>>;
 
 /// What follows an answer once it is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +165,7 @@ impl Connection {
             caller,
             outbox: Arc::default(),
             channels: Arc::default(),
+            tunnels: Arc::default(),
             identity: Mutex::default(),
             delegate: Mutex::new(delegate),
             resting: Mutex::default(),
@@ -215,6 +222,9 @@ impl Connection {
                 if input.len() > MAX_INPUT_BYTES {
                     return Some(End::Violation(close::INVALID, "input frame too large"));
                 }
+                if self.tunnel_input(channel, n, bytes.slice_ref(input)) {
+                    return None;
+                }
                 let (session, client) = {
                     let channels = self.channels();
                     let attached = channels.get(&channel)?;
@@ -227,6 +237,9 @@ impl Connection {
                 let _ = session.tell(Command::Input(input)).await;
             }
             Body::Credit { out } => {
+                if let Some(tunnel) = self.tunnels().get(&channel) {
+                    tunnel.handle_credit(out);
+                }
                 if let Some(stream) = self.channels().get_mut(&channel) {
                     stream.handle_credit(out);
                 }
@@ -250,6 +263,7 @@ impl Connection {
                 let frame = Frame { channel, body: Body::InAck { n, state } };
                 vec![Message::Binary(frame.to_vec().into())]
             }
+            Turn::Control(Control::Frame(frame)) => vec![Message::Binary(frame)],
             Turn::Control(Control::Ping) => vec![Message::Ping(Bytes::new())],
             Turn::Control(Control::Detached { channel, why }) => {
                 self.channels().remove(&channel);
@@ -375,6 +389,44 @@ impl Connection {
         channels.remove(&channel).map(|stream| stream.session)
     }
 
+    /// Adds a tunnel, if there is room.
+    pub(crate) fn add_tunnel(&self, channel: Channel, tunnel: Tunnel, limit: usize) -> bool {
+        let mut tunnels = self.tunnels();
+        let fits = tunnels.len() < limit;
+        if fits {
+            tunnels.insert(channel, tunnel);
+        }
+        fits
+    }
+
+    /// Ends a tunnel of this client.
+    pub(crate) fn close_tunnel(&self, channel: Channel) -> bool {
+        let client = self.identity().map(|owner| owner.client);
+        let mut tunnels = self.tunnels();
+        let own = tunnels.get(&channel).is_some_and(|tunnel| tunnel.client() == client);
+        own && tunnels.remove(&channel).is_some()
+    }
+
+    /// Where tunnels are taken out when they end.
+    pub(crate) fn shared_tunnels(&self) -> Tunnels {
+        Arc::clone(&self.tunnels)
+    }
+
+    /// Takes bytes for a tunnel; false when the channel is none.
+    fn tunnel_input(&self, channel: Channel, n: InputNumber, bytes: Bytes) -> bool {
+        let mut tunnels = self.tunnels();
+        let Some(tunnel) = tunnels.get(&channel) else { return false };
+        if !tunnel.handle_input(n, bytes) {
+            // it sends more than it may
+            tunnels.remove(&channel);
+        }
+        true
+    }
+
+    fn tunnels(&self) -> MutexGuard<'_, BTreeMap<Channel, Tunnel>> {
+        self.tunnels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn identity(&self) -> Option<Owner> {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -393,6 +445,7 @@ impl Connection {
     }
 
     async fn detach_all(&self) {
+        self.tunnels().clear();
         let channels = std::mem::take(&mut *self.channels());
         for (channel, stream) in channels {
             let Some(client) = stream.client else { continue };

@@ -1,12 +1,14 @@
 //! Agents over plain HTTP, in AgentAPI's shape: a thin layer over the methods of the WebSocket.
 //!
 //! - [`refusal`]: errors as answers; [`transcript`]: events become messages;
+//! - [`plain`]: methods as they are;
 //! - [`events`]: the stream of server-sent events; [`upload`]: a file for an agent.
 //!
 //! Types and the table of operations stand in `quarterdeck_protocol::http`. A request is a connection that
 //! says hello, asks once and is gone; what has the same credential is the same client.
 
 mod events;
+mod plain;
 mod refusal;
 mod transcript;
 mod upload;
@@ -26,12 +28,12 @@ use quarterdeck_protocol::{
     agent::{AgentState, ContentBlock},
     error::{ErrorCode, RpcError},
     http::{
-        AgentStatus, GET_EVENTS, GET_MESSAGES, GET_STATUS, LIST_SESSIONS, MessagePosted,
-        MessageType, Messages, POST_MESSAGE, POST_UPLOAD, PostMessage, Status,
+        AgentStatus, GET_EVENTS, GET_MESSAGES, GET_STATUS, MessagePosted, MessageType, Messages,
+        PLAIN_OPERATIONS, POST_MESSAGE, POST_UPLOAD, PostMessage, Status,
     },
     ids::ClientId,
     limits::{MAX_TEXT_FRAME_BYTES, MAX_UPLOAD_BYTES},
-    method::{AgentCommandResult, AgentInterruptParams, AgentPromptParams, SessionListResult},
+    method::{AgentCommandResult, AgentInterruptParams, AgentPromptParams},
     record::Owner,
 };
 
@@ -40,6 +42,7 @@ use crate::{
     connection::Connection,
     context::Context,
     session::{Command, SessionHandle, agent::no_agent},
+    tunnel::Asking,
     watch::{self, Past},
     web::{self, Authenticated},
 };
@@ -61,8 +64,8 @@ pub(crate) fn router() -> Router<Arc<Context>> {
     let upload =
         post(upload::post_upload).layer(DefaultBodyLimit::max(MAX_UPLOAD_BYTES + FORM_BYTES));
     let message = post(post_message).layer(DefaultBodyLimit::max(MAX_TEXT_FRAME_BYTES));
-    let sessions = Router::new()
-        .route(LIST_SESSIONS.path, get(list_sessions))
+    let plain = PLAIN_OPERATIONS.into_iter().fold(Router::new(), plain::route);
+    let sessions = plain
         .route(GET_MESSAGES.path, get(messages))
         .route(POST_MESSAGE.path, message)
         .route(GET_STATUS.path, get(status))
@@ -88,6 +91,12 @@ impl FromRequestParts<Arc<Context>> for Visitor {
         if let Some(refused) = web::refuse_web_page(&parts.headers) {
             return Err(refused);
         }
+        let asking = parts.extensions.get::<Asking>().cloned();
+        if let Some(Asking { caller, owner }) = asking {
+            let connection = Connection::new(Arc::clone(context), caller);
+            connection.introduce(owner);
+            return Ok(Self(Arc::new(connection)));
+        }
         let (token, principal) = (caller.grant.name.clone(), caller.principal().clone());
         let client = context.ticket_key.fixed_client(&format!("http {token} {principal}"));
         let client = ClientId::from_bytes(client);
@@ -95,11 +104,6 @@ impl FromRequestParts<Arc<Context>> for Visitor {
         connection.introduce(Owner { client, principal, name: format!("http {token}") });
         Ok(Self(Arc::new(connection)))
     }
-}
-
-async fn list_sessions(Visitor(c): Visitor) -> Result<Json<SessionListResult>, Refused> {
-    let listed = c.guard(LIST_SESSIONS.method, async { Ok(api::session::list(&c)) });
-    Ok(Json(listed.await?))
 }
 
 async fn messages(

@@ -44,6 +44,7 @@ mod revive;
 mod screens;
 mod session;
 pub mod ssh_agent;
+mod tunnel;
 mod uploads;
 mod watch;
 mod web;

@@ -12,28 +12,34 @@
 //! leaves, only after it is on the disk. A delivery is noted before it is tried; after a crash it is tried
 //! again under the same key, and the session's log says whether it has it.
 
+mod asking;
+mod carrying;
 mod courier;
 mod framing;
 mod listing;
 mod mailbox;
 mod owner;
+mod post;
+mod presence;
 mod receiving;
 mod sending;
 mod store;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod turn;
 
 use std::{path::Path, sync::mpsc};
 
 use quarterdeck_core::mail::{MailNumber, routing::Outcome};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    ids::{Label, SessionId},
+    ids::{HubId, Label, SessionId},
     method::{
-        MailContactParams, MailContactsResult, MailIdentitiesResult, MailIdentityUseParams,
-        MailInboxParams, MailInboxResult, MailJob, MailSendParams, MailStatusResult,
-        MailWaitParams, MailWaitResult, MailWhoamiResult,
+        Empty, MailBringParams, MailContact, MailContactAddParams, MailContactParams,
+        MailContactsResult, MailFetchParams, MailFetchResult, MailIdentitiesResult,
+        MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailSendParams,
+        MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
 };
@@ -68,6 +74,8 @@ pub(crate) struct LiveSession {
     pub cwd: String,
     /// A terminal's mail is read in the inbox; an agent's is put to it.
     pub kind: SessionKind,
+    /// Whether its agent has nothing to do.
+    pub is_idle: bool,
 }
 
 /// Answered when it is on the disk.
@@ -88,6 +96,10 @@ pub(crate) enum Ask {
     Whoami(Who, Reply<MailWhoamiResult>),
     /// Whom it knows.
     Contacts(Who, Reply<MailContactsResult>),
+    /// Ask somebody to be one.
+    Add(Who, MailContactAddParams, Reply<MailContact>),
+    /// Begin another ratchet with one.
+    Reset(Who, String, Reply<MailContactsResult>),
     /// Decide about a contact.
     Decide(MailContactParams, Reply<MailContactsResult>),
     /// The identities.
@@ -96,6 +108,14 @@ pub(crate) enum Ask {
     IdentityAdd(String, Reply<MailIdentitiesResult>),
     /// Assign one.
     IdentityUse(MailIdentityUseParams, Reply<MailIdentitiesResult>),
+    /// A session says what it does.
+    SetStatus(Who, MailSetStatusParams, Reply<Empty>),
+    /// A session waits until another one has nothing to do.
+    Notify(Who, Label, Reply<Empty>),
+    /// A hub fetches what is to be carried.
+    Fetch(HubId, MailFetchParams, Reply<MailFetchResult>),
+    /// A hub brings what came.
+    Bring(HubId, MailBringParams, Reply<Empty>),
     /// These sessions live.
     Live(Vec<LiveSession>),
     /// A delivery ended.

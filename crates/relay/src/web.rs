@@ -37,6 +37,7 @@ use crate::{
     metrics,
     peer::{self, Origin},
     tokens::{AuthFailure, Grant},
+    tunnel::Asking,
 };
 
 /// Subprotocol of the wire.
@@ -174,6 +175,9 @@ impl FromRequestParts<Arc<Context>> for Authenticated {
         parts: &mut Parts,
         context: &Arc<Context>,
     ) -> Result<Self, Response> {
+        if let Some(asking) = parts.extensions.get::<Asking>() {
+            return Ok(Self { caller: asking.caller.clone(), proof: None });
+        }
         match parts.extensions.get::<Peer>().copied() {
             Some(Peer::Unix { uid, pid }) => {
                 let origin = parts.extensions.get().copied().unwrap_or(Origin::Unknown);

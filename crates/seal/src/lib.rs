@@ -3,6 +3,7 @@
 //! - [`key`]: the keys that an identity is known by, as bytes and as text;
 //! - [`identity`]: the secret side of an identity: what it signs, what it publishes;
 //! - [`card`]: where an identity lives, signed by itself; what people compare;
+//! - [`carried`]: the same between relay and hub, and what is signed there;
 //! - [`contact`]: whom an identity talks to, and which keys it accepted;
 //! - [`letter`]: what is sealed: a numbered body, receipt or request;
 //! - [`sealed`]: what travels;
@@ -15,6 +16,7 @@
 //! Deliberately not here: storage, transport, and what a letter's body means.
 
 pub mod card;
+pub mod carried;
 pub mod contact;
 pub mod identity;
 pub mod key;

@@ -1005,6 +1005,14 @@ export type GitChange =
 export type HubId = string;
 export type RelayId = string;
 /**
+ * What is told.
+ */
+export type HookEvent = 'prompt.opened' | 'turn.ended' | 'machine.unreachable';
+/**
+ * How it is told.
+ */
+export type HookKind = 'webhook' | 'ntfy';
+/**
  * Whether an instance's relay runs: the kernel's lock says so, no pid.
  */
 export type InstanceState =
@@ -1356,6 +1364,13 @@ export interface WireTypes {
   GitResult: GitResult;
   HelloParams: HelloParams;
   HelloResult: HelloResult;
+  HookEvent: HookEvent;
+  HookInfo: HookInfo;
+  HookKind: HookKind;
+  HookListResult: HookListResult;
+  HookTestParams: HookTestParams;
+  HookTestResult: HookTestResult;
+  HookToldParams: HookToldParams;
   HubId: HubId;
   HubInfo: HubInfo;
   HubNameParams: HubNameParams;
@@ -1487,6 +1502,7 @@ export interface WireTypes {
   ToolContent: ToolContent;
   ToolKind: ToolKind;
   ToolStatus: ToolStatus;
+  TurnEnded: TurnEnded;
   TurnNumber: TurnNumber;
   TurnView: TurnView;
   UploadParams: UploadParams;
@@ -2589,6 +2605,10 @@ export interface GitResult {
  */
 export interface HelloParams {
   /**
+   * A hub says that it has hooks and tells them what happens here; the relay then need not.
+   */
+  hooks?: boolean;
+  /**
    * A hub says which it is where the connection does not prove it: over ssh or a Unix socket.
    */
   hub?: HubId | null;
@@ -2648,6 +2668,92 @@ export interface HelloResult {
    * Product version.
    */
   version: string;
+}
+/**
+ * A hook and how it fares.
+ */
+export interface HookInfo {
+  /**
+   * Events that were given up.
+   */
+  dropped: number;
+  /**
+   * Why.
+   */
+  error?: string | null;
+  /**
+   * Attempts that failed.
+   */
+  failed: number;
+  /**
+   * When an attempt failed last, in microseconds since 1970.
+   */
+  failed_at?: number | null;
+  kind: HookKind;
+  /**
+   * Its name in the configuration.
+   */
+  name: string;
+  /**
+   * What it tells.
+   */
+  on: HookEvent[];
+  /**
+   * Events that were told.
+   */
+  sent: number;
+  /**
+   * When something was told last, in microseconds since 1970.
+   */
+  sent_at?: number | null;
+  /**
+   * Whom: scheme and host. The rest of an address may be a secret.
+   */
+  to: string;
+  /**
+   * Events that wait.
+   */
+  waiting: number;
+}
+/**
+ * [`HookList`].
+ */
+export interface HookListResult {
+  /**
+   * The hooks of this relay or hub.
+   */
+  hooks: HookInfo[];
+  /**
+   * A relay leaves the telling to a hub that is linked.
+   */
+  rests: boolean;
+}
+/**
+ * [`HookTest`].
+ */
+export interface HookTestParams {
+  /**
+   * Which hook.
+   */
+  name: string;
+}
+/**
+ * [`HookTest`].
+ */
+export interface HookTestResult {
+  /**
+   * How long it took, in milliseconds.
+   */
+  took_ms: number;
+}
+/**
+ * [`HookTold`].
+ */
+export interface HookToldParams {
+  /**
+   * The event's key.
+   */
+  key: string;
 }
 /**
  * A hub that is paired with a relay.
@@ -3517,6 +3623,10 @@ export interface PromptListResult {
  * `prompt.opened`: an agent asks a human. Open prompts follow each `sync`, too.
  */
 export interface PromptOpened {
+  /**
+   * Hooks were told of it already: by the relay, or by a hub.
+   */
+  announced?: boolean;
   prompt: PromptInfo;
   rev: Rev;
 }
@@ -3767,6 +3877,10 @@ export interface Sync {
    * Which part this is, from 0.
    */
   part: number;
+  /**
+   * In the last part: how many `prompt.opened` follow. When they are there, the receiver has all.
+   */
+  prompts?: number;
   relay_id: RelayId;
   rev: Rev;
   /**
@@ -3897,6 +4011,22 @@ export interface TokenSecret {
   token: string;
 }
 /**
+ * `turn.ended`: an agent's turn has ended. Not told to who was not there.
+ */
+export interface TurnEnded {
+  /**
+   * When the relay learnt of it, in microseconds since 1970.
+   */
+  at: number;
+  rev: Rev;
+  session: SessionId;
+  stop_reason: StopReason;
+  /**
+   * Which turn, counted from 1.
+   */
+  turn: number;
+}
+/**
  * [`SessionUpload`]: the next bytes of a file. One request at a time; each may be sent again.
  */
 export interface UploadParams {
@@ -3965,6 +4095,10 @@ export interface Methods {
   'device.list': { params: Empty; result: DeviceListResult; scope: 'admin' };
   'device.revoke': { params: DeviceParams; result: Empty; scope: 'admin' };
   'hello': { params: HelloParams; result: HelloResult; scope: null };
+  'hook.list': { params: Empty; result: HookListResult; scope: 'read' };
+  'hook.test': { params: HookTestParams; result: HookTestResult; scope: 'admin' };
+  'hook.told': { params: HookToldParams; result: Empty; scope: 'read' };
+  'http.open': { params: Empty; result: ChannelParams; scope: null };
   'hub.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'hub.status': { params: Empty; result: HubStatusResult; scope: 'read' };
   'instance.list': { params: Empty; result: InstanceListResult; scope: 'read' };
@@ -4032,6 +4166,7 @@ export interface Notifications {
   'session.event': SessionEvent;
   'session.removed': SessionRemoved;
   'sync': Sync;
+  'turn.ended': TurnEnded;
 }
 /** Error words and their JSON-RPC numbers. */
 export const ERROR_CODES = {

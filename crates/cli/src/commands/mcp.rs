@@ -16,7 +16,40 @@ use crate::{
 /// Serves MCP over the standard streams until the agent closes them. The relay knows whose agent it is from
 /// where this process runs.
 #[derive(Debug, clap::Args)]
-pub(crate) struct McpArgs {}
+pub(crate) struct McpArgs {
+    #[command(subcommand)]
+    command: Option<McpCommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum McpCommand {
+    /// Give the tools to an agent that you start yourself, outside Quarterdeck
+    Install {
+        /// Which agent
+        agent: Vendor,
+        /// Show the command instead of running it
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Agents that keep a list of MCP servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Vendor {
+    /// Claude Code
+    Claude,
+    /// Codex
+    Codex,
+}
+
+/// The vendor's own command that adds a server: its file is its own to write.
+fn install_command(vendor: Vendor, program: &str) -> Vec<String> {
+    let words: &[&str] = match vendor {
+        Vendor::Claude => &["claude", "mcp", "add", "--scope", "user", "quarterdeck", "--"],
+        Vendor::Codex => &["codex", "mcp", "add", "quarterdeck", "--"],
+    };
+    words.iter().copied().chain([program, "mcp"]).map(str::to_owned).collect()
+}
 
 /// Connects anew for each call: a server may outlive many relays.
 struct Relay {
@@ -58,9 +91,50 @@ fn from_wire(error: &RpcError) -> CallFailed {
 }
 
 /// Serves.
-pub(crate) async fn run(settings: Settings, McpArgs {}: McpArgs) -> Result<Exit, CliError> {
+pub(crate) async fn run(settings: Settings, args: McpArgs) -> Result<Exit, CliError> {
+    match args.command {
+        Some(McpCommand::Install { agent, dry_run }) => install(&settings, agent, dry_run).await,
+        None => serve(settings).await,
+    }
+}
+
+async fn install(settings: &Settings, vendor: Vendor, dry_run: bool) -> Result<Exit, CliError> {
+    let program = std::env::current_exe().map_err(|error| {
+        CliError::new(Kind::Failed, "this program's path is not known").caused_by(&error)
+    })?;
+    let command = install_command(vendor, &program.display().to_string());
+    if dry_run {
+        settings.output.result(&command, |_| format!("{}\n", command.join(" ")))?;
+        return Ok(Exit::OK);
+    }
+    let status = tokio::process::Command::new(&command[0]).args(&command[1..]).status().await;
+    let failed = || {
+        CliError::new(Kind::Failed, format!("{} did not take the server", command[0]))
+            .hint(format!("run it yourself: {}", command.join(" ")))
+    };
+    match status {
+        Ok(status) if status.success() => Ok(Exit::OK),
+        Ok(_) => Err(failed()),
+        Err(error) => Err(failed().caused_by(&error)),
+    }
+}
+
+async fn serve(settings: Settings) -> Result<Exit, CliError> {
     let relay = Relay { settings };
     let served = quarterdeck_mcp::serve(relay, quarterdeck_mcp::standard_streams()).await;
     let failed = |error| CliError::new(Kind::Failed, "MCP ended with an error").caused_by(&error);
     served.map(|()| Exit::OK).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_told_by_its_own_command_where_the_server_is() {
+        let claude = install_command(Vendor::Claude, "/bin/qd").join(" ");
+        assert_eq!(claude, "claude mcp add --scope user quarterdeck -- /bin/qd mcp");
+        let codex = install_command(Vendor::Codex, "/bin/qd").join(" ");
+        assert_eq!(codex, "codex mcp add quarterdeck -- /bin/qd mcp");
+    }
 }

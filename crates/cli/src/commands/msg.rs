@@ -9,10 +9,11 @@ use quarterdeck_protocol::{
     limits::MAX_MAIL_TEXT_BYTES,
     mail::Role,
     method::{
-        ContactDecision, Empty, MailContactDecide, MailContactParams, MailContacts, MailIdentities,
-        MailIdentityAdd, MailIdentityAddParams, MailIdentityParams, MailIdentityUse,
-        MailIdentityUseParams, MailInbox, MailInboxParams, MailSend, MailSendParams, MailStatus,
-        MailStatusParams, MailWait, MailWaitParams, MailWhoami,
+        ContactDecision, Empty, MailContactAdd, MailContactAddParams, MailContactDecide,
+        MailContactParams, MailContacts, MailContactsResult, MailIdentities, MailIdentityAdd,
+        MailIdentityAddParams, MailIdentityParams, MailIdentityUse, MailIdentityUseParams,
+        MailInbox, MailInboxParams, MailReset, MailResetParams, MailSend, MailSendParams,
+        MailStatus, MailStatusParams, MailWait, MailWaitParams, MailWhoami,
     },
 };
 
@@ -74,6 +75,22 @@ enum MsgCommand {
     },
     /// Show whom the identity knows
     Contacts,
+    /// Ask somebody to be a contact; accept who asked
+    Add {
+        /// The address, which they see with: qd msg whoami
+        contact: String,
+        /// What to call it here [default: what it calls itself]
+        #[arg(long)]
+        name: Option<String>,
+        /// A word to it
+        #[arg(long, default_value = "", hide_default_value = true)]
+        note: String,
+    },
+    /// Begin to seal anew with a contact, after its mail could not be opened
+    Reset {
+        /// Its name or address
+        contact: String,
+    },
     /// Let a contact's mail through, with the key that it has now
     Accept {
         /// Its name or address
@@ -146,6 +163,8 @@ pub(crate) async fn run(settings: &Settings, args: MsgArgs) -> Result<Exit, CliE
         MsgCommand::Watch { limit } => c.watch(limit).await,
         MsgCommand::Status { id } => c.status(id).await,
         MsgCommand::Contacts => c.contacts().await,
+        MsgCommand::Add { contact, name, note } => c.add(contact, name, note).await,
+        MsgCommand::Reset { contact } => c.reset(contact).await,
         MsgCommand::Accept { contact } => c.decide(contact, ContactDecision::Accept).await,
         MsgCommand::Hold { contact } => c.decide(contact, ContactDecision::Hold).await,
         MsgCommand::Refuse { contact } => c.decide(contact, ContactDecision::Refuse).await,
@@ -244,6 +263,7 @@ impl Caller<'_> {
             role: Role::User,
             in_reply_to: Some(message),
             identity: self.identity.clone(),
+            auto: false,
             request_id: None,
         };
         let sent = self.connection.call::<MailSend>(&params, None).await?;
@@ -315,6 +335,30 @@ impl Caller<'_> {
     async fn contacts(&self) -> Result<Exit, CliError> {
         let params = MailIdentityParams { identity: self.identity.clone() };
         let found = self.connection.call::<MailContacts>(&params, None).await?;
+        self.settings.output.result(&found, |styles| text::contacts(&found, styles))?;
+        Ok(Exit::OK)
+    }
+
+    async fn add(
+        &self,
+        contact: String,
+        name: Option<String>,
+        note: String,
+    ) -> Result<Exit, CliError> {
+        let identity = self.identity.clone();
+        let params = MailContactAddParams { identity, contact, name, note };
+        let added = self.connection.call::<MailContactAdd>(&params, None).await?;
+        let shown = MailContactsResult { contacts: vec![added.clone()] };
+        self.settings.output.result(&added, |styles| text::contacts(&shown, styles))?;
+        if added.standing == "asked" {
+            self.settings.output.note("it is asked; what you send waits until it accepts");
+        }
+        Ok(Exit::OK)
+    }
+
+    async fn reset(&self, contact: String) -> Result<Exit, CliError> {
+        let params = MailResetParams { identity: self.identity.clone(), contact };
+        let found = self.connection.call::<MailReset>(&params, None).await?;
         self.settings.output.result(&found, |styles| text::contacts(&found, styles))?;
         Ok(Exit::OK)
     }

@@ -1,13 +1,16 @@
 //! The hub: several relays behind one wire, whatever dies on the way.
 
 mod database;
+mod http;
 mod limits;
 mod links;
 mod login;
+mod mail;
 mod news;
 mod operations;
 mod pairing;
 mod people;
 mod places;
+mod refusals;
 mod ssh;
 mod views;

@@ -102,6 +102,12 @@ mod raw {
         MailStatus,
         MailContacts,
         MailContactDecide,
+        MailContactAdd,
+        MailReset,
+        MailSetStatus,
+        MailNotify,
+        MailFetch,
+        MailBring,
         MailIdentities,
         MailIdentityAdd,
         MailIdentityUse,
@@ -117,6 +123,7 @@ mod raw {
         MachineConnect,
         MachineDisconnect,
         MachineInvite,
+        HttpOpen,
         HookList,
         HookTest,
         HookTold,
@@ -168,6 +175,7 @@ fn params(method: MethodName) -> Value {
         MethodName::HookTest => json!({ "name": "nobody" }),
         MethodName::HookTold => json!({ "key": "nothing" }),
         MethodName::HookList
+        | MethodName::HttpOpen
         | MethodName::PairingList
         | MethodName::PromptList
         | MethodName::MachineList
@@ -193,6 +201,12 @@ fn params(method: MethodName) -> Value {
         MethodName::RemotePreflight => json!({ "remote": { "profile": "nobody" } }),
         MethodName::MailSend
         | MethodName::MailContactDecide
+        | MethodName::MailContactAdd
+        | MethodName::MailReset
+        | MethodName::MailSetStatus
+        | MethodName::MailNotify
+        | MethodName::MailFetch
+        | MethodName::MailBring
         | MethodName::MailIdentityAdd
         | MethodName::MailIdentityUse
         | MethodName::MailWhoami
@@ -220,6 +234,11 @@ fn mail_params(method: MethodName) -> Value {
     match method.word() {
         "mail.send" => json!({ "to": "nobody", "body": "x" }),
         "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
+        "mail.contact_add" | "mail.reset" => json!({ "contact": "nobody" }),
+        "mail.set_status" => json!({ "status": "" }),
+        "mail.notify" => json!({ "session": "nobody" }),
+        "mail.fetch" => json!({ "link": "l", "wait_ms": 0 }),
+        "mail.bring" => json!({ "link": "l", "news": [] }),
         "mail.identity_add" => json!({ "name": "" }),
         "mail.identity_use" => json!({ "name": "nobody" }),
         _ => json!({}),

@@ -31,7 +31,7 @@ pub(super) async fn keep_alive(moved: &AtomicU64, outbox: &Outbox) {
 }
 
 /// Returns when the credential was revoked, replaced or has expired.
-pub(super) async fn credential_ended(context: &Context, grant: &Grant) {
+pub(crate) async fn credential_ended(context: &Context, grant: &Grant) {
     let mut changed = context.credentials.subscribe();
     while let Some(left) = context.remaining_s(grant) {
         // not all at once: the clock may be set meanwhile

@@ -99,7 +99,7 @@ impl Asker {
         api::call(self, method, id, params).await
     }
 
-    async fn handle_frame(self: &Arc<Self>, bytes: Bytes) -> Option<End> {
+    pub(crate) async fn handle_frame(self: &Arc<Self>, bytes: Bytes) -> Option<End> {
         let Ok(Frame { channel, body }) = Frame::parse(&bytes) else {
             return Some(End::Violation(close::INVALID, "not a quarterdeck.v1 frame"));
         };

@@ -22,6 +22,10 @@ use crate::{
     way,
 };
 
+/// What to do about a certificate that is not the expected one.
+const COMPARE: &str = "compare the pin with what the machine prints: qd status; a proxy that opens \
+                       TLS shows one of its own";
+
 /// Adds a machine, links it, and gives its id. A pairing line of a relay that is known already renews its
 /// pairing.
 ///
@@ -151,8 +155,11 @@ fn not_reached(error: &ReachError) -> RpcError {
                 .hint("have the machine print a new line: qd relay pair")
         }
         ReachError::Dial(ReconnectError::Dial(DialError::Tls(_))) => {
-            RpcError::new(ErrorCode::PairingFailed, text)
-                .hint("compare the pin with what the machine prints: qd status")
+            RpcError::new(ErrorCode::PairingFailed, text).hint(COMPARE)
+        }
+        ReachError::Dial(error) if is_other_version(error) => {
+            RpcError::new(ErrorCode::Forbidden, text)
+                .hint("install the same version there and here: qd --version")
         }
         ReachError::Dial(error) if error_is_refusal(error) => {
             RpcError::new(ErrorCode::Forbidden, text).hint("see there: qd token list")
@@ -161,6 +168,11 @@ fn not_reached(error: &ReachError) -> RpcError {
             RpcError::new(ErrorCode::Unreachable, text).hint("keep it all the same: --offline")
         }
     }
+}
+
+fn is_other_version(error: &ReconnectError) -> bool {
+    use quarterdeck_core::link::{DialFailure, Refusal};
+    error.failure() == DialFailure::Refused(Refusal::Version)
 }
 
 fn error_is_refusal(error: &ReconnectError) -> bool {

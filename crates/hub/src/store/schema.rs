@@ -35,6 +35,37 @@ const MIGRATIONS: &[M<'static>] = &[
     ) STRICT, WITHOUT ROWID;",
     ),
     M::up(
+        "CREATE TABLE mailbox (
+        identity BLOB PRIMARY KEY NOT NULL,
+        card TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        fallback TEXT,
+        next_item INTEGER NOT NULL DEFAULT 1,
+        letters INTEGER NOT NULL DEFAULT 0,
+        bytes INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE mailbox_key (
+        identity BLOB NOT NULL REFERENCES mailbox (identity) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        signature TEXT NOT NULL,
+        PRIMARY KEY (identity, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE mailbox_sender (
+        identity BLOB NOT NULL REFERENCES mailbox (identity) ON DELETE CASCADE,
+        sender BLOB NOT NULL,
+        letters INTEGER NOT NULL,
+        PRIMARY KEY (identity, sender)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE letter (
+        identity BLOB NOT NULL REFERENCES mailbox (identity) ON DELETE CASCADE,
+        item INTEGER NOT NULL,
+        sender BLOB NOT NULL,
+        sealed BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (identity, item)
+    ) STRICT;",
+    ),
+    M::up(
         "CREATE TABLE device (
         id TEXT PRIMARY KEY NOT NULL,
         name TEXT NOT NULL,

@@ -1,18 +1,18 @@
 //! The description of the operations in OpenAPI 3.1, made from their types.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
-    AgentStatus, EventGap, GET_EVENTS, GET_MESSAGES, GET_STATUS, LIST_SESSIONS, MessagePosted,
-    MessageUpdate, Messages, OPERATIONS, Operation, POST_MESSAGE, POST_UPLOAD, PostMessage,
-    PromptOpened, PromptUpdated, UploadTo, Uploaded, event, status_of,
+    AgentStatus, EventGap, GET_EVENTS, GET_MESSAGES, GET_STATUS, HUB_OPERATIONS, MessagePosted,
+    MessageUpdate, Messages, Operation, PLAIN_OPERATIONS, POST_MESSAGE, POST_UPLOAD, PostMessage,
+    PromptOpened, PromptUpdated, UploadTo, Uploaded, event, operations, status_of,
 };
 use crate::{
     error::{ErrorCode, RpcError},
-    method::{Access, SessionListResult},
+    method::{self, Access},
 };
 
 /// The whole document.
@@ -24,8 +24,9 @@ pub fn document() -> Value {
     });
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
-    for operation in OPERATIONS {
-        let described = describe(operation, &mut generator);
+    let methods = method::schemas(&mut generator);
+    for operation in operations() {
+        let described = describe(operation, &methods, &mut generator);
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         if let Some(verbs) = path.as_object_mut() {
             verbs.insert(operation.verb.into(), described);
@@ -34,9 +35,11 @@ pub fn document() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": "Quarterdeck: agents over HTTP",
-            "description": "Agent sessions of a relay, in the shape of AgentAPI. Members that AgentAPI \
-                            does not have are additions.",
+            "title": "Quarterdeck over HTTP",
+            "description": "Sessions of a relay, and of all machines of a hub. Agents are spoken to in the \
+                            shape of AgentAPI; members that it does not have are additions. At a hub, \
+                            every path below /v1/sessions, and /v1/prompts, is there below \
+                            /v1/machines/{machine} too; /v1/machines is there only at a hub.",
             "version": "1",
         },
         "security": [{ "bearer": [] }],
@@ -48,20 +51,25 @@ pub fn document() -> Value {
     })
 }
 
-fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Value {
+/// Schemas of each method's parameters and result, by its word.
+type Methods = BTreeMap<&'static str, [schemars::Schema; 2]>;
+
+fn describe(operation: Operation, methods: &Methods, generator: &mut SchemaGenerator) -> Value {
     let Operation { verb: _, path, method, summary } = operation;
     let scope = match method.access() {
         Access::Open => Value::Null,
         Access::Needs(scope) => json!(scope),
     };
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = method.word();
+    let name = if is_plain(operation) { name } else { path.rsplit('/').next().unwrap_or(path) };
     let mut described = json!({
         "operationId": format!("{}-{name}", operation.verb),
         "summary": summary,
         "x-method": method.word(),
         "x-scope": scope,
+        "x-hub-only": HUB_OPERATIONS.contains(&operation),
         "responses": {
-            "200": { "description": "done", "content": answer(operation, generator) },
+            "200": { "description": "done", "content": answer(operation, methods, generator) },
             "default": {
                 "description": error_words(),
                 "content": { "application/json": { "schema": generator.subschema_for::<RpcError>() } },
@@ -75,6 +83,13 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Value {
             "description": "an id, a label, or a prefix of an id",
         }));
     }
+    for name in ["machine", "prompt"] {
+        if path.contains(&format!("{{{name}}}")) {
+            let schema = json!({ "type": "string" });
+            parameters
+                .push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
+        }
+    }
     if operation == GET_EVENTS {
         parameters.push(json!({
             "name": "Last-Event-ID", "in": "header", "schema": { "type": "string" },
@@ -87,14 +102,24 @@ fn describe(operation: Operation, generator: &mut SchemaGenerator) -> Value {
     }
     if let Some(described) = described.as_object_mut() {
         described.insert("parameters".into(), parameters.into());
-        if let Some(body) = body(operation, generator) {
+        if let Some(body) = body(operation, methods, generator) {
             described.insert("requestBody".into(), json!({ "required": true, "content": body }));
         }
     }
     described
 }
 
-fn body(operation: Operation, generator: &mut SchemaGenerator) -> Option<Value> {
+/// Whether it is a method as it is.
+fn is_plain(operation: Operation) -> bool {
+    PLAIN_OPERATIONS.contains(&operation) || HUB_OPERATIONS.contains(&operation)
+}
+
+fn body(operation: Operation, methods: &Methods, generator: &mut SchemaGenerator) -> Option<Value> {
+    if is_plain(operation) {
+        let params = methods.get(operation.method.word()).filter(|_| operation.verb == "post");
+        let described = |[params, _]: &[schemars::Schema; 2]| json!({ "application/json": { "schema": params } });
+        return params.map(described);
+    }
     if operation == POST_MESSAGE {
         let schema = generator.subschema_for::<PostMessage>();
         return Some(json!({ "application/json": { "schema": schema } }));
@@ -106,9 +131,12 @@ fn body(operation: Operation, generator: &mut SchemaGenerator) -> Option<Value> 
     (operation == POST_UPLOAD).then(|| json!({ "multipart/form-data": { "schema": file } }))
 }
 
-fn answer(operation: Operation, generator: &mut SchemaGenerator) -> Value {
+fn answer(operation: Operation, methods: &Methods, generator: &mut SchemaGenerator) -> Value {
+    if let Some([_, result]) = methods.get(operation.method.word()).filter(|_| is_plain(operation))
+    {
+        return json!({ "application/json": { "schema": result } });
+    }
     let schema = match operation {
-        LIST_SESSIONS => generator.subschema_for::<SessionListResult>(),
         GET_MESSAGES => generator.subschema_for::<Messages>(),
         POST_MESSAGE => generator.subschema_for::<MessagePosted>(),
         GET_STATUS => generator.subschema_for::<AgentStatus>(),

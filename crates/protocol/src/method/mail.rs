@@ -45,6 +45,9 @@ pub struct MailSendParams {
     /// As which identity; the caller's own, or the default one, without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Nobody was asked to write it: it is marked so, and nobody answers it by itself.
+    #[serde(default)]
+    pub auto: bool,
     /// The caller's own id of this request: a retry sends nothing twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -205,6 +208,12 @@ pub struct MailSession {
     /// Whether it is the caller's own.
     #[serde(default)]
     pub own: bool,
+    /// Whether it has nothing to do.
+    #[serde(default)]
+    pub idle: bool,
+    /// What it says that it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
 }
 
 /// Who the caller is as far as mail goes.
@@ -250,6 +259,37 @@ pub struct MailContact {
     /// The fingerprint of another key that it claims, which nobody has accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<String>,
+    /// What it said when it asked: a stranger's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Somebody to be a contact.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailContactAddParams {
+    /// Of which identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The address; the name of one that asked.
+    pub contact: String,
+    /// What it is to be called here; by the rule of labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A word to it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// A contact with which another ratchet is begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailResetParams {
+    /// Of which identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// Its address or name.
+    pub contact: String,
 }
 
 /// The contacts.
@@ -319,6 +359,9 @@ pub struct MailIdentity {
     pub fingerprint: String,
     /// Whether sessions have it that have no other.
     pub default: bool,
+    /// The hub that has its mailbox, once it met one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// Directories whose sessions have it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<String>,
@@ -330,4 +373,20 @@ pub struct MailIdentity {
 pub struct MailIdentitiesResult {
     /// In the order of their names.
     pub identities: Vec<MailIdentity>,
+}
+
+/// What a session does, in its agent's words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailSetStatusParams {
+    /// A few words; empty takes them back.
+    pub status: String,
+}
+
+/// A session whose rest is awaited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailNotifyParams {
+    /// Its label.
+    pub session: Label,
 }

@@ -3,12 +3,16 @@
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     method::{
-        Empty, MailContactParams, MailContactsResult, MailIdentitiesResult, MailIdentityAddParams,
-        MailIdentityParams, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
-        MailSendParams, MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
+        Empty, MailBringParams, MailContact, MailContactAddParams, MailContactParams,
+        MailContactsResult, MailFetchParams, MailFetchResult, MailIdentitiesResult,
+        MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams, MailInboxParams,
+        MailInboxResult, MailJob, MailNotifyParams, MailResetParams, MailSendParams,
+        MailSetStatusParams, MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
         MailWhoamiResult,
     },
 };
+
+use quarterdeck_protocol::ids::HubId;
 
 use super::find;
 use crate::{
@@ -98,4 +102,45 @@ pub(super) async fn identity_use(
 ) -> Result<MailIdentitiesResult, RpcError> {
     who(c, None)?;
     c.context.mail.ask(|reply| Ask::IdentityUse(p, reply)).await
+}
+
+pub(super) async fn contact_add(
+    c: &Connection,
+    p: MailContactAddParams,
+) -> Result<MailContact, RpcError> {
+    let who = who(c, p.identity.clone())?;
+    c.context.mail.ask(|reply| Ask::Add(who, p, reply)).await
+}
+
+pub(super) async fn reset(
+    c: &Connection,
+    p: MailResetParams,
+) -> Result<MailContactsResult, RpcError> {
+    let who = who(c, p.identity)?;
+    c.context.mail.ask(|reply| Ask::Reset(who, p.contact, reply)).await
+}
+
+pub(super) async fn set_status(c: &Connection, p: MailSetStatusParams) -> Result<Empty, RpcError> {
+    let who = who(c, None)?;
+    c.context.mail.ask(|reply| Ask::SetStatus(who, p, reply)).await
+}
+
+pub(super) async fn notify(c: &Connection, p: MailNotifyParams) -> Result<Empty, RpcError> {
+    let who = who(c, None)?;
+    c.context.mail.ask(|reply| Ask::Notify(who, p.session, reply)).await
+}
+
+pub(super) async fn fetch(c: &Connection, p: MailFetchParams) -> Result<MailFetchResult, RpcError> {
+    let hub = hub(c)?;
+    c.context.mail.ask(|reply| Ask::Fetch(hub, p, reply)).await
+}
+
+pub(super) async fn bring(c: &Connection, p: MailBringParams) -> Result<Empty, RpcError> {
+    let hub = hub(c)?;
+    c.context.mail.ask(|reply| Ask::Bring(hub, p, reply)).await
+}
+
+fn hub(c: &Connection) -> Result<HubId, RpcError> {
+    let nobody = || RpcError::new(ErrorCode::InvalidParams, "only a hub carries mail");
+    c.is_hub().ok_or_else(nobody)
 }

@@ -237,6 +237,9 @@ async fn blocking<T: Send + 'static>(
 }
 
 pub(super) async fn detach(c: &Connection, p: ChannelParams) -> Result<Empty, RpcError> {
+    if c.close_tunnel(p.channel) {
+        return Ok(Empty {});
+    }
     let Some(session) = c.close_channel(p.channel) else {
         return Err(RpcError::new(ErrorCode::NotFound, "no such channel on this connection"));
     };

@@ -68,6 +68,15 @@ impl Connection {
         }
     }
 
+    /// The hub at the other end, if it is one and asks for itself.
+    pub(crate) fn is_hub(&self) -> Option<HubId> {
+        match self.caller.via {
+            Via::Hub { hub, .. } => Some(hub),
+            Via::Local { .. } => self.delegate().map(|it| it.hub),
+            Via::Network | Via::Delegated { .. } => None,
+        }
+    }
+
     /// Whether it is the instance's own hub, by the key that lies in the instance's directory.
     fn kin(&self, hub: HubId) -> Kin {
         match keys::load(&self.context.directory.hub_key()) {
@@ -139,6 +148,7 @@ impl Connection {
             caller: Caller { grant, via: Via::Delegated { hub } },
             outbox: Arc::clone(&self.outbox),
             channels: Arc::clone(&self.channels),
+            tunnels: Arc::clone(&self.tunnels),
             identity: std::sync::Mutex::new(Some(owner)),
             delegate: std::sync::Mutex::default(),
             resting: std::sync::Mutex::default(),

@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use quarterdeck_protocol::{
     frame::InputState,
     ids::{Channel, InputNumber},
@@ -46,6 +47,8 @@ pub(crate) enum Control {
         /// Its state.
         state: InputState,
     },
+    /// A frame of a tunnel, as far as its credit goes.
+    Frame(Bytes),
     /// Ask the peer for a sign of life.
     Ping,
     /// The session ended an attachment.

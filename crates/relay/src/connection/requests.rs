@@ -111,6 +111,10 @@ impl Connection {
                 | MethodName::MailWait
                 | MethodName::MailStatus
                 | MethodName::MailContacts
+                | MethodName::MailContactAdd
+                | MethodName::MailReset
+                | MethodName::MailSetStatus
+                | MethodName::MailNotify
         );
         if is_its_own {
             return Ok(());

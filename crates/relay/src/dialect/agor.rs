@@ -198,7 +198,7 @@ impl Controller {
                 texts(&last.or_else(|| self.drop_agent(channel)).unwrap_or_default())
             }
             // input is typed without a channel, so none is acknowledged on one
-            Turn::Control(Control::Ack { .. }) | Turn::View => Vec::new(),
+            Turn::Control(Control::Ack { .. } | Control::Frame(_)) | Turn::View => Vec::new(),
             Turn::Channel { channel, .. } => {
                 let told = self.terminals().get_mut(&channel).map(Terminal::pull);
                 match told {

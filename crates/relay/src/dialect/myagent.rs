@@ -186,7 +186,7 @@ impl Client {
                 self.shown().retain(|_, shown| shown.channel() != channel);
                 Vec::new()
             }
-            Turn::Control(Control::Ack { .. }) => Vec::new(),
+            Turn::Control(Control::Ack { .. } | Control::Frame(_)) => Vec::new(),
             Turn::View => {
                 work.push(Arc::clone(self).show_all().boxed());
                 Vec::new()

@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quarterdeck_protocol::{
-    error::{ErrorCode, RpcError},
-    http::status_of,
+    error::RpcError,
+    http::{code_of, status_of},
 };
 
 /// Bytes of a sentence that a layer below gave.
@@ -66,7 +66,8 @@ pub(super) async fn typed(response: Response) -> Response {
     let text = String::from_utf8_lossy(&text).trim().to_owned();
     let reason = status.canonical_reason().unwrap_or("refused").to_lowercase();
     let message = if text.is_empty() { reason } else { text };
-    let (inner, body) = Json(RpcError::new(code_of(status), message)).into_response().into_parts();
+    let (inner, body) =
+        Json(RpcError::new(code_of(status.as_u16()), message)).into_response().into_parts();
     for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
         parts.headers.remove(&name);
     }
@@ -74,21 +75,10 @@ pub(super) async fn typed(response: Response) -> Response {
     Response::from_parts(parts, body)
 }
 
-fn code_of(status: StatusCode) -> ErrorCode {
-    match status {
-        StatusCode::UNAUTHORIZED => ErrorCode::Unauthenticated,
-        StatusCode::FORBIDDEN => ErrorCode::Forbidden,
-        StatusCode::NOT_FOUND => ErrorCode::NotFound,
-        StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotFound,
-        StatusCode::TOO_MANY_REQUESTS => ErrorCode::Overloaded,
-        status if status.is_client_error() => ErrorCode::InvalidRequest,
-        _ => ErrorCode::Internal,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quarterdeck_protocol::error::ErrorCode;
 
     #[tokio::test]
     async fn a_refusal_in_words_keeps_its_status_and_headers_and_gets_a_code() {

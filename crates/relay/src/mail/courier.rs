@@ -7,6 +7,7 @@ use quarterdeck_protocol::{
     agent::{AgentCommand, ContentBlock, Delivery as When, Origin},
     error::ErrorCode,
     record::SessionKind,
+    session::SessionState,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -53,6 +54,7 @@ fn live(context: &Context) -> Vec<LiveSession> {
         label: view.label.clone(),
         cwd: view.cwd.clone(),
         kind: view.kind,
+        is_idle: view.state == SessionState::Idle,
     });
     live.collect()
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 use super::{
     PERSON, Reply, Who,
     mailbox::{Mailbox, Peer, now, peer_key},
-    owner::{Owner, Waiter, answer, storage},
+    owner::{Owner, Waiter, storage},
     sending::{job, recipient},
     store::{self, InboundRow, StoreError},
 };
@@ -101,20 +101,20 @@ impl Owner {
     ) {
         let (identity, session, awaited) = match self.awaited(who, p) {
             Ok(awaited) => awaited,
-            Err(error) => return answer(reply, Err(error)),
+            Err(error) => return self.answer(reply, Err(error)),
         };
         match self.came_before(identity, session.as_ref(), &awaited) {
             Ok(Some(row)) => {
                 let message = Some(self.message(&row));
                 let taken = self.take_out(&row).map_err(|error| storage(&error));
-                return answer(reply, taken.map(|()| MailWaitResult { message }));
+                return self.answer(reply, taken.map(|()| MailWaitResult { message }));
             }
             Ok(None) => {}
-            Err(error) => return answer(reply, Err(storage(&error))),
+            Err(error) => return self.answer(reply, Err(storage(&error))),
         }
         if self.waiters.len() >= MAX_WAITERS {
             let error = RpcError::new(ErrorCode::Overloaded, "too many wait for mail");
-            return answer(reply, Err(error));
+            return self.answer(reply, Err(error));
         }
         let until = now() + Duration::from_millis(u64::from(p.wait_ms.min(MAX_WAIT_MS)));
         self.waiters.push(Waiter { identity, session, awaited, until, reply });
@@ -183,6 +183,8 @@ impl Owner {
                 session: live.id,
                 identity: name(self.identity_of(live)),
                 own: who.session == Some(live.id),
+                idle: live.is_idle,
+                status: self.statuses.get(&live.id).cloned(),
             })
             .collect();
         sessions.sort_by(|a, b| natural_order(&a.label, &b.label));
@@ -209,7 +211,6 @@ impl Owner {
     ) -> Result<MailContactsResult, RpcError> {
         let who = Who { session: None, identity: p.identity.clone() };
         let id = self.meant(&who)?;
-        let store = &mut self.store;
         let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
         let mailbox = self.mailboxes.get_mut(&id).ok_or_else(unknown)?;
         let key = recipient(mailbox, &p.contact)?;
@@ -217,20 +218,35 @@ impl Owner {
         let peer = mailbox.peers.get_mut(&key).ok_or_else(not_own)?;
         match p.decision {
             ContactDecision::Accept => {
-                peer.contact.accept();
-                peer.inbound = Inbound::Accept;
+                self.accept(id, &key).map_err(|error| storage(&error))?;
+                self.settle();
+                return self.contacts(&who);
             }
             ContactDecision::Hold => peer.inbound = Inbound::Hold,
             ContactDecision::Refuse => peer.inbound = Inbound::Refuse,
             ContactDecision::Block => peer.contact.block(),
         }
-        let (stored, policy) = (peer.to_stored(), peer.policy());
-        let saved = store.atomically(|c| store::save_peer(c, id, &stored));
-        saved.map_err(|error: StoreError| storage(&error))?;
+        let policy = peer.policy();
         mailbox.router.handle_contact(peer_key(&key), policy);
         mailbox.outbox.handle_reachable(peer_key(&key));
+        self.note_changed(id, &key);
         self.settle();
         self.contacts(&who)
+    }
+
+    /// Begins another ratchet with a contact: what was sealed by the old one still opens.
+    pub(super) fn handle_reset(
+        &mut self,
+        who: &Who,
+        contact: &str,
+    ) -> Result<MailContactsResult, RpcError> {
+        let id = self.meant(who)?;
+        let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
+        let mailbox = self.mailboxes.get(&id).ok_or_else(unknown)?;
+        let (key, own) = (recipient(mailbox, contact)?, mailbox.key());
+        self.begin_anew(id, &own, &key);
+        self.settle();
+        self.contacts(who)
     }
 
     pub(super) fn identities(&self) -> MailIdentitiesResult {
@@ -239,6 +255,7 @@ impl Owner {
             address: mailbox.key().to_string(),
             fingerprint: mailbox.fingerprint().to_string(),
             default: mailbox.is_default,
+            home: Some(mailbox.card.home.clone()).filter(|home| !home.is_empty()),
             projects: self
                 .assignments
                 .iter()
@@ -298,7 +315,7 @@ const fn waits_word(waits: Waits) -> &'static str {
     }
 }
 
-fn contact(peer: &Peer) -> MailContact {
+pub(super) fn contact(peer: &Peer) -> MailContact {
     let contact = &peer.contact;
     let changed = contact.changed().map(|card| Fingerprint::new(&card.identity, &card.ratchet));
     MailContact {
@@ -319,6 +336,7 @@ fn contact(peer: &Peer) -> MailContact {
         .to_owned(),
         fingerprint: contact.fingerprint().to_string(),
         changed: changed.map(|fingerprint| fingerprint.to_string()),
+        note: peer.note.clone(),
     }
 }
 

@@ -12,7 +12,7 @@ use quarterdeck_protocol::{
     mail::PeerLabel,
 };
 use quarterdeck_seal::{
-    Card, Fingerprint, Identity, IdentityKey, Ratchets,
+    Card, Fingerprint, Identity, IdentityKey, Ratchets, SignedKey,
     contact::{Contact, Standing},
     letter::{Letter, Stream},
     sequence::{Arrival, Sequence},
@@ -31,6 +31,10 @@ pub(super) struct Mailbox {
     pub(super) identity: Identity,
     pub(super) card: Card,
     pub(super) is_default: bool,
+    /// The published key for whoever has no other.
+    pub(super) fallback: Option<SignedKey>,
+    /// Ratchets that others began since a hub said how many keys it has left.
+    pub(super) begun: u32,
     pub(super) router: Router,
     pub(super) outbox: Outbox,
     pub(super) peers: BTreeMap<IdentityKey, Peer>,
@@ -41,10 +45,14 @@ pub(super) struct Peer {
     pub(super) name: String,
     pub(super) contact: Contact,
     pub(super) inbound: Inbound,
+    /// What it said when it asked.
+    pub(super) note: Option<String>,
     pub(super) ratchets: Ratchets,
     pub(super) stream: Stream,
     pub(super) written: u64,
     pub(super) sequence: Sequence,
+    /// When a ratchet was begun because a letter did not open.
+    pub(super) anew_at: Option<Duration>,
     /// Since when letters wait for one that is missing.
     pub(super) ahead_since: Option<Duration>,
     /// A batch that waits for a key to begin a ratchet with.
@@ -54,16 +62,18 @@ pub(super) struct Peer {
 impl Mailbox {
     /// Reads an identity with its mail.
     pub(super) fn load(c: &Connection, stored: StoredIdentity) -> Result<Self, StoreError> {
-        let StoredIdentity { id, name, account, generation, is_default } = stored;
+        let StoredIdentity { id, name, account, generation, is_default, home, fallback } = stored;
         let identity =
             Identity::from_stored(&account).map_err(|_| StoreError::Damaged("an identity"))?;
-        let card = identity.card("", generation);
+        let card = identity.card(&home, generation);
         let mut mailbox = Self {
             id,
             name,
             identity,
             card,
             is_default,
+            fallback,
+            begun: 0,
             router: Router::new(Policy::default()),
             outbox: Outbox::default(),
             peers: BTreeMap::new(),
@@ -134,17 +144,20 @@ impl Peer {
             name,
             contact,
             inbound,
+            note: None,
             ratchets: Ratchets::default(),
             stream,
             written: 0,
             sequence: Sequence::default(),
+            anew_at: None,
             ahead_since: None,
             claiming: Vec::new(),
         }
     }
 
     fn load(stored: StoredPeer) -> Result<Self, StoreError> {
-        let StoredPeer { name, contact, inbound, ratchets, stream, written, sequence } = stored;
+        let StoredPeer { name, contact, inbound, note, ratchets, stream, written, sequence } =
+            stored;
         let ratchets =
             Ratchets::from_stored(&ratchets).map_err(|_| StoreError::Damaged("ratchets"))?;
         // it is waited for anew: the time before the restart is not known
@@ -153,10 +166,12 @@ impl Peer {
             name,
             contact,
             inbound,
+            note,
             ratchets,
             stream,
             written,
             sequence,
+            anew_at: None,
             ahead_since,
             claiming: Vec::new(),
         })
@@ -168,6 +183,7 @@ impl Peer {
             name: self.name.clone(),
             contact: self.contact.clone(),
             inbound: self.inbound,
+            note: self.note.clone(),
             ratchets: self.ratchets.to_stored(),
             stream: self.stream,
             written: self.written,

@@ -1,7 +1,7 @@
 //! The owner's loop: one thing after the other.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::Duration,
@@ -19,9 +19,13 @@ use tokio::sync::mpsc;
 
 use super::{
     Ask, Delivery, LiveSession, Reply, Who,
+    asking::Seeking,
     mailbox::{Mailbox, Peer, now},
+    post::Post,
+    presence::AwaitedRest,
     store::{self, Store, StoreError},
-    transport::{Event, Loopback, MailTransport, Request},
+    transport::{Event, Loopback, MailTransport, Request, Way},
+    turn::Pending,
 };
 use quarterdeck_core::mail::routing::Inbound;
 use quarterdeck_protocol::method::MailWaitResult;
@@ -35,19 +39,33 @@ const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Time between two looks for what is older.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the first identity is called.
-const FIRST_NAME: &str = "default";
+pub(super) const FIRST_NAME: &str = "default";
 /// Identities of one relay.
 const MAX_IDENTITIES: usize = 64;
+/// Asks that are stored together: enough that the disk is waited for seldom, few enough that nobody waits
+/// for the others.
+const MAX_TURN_ASKS: usize = 256;
 
 /// The owner.
 pub(super) struct Owner {
     pub(super) store: Store,
-    pub(super) transport: Box<dyn MailTransport>,
+    /// Between identities of this relay.
+    pub(super) own: Box<dyn MailTransport>,
+    /// By hubs.
+    pub(super) post: Post,
     pub(super) mailboxes: BTreeMap<i64, Mailbox>,
     pub(super) assignments: Vec<(String, i64)>,
     pub(super) live: Vec<LiveSession>,
     pub(super) waiters: Vec<Waiter>,
+    pub(super) seeking: Vec<Seeking>,
+    /// What sessions say that they do.
+    pub(super) statuses: BTreeMap<quarterdeck_protocol::ids::SessionId, String>,
+    pub(super) awaited_rest: Vec<AwaitedRest>,
     pub(super) courier: mpsc::Sender<Delivery>,
+    /// What this turn has done so far.
+    pub(super) pending: Pending,
+    /// Identities whose secrets have changed in this turn.
+    pub(super) changed_accounts: BTreeSet<i64>,
     /// When it is looked for what is old.
     next_prune: Duration,
 }
@@ -67,12 +85,18 @@ impl Owner {
     pub(super) fn open(path: &Path, courier: mpsc::Sender<Delivery>) -> Result<Self, StoreError> {
         let mut owner = Self {
             store: Store::open(path)?,
-            transport: Box::new(Loopback::default()),
+            own: Box::new(Loopback::default()),
+            post: Post::default(),
             mailboxes: BTreeMap::new(),
             assignments: Vec::new(),
             live: Vec::new(),
             waiters: Vec::new(),
+            seeking: Vec::new(),
+            statuses: BTreeMap::new(),
+            awaited_rest: Vec::new(),
             courier,
+            pending: Pending::default(),
+            changed_accounts: BTreeSet::new(),
             next_prune: Duration::ZERO,
         };
         if store::identities(owner.store.read())?.is_empty() {
@@ -84,10 +108,11 @@ impl Owner {
     }
 
     /// Reads everything anew: at the start, and after a change could not be stored.
-    fn load(&mut self) -> Result<(), StoreError> {
+    pub(super) fn load(&mut self) -> Result<(), StoreError> {
         self.mailboxes.clear();
-        // what it has under way belongs to what was forgotten; its sender sends it again
-        self.transport = Box::new(Loopback::default());
+        // what they have under way belongs to what was forgotten; its sender sends it again
+        self.own = Box::new(Loopback::default());
+        self.post.reset();
         self.assignments = store::assignments(self.store.read())?;
         // the project with the longest path first: it is the nearest one
         self.assignments.sort_by_key(|(project, _)| std::cmp::Reverse(project.len()));
@@ -104,23 +129,31 @@ impl Owner {
     }
 
     pub(super) fn run(mut self, asks: &Receiver<Ask>) {
+        let mut first = None;
         loop {
-            self.settle();
+            self.turn(|owner| {
+                let more = std::iter::from_fn(|| asks.try_recv().ok());
+                for ask in first.take().into_iter().chain(more).take(MAX_TURN_ASKS) {
+                    owner.handle_ask(ask);
+                }
+                owner.handle_timeouts();
+            });
             match asks.recv_timeout(self.nap()) {
-                Ok(ask) => self.handle_ask(ask),
+                Ok(ask) => first = Some(ask),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            self.handle_timeouts();
         }
     }
 
     /// One ask with all that follows from it, as [`Owner::run`] does it.
     #[cfg(test)]
     pub(super) fn handle(&mut self, ask: Ask) {
-        self.handle_ask(ask);
-        self.settle();
-        self.handle_timeouts();
+        self.turn(|owner| {
+            owner.handle_ask(ask);
+            owner.settle();
+            owner.handle_timeouts();
+        });
     }
 
     /// As if the next letter were lost on its way.
@@ -144,8 +177,7 @@ impl Owner {
     pub(super) fn send_raw(&mut self, from: &str, to: &str, body: String) {
         let (from, to) = (self.named(from).expect("known"), self.named(to).expect("known"));
         let to = self.mailboxes[&to].key();
-        self.queue_letter(from, &to, "mail", body).expect("is queued");
-        self.settle();
+        self.turn(|owner| owner.queue_letter(from, &to, "mail", body).expect("is queued"));
     }
 
     fn nap(&self) -> Duration {
@@ -153,29 +185,69 @@ impl Owner {
         let mailboxes = self.mailboxes.values();
         let timers = mailboxes.flat_map(|m| [m.router.poll_timeout(), m.outbox.poll_timeout()]);
         let waits = self.waiters.iter().map(|waiter| Some(waiter.until));
-        let first = timers.chain(waits).flatten().min();
+        let others = [self.seeking_until(), self.post.poll_timeout()];
+        let first = timers.chain(waits).chain(others).flatten().min();
         first.map_or(MAX_NAP, |at| at.saturating_sub(now).min(MAX_NAP))
     }
 
     fn handle_ask(&mut self, ask: Ask) {
         match ask {
-            Ask::Send(who, p, reply) => answer(reply, self.handle_send(&who, p)),
-            Ask::Inbox(who, p, label, reply) => answer(reply, self.inbox(&who, &p, label.as_ref())),
-            Ask::Wait(who, p, reply) => self.handle_wait(&who, &p, reply),
-            Ask::Status(who, id, reply) => answer(reply, self.status(&who, id.as_deref())),
-            Ask::Whoami(who, reply) => answer(reply, self.whoami(&who)),
-            Ask::Contacts(who, reply) => answer(reply, self.contacts(&who)),
-            Ask::Decide(p, reply) => answer(reply, self.handle_decision(&p)),
-            Ask::Identities(reply) => answer(reply, Ok(self.identities())),
-            Ask::IdentityAdd(name, reply) => answer(reply, self.handle_new_identity(&name)),
-            Ask::IdentityUse(p, reply) => answer(reply, self.handle_assignment(p)),
-            Ask::Live(live) => {
-                self.live = live;
-                self.spread_live();
+            Ask::Send(who, p, reply) => {
+                let outcome = self.handle_send(&who, p);
+                self.answer(reply, outcome);
             }
+            Ask::Inbox(who, p, label, reply) => {
+                let outcome = self.inbox(&who, &p, label.as_ref());
+                self.answer(reply, outcome);
+            }
+            Ask::Wait(who, p, reply) => self.handle_wait(&who, &p, reply),
+            Ask::Status(who, id, reply) => {
+                let outcome = self.status(&who, id.as_deref());
+                self.answer(reply, outcome);
+            }
+            Ask::Whoami(who, reply) => {
+                let outcome = self.whoami(&who);
+                self.answer(reply, outcome);
+            }
+            Ask::Contacts(who, reply) => {
+                let outcome = self.contacts(&who);
+                self.answer(reply, outcome);
+            }
+            Ask::Add(who, p, reply) => self.handle_add(&who, p, reply),
+            Ask::Decide(p, reply) => {
+                let outcome = self.handle_decision(&p);
+                self.answer(reply, outcome);
+            }
+            Ask::Reset(who, contact, reply) => {
+                let outcome = self.handle_reset(&who, &contact);
+                self.answer(reply, outcome);
+            }
+            Ask::Identities(reply) => {
+                let found = self.identities();
+                self.answer(reply, Ok(found));
+            }
+            Ask::IdentityAdd(name, reply) => {
+                let outcome = self.handle_new_identity(&name);
+                self.answer(reply, outcome);
+            }
+            Ask::IdentityUse(p, reply) => {
+                let outcome = self.handle_assignment(p);
+                self.answer(reply, outcome);
+            }
+            Ask::SetStatus(who, p, reply) => {
+                let outcome = self.handle_set_status(&who, &p);
+                self.answer(reply, outcome);
+            }
+            Ask::Notify(who, of, reply) => {
+                let outcome = self.handle_notify(&who, &of);
+                self.answer(reply, outcome);
+            }
+            Ask::Fetch(hub, p, reply) => self.handle_fetch(hub, p, reply),
+            Ask::Bring(hub, p, reply) => self.handle_bring(hub, p, reply),
+            Ask::Live(live) => self.handle_live(live),
             Ask::Delivered { number, session, outcome } => {
                 if let Err(error) = self.handle_delivered(number, session, outcome) {
-                    self.recover(&error);
+                    self.fail(error);
                 }
             }
         }
@@ -183,12 +255,11 @@ impl Owner {
 
     /// Carries out what the machines want, until they want nothing.
     pub(super) fn settle(&mut self) {
-        loop {
-            let outcome = self.step();
-            match outcome {
+        while !self.has_failed() {
+            match self.step() {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => return self.recover(&error),
+                Err(error) => return self.fail(error),
             }
         }
     }
@@ -206,23 +277,30 @@ impl Owner {
                 return Ok(true);
             }
         }
-        let Some(event) = self.transport.poll_event() else { return Ok(false) };
+        let event = self.own.poll_event().or_else(|| self.post.poll_event());
+        let Some(event) = event else { return Ok(false) };
         match event {
-            Event::Claimed { by, peer, key } => self.handle_claimed(&by, &peer, key)?,
+            Event::Claimed { by, peer, outcome, by_way } => {
+                self.handle_claimed(&by, &peer, outcome, by_way)?;
+            }
             Event::Taken { from, to, outcome } => self.handle_taken(&from, &to, outcome),
-            Event::Arrived { to, item, sealed } => {
+            Event::Arrived { to, item, sealed, by_way } => {
                 self.handle_arrived(&to, &sealed)?;
-                self.transport.handle_request(Request::Acknowledge { to, item });
+                self.request(by_way, Request::Acknowledge { to, item });
+            }
+            Event::LinkUp { hub } => self.handle_link_up(hub)?,
+            Event::Registered { hub, identity, keys } => {
+                self.handle_registered(hub, &identity, keys)?;
             }
         }
         Ok(true)
     }
 
-    /// What is in memory may be ahead of what is stored: the stored state holds.
-    fn recover(&mut self, error: &StoreError) {
-        tracing::error!(%error, "mail was not stored");
-        if let Err(error) = self.load() {
-            tracing::error!(%error, "mail cannot be read");
+    /// Asks a transport for something.
+    pub(super) fn request(&mut self, way: Way, request: Request) {
+        match way {
+            Way::Own => self.own.handle_request(way, request),
+            Way::Hub(_) => self.post.handle_request(way, request),
         }
     }
 
@@ -233,8 +311,9 @@ impl Owner {
             mailbox.outbox.handle_timeout(now);
         }
         if let Err(error) = self.skip_missing_since(now.saturating_sub(MISSING_LIMIT)) {
-            self.recover(&error);
+            self.fail(error);
         }
+        self.give_up_seeking(now);
         if self.next_prune <= now {
             self.next_prune = now + PRUNE_INTERVAL;
             let pruned = self.store.atomically(|c| store::prune(c, now.saturating_sub(KEEP)));
@@ -245,7 +324,7 @@ impl Owner {
         for at in (0..self.waiters.len()).rev() {
             if self.waiters[at].until <= now || self.waiters[at].reply.is_closed() {
                 let waiter = self.waiters.swap_remove(at);
-                answer(waiter.reply, Ok(MailWaitResult::default()));
+                self.answer(waiter.reply, Ok(MailWaitResult::default()));
             }
         }
     }
@@ -287,19 +366,20 @@ impl Owner {
         Ok(())
     }
 
-    /// Gives the transport keys for whoever wants to write to this identity.
+    /// Gives the own transport a key for whoever wants to write to this identity. One is enough there, and
+    /// it is the one that hubs get.
     fn publish(&mut self, id: i64) -> Result<(), StoreError> {
         let Some(mailbox) = self.mailboxes.get_mut(&id) else { return Ok(()) };
-        // between identities of one relay one key is enough, and it is the same after a restart
-        let held = quarterdeck_seal::identity::ONE_TIME_KEYS;
-        let mut bundle = mailbox.identity.bundle(held, NewFallback::Keep);
-        if bundle.fallback.is_none() {
-            bundle = mailbox.identity.bundle(held, NewFallback::Make);
-            let account = mailbox.identity.to_stored();
-            self.store.atomically(|c| store::save_account(c, id, &account))?;
+        if mailbox.fallback.is_none() {
+            let held = quarterdeck_seal::identity::ONE_TIME_KEYS;
+            mailbox.fallback = mailbox.identity.bundle(held, NewFallback::Make).fallback;
+            mailbox.identity.mark_published();
+            let (account, fallback) = (mailbox.identity.to_stored(), mailbox.fallback);
+            self.store.atomically(|c| store::save_keys(c, id, &account, fallback.as_ref()))?;
         }
-        let identity = mailbox.key();
-        self.transport.handle_request(Request::Publish { identity, bundle });
+        let (identity, fallback) = (mailbox.key(), mailbox.fallback);
+        let bundle = quarterdeck_seal::Bundle { one_time: Vec::new(), fallback };
+        self.request(Way::Own, Request::Publish { identity, bundle });
         Ok(())
     }
 
@@ -319,7 +399,10 @@ impl Owner {
         }
         let account = Identity::generate().to_stored();
         let added = self.store.atomically(|c| store::add_identity(c, name, &account));
-        added.and_then(|_| self.load()).map_err(|error| storage(&error))?;
+        added
+            .and_then(|_| self.write_back())
+            .and_then(|()| self.load())
+            .map_err(|error| storage(&error))?;
         Ok(self.identities())
     }
 
@@ -336,7 +419,10 @@ impl Owner {
             Some(path) => store::assign(c, path, id),
             None => store::make_default(c, id),
         });
-        stored.and_then(|()| self.load()).map_err(|error| storage(&error))?;
+        stored
+            .and_then(|()| self.write_back())
+            .and_then(|()| self.load())
+            .map_err(|error| storage(&error))?;
         Ok(self.identities())
     }
 
@@ -386,7 +472,7 @@ impl Owner {
         default.or_else(|| self.mailboxes.values().next()).map_or(0, |mailbox| mailbox.id)
     }
 
-    fn spread_live(&mut self) {
+    pub(super) fn spread_live(&mut self) {
         for id in self.ids() {
             let own: Vec<LiveSession> =
                 self.live.iter().filter(|live| self.identity_of(live) == id).cloned().collect();
@@ -406,11 +492,6 @@ pub(super) fn random_stream() -> Result<Stream, StoreError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|_| StoreError::Damaged("no random bytes"))?;
     Ok(Stream(bytes))
-}
-
-pub(super) fn answer<T>(reply: Reply<T>, outcome: Result<T, RpcError>) {
-    // who asked may have gone
-    let _ = reply.send(outcome);
 }
 
 pub(super) fn storage(error: &StoreError) -> RpcError {

@@ -1,7 +1,7 @@
 //! What comes: it is opened, stored with the ratchet that opened it, and only then acknowledged. From there
 //! it goes to whoever waits for it, or to its session.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use quarterdeck_core::mail::{
     MailNumber,
@@ -26,17 +26,23 @@ use super::{
     Delivery, PERSON,
     framing::frame,
     mailbox::{now, peer_key},
-    owner::{Owner, answer},
+    owner::Owner,
     store::{self, InboundRow, StoreError},
-    transport::Request,
+    transport::{Request, Way},
 };
+
+/// Time between two ratchets that are begun because letters do not open.
+const ANEW_PAUSE: Duration = Duration::from_secs(30);
 
 /// How far a letter came, as its recipient tells its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Told {
+pub(super) enum Told {
+    /// A session has it.
     Delivered,
+    /// Somebody looked at it.
     Read,
+    /// It goes nowhere.
     Failed(DeadLetter),
 }
 
@@ -74,10 +80,8 @@ impl Owner {
         };
         let Some(mailbox) = self.mailbox_of(to) else { return Ok(()) };
         let (id, from) = (mailbox.id, sealed.from);
-        let Some(known) = mailbox.peers.get_mut(&from) else {
-            tracing::info!(%from, "letter of a stranger dropped");
-            return Ok(());
-        };
+        let Some(known) = mailbox.peers.get_mut(&from) else { return self.meet(id, &sealed) };
+        let begins = sealed.card().is_some();
         if let Some(card) = sealed.card()
             && let Err(error) = known.contact.handle_card(card.clone())
         {
@@ -92,11 +96,27 @@ impl Owner {
         match known.ratchets.open(&mut mailbox.identity, sender, &sealed) {
             Ok(letter) => {
                 let (released, arrival) = known.take_place(&letter);
+                if begins {
+                    // a key of the identity may be used up
+                    self.changed_accounts.insert(id);
+                    self.note_begun(id);
+                }
+                self.note_changed(id, &from);
                 self.keep(id, &from, Opened { letter, arrival, released })
             }
             // it came again because an acknowledgement was lost
             Err(OpenError::Repeated) => Ok(()),
-            Err(OpenError::Unreadable) => self.begin_anew(id, to, &from),
+            Err(OpenError::Unreadable) => {
+                let now = now();
+                let lately = known.anew_at.is_some_and(|at| at + ANEW_PAUSE > now);
+                if lately {
+                    // more of what was sealed before the other side knows of the new one
+                    return Ok(());
+                }
+                known.anew_at = Some(now);
+                self.begin_anew(id, to, &from);
+                Ok(())
+            }
             Err(error @ (OpenError::Forged | OpenError::Letter(_))) => {
                 tracing::warn!(%from, %error, "letter not taken");
                 Ok(())
@@ -108,12 +128,7 @@ impl Owner {
     fn keep(&mut self, id: i64, from: &IdentityKey, opened: Opened) -> Result<(), StoreError> {
         let Opened { letter, arrival, released } = opened;
         let row = inbound_row(id, from, &letter, &arrival);
-        let Some(mailbox) = self.mailboxes.get(&id) else { return Ok(()) };
-        let Some(known) = mailbox.peers.get(from) else { return Ok(()) };
-        let (account, stored) = (mailbox.identity.to_stored(), known.to_stored());
         let kept = self.store.atomically(|c| {
-            store::save_account(c, id, &account)?;
-            store::save_peer(c, id, &stored)?;
             let mut kept = Vec::new();
             for letter in released {
                 kept.extend(store::release(c, id, from, letter)?);
@@ -135,6 +150,9 @@ impl Owner {
             && matches!(arrival, Arrival::InTurn { .. } | Arrival::Ahead)
         {
             self.handle_receipts(id, from, &letter.body)?;
+        }
+        if letter.kind == LetterKind::Request && !matches!(arrival, Arrival::Old) {
+            self.handle_request_letter(id, from, &letter);
         }
         kept.iter().try_for_each(|row| self.place(row))
     }
@@ -197,7 +215,7 @@ impl Owner {
         })?;
         let waiter = self.waiters.remove(at);
         let message = Some(self.message(row));
-        answer(waiter.reply, Ok(MailWaitResult { message }));
+        self.answer(waiter.reply, Ok(MailWaitResult { message }));
         self.tell_sender(row, Told::Read)?;
         Ok(true)
     }
@@ -237,9 +255,7 @@ impl Owner {
             address: format!("{}/{}", row.peer, row.from.as_deref().unwrap_or("?")),
             text: frame(&row, &mailbox.name_of(&row.peer)),
         };
-        if self.courier.try_send(delivery).is_err() {
-            tracing::error!(%session, "the courier does not take a message");
-        }
+        self.hand_over(delivery);
         Ok(())
     }
 
@@ -288,9 +304,9 @@ impl Owner {
             return self.note_progress(job, told.progress());
         }
         let Some((stream, number)) = row.letter else { return Ok(()) };
-        let receipts = [Receipt { stream, number, progress: told }];
-        let body = serde_json::to_string(&receipts).map_err(|_| StoreError::Damaged("receipts"))?;
-        self.queue_letter(row.identity, &row.peer, "receipts", body)
+        let receipt = Receipt { stream, number, progress: told };
+        self.note_receipt(row.identity, &row.peer, receipt);
+        Ok(())
     }
 
     fn handle_receipts(
@@ -315,15 +331,10 @@ impl Owner {
     }
 
     /// Nothing fits a letter any more: another ratchet is begun, and the sender told by it.
-    fn begin_anew(
-        &mut self,
-        id: i64,
-        to: &IdentityKey,
-        from: &IdentityKey,
-    ) -> Result<(), StoreError> {
+    pub(super) fn begin_anew(&mut self, id: i64, to: &IdentityKey, from: &IdentityKey) {
         tracing::warn!(%from, "a letter cannot be opened; another ratchet is begun");
-        self.transport.handle_request(Request::Claim { by: *to, peer: *from });
-        self.queue_letter(id, from, "handshake", String::new())
+        let way = self.mailboxes.get(&id).and_then(|mailbox| self.way_to(mailbox, from));
+        self.request(way.unwrap_or(Way::Own), Request::Claim { by: *to, peer: *from });
     }
 }
 

@@ -14,16 +14,21 @@ use quarterdeck_protocol::{
     mail::{EncodeError, Envelope, Marking, Provider},
     method::{MailJob, MailSendParams},
 };
-use quarterdeck_seal::{IdentityKey, Letter, LetterKind, ratchets::ClaimedKey};
+use quarterdeck_seal::{
+    IdentityKey, Letter, LetterKind,
+    contact::{ContactError, Standing},
+};
 
 use super::{
     PERSON, Who,
     mailbox::{Mailbox, identity_key, now, peer_key},
     owner::{Owner, storage},
     store::{self, InboundRow, OutboundRow, StoreError},
-    transport::Request,
+    transport::{Claimed, Request, Way},
 };
 
+/// Bytes of sealed letters in one batch, after which it ends; what is left of it comes with the next one.
+const MAX_BATCH_BYTES: usize = 256 * 1024;
 /// Characters of a request's id that a caller chose.
 const MAX_REQUEST_CHARS: usize = 128;
 
@@ -143,7 +148,7 @@ impl Owner {
             from: &from,
             to: addressed.to.as_ref(),
             in_reply_to: addressed.in_reply_to.as_deref(),
-            marking: Marking::Written,
+            marking: if p.auto { Marking::Automatic } else { Marking::Written },
             role: p.role,
             text: &p.body,
             at_millis: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
@@ -264,48 +269,74 @@ impl Owner {
         &mut self,
         id: i64,
         peer: &IdentityKey,
-        numbers: Vec<MailNumber>,
+        mut numbers: Vec<MailNumber>,
     ) -> Result<(), StoreError> {
-        let Some(mailbox) = self.mailboxes.get_mut(&id) else { return Ok(()) };
-        let by = mailbox.key();
-        let Some(known) = mailbox.peers.get_mut(peer) else {
+        let Some(mailbox) = self.mailboxes.get(&id) else { return Ok(()) };
+        let (by, way) = (mailbox.key(), self.way_to(mailbox, peer));
+        let known = mailbox.peers.get(peer);
+        let (Some(way), Some(known)) = (way, known) else {
             self.refuse_batch(id, peer, Failure::NoRoute);
             return Ok(());
         };
         if let Err(error) = known.contact.sealing_key() {
-            use quarterdeck_seal::contact::ContactError;
             let rest = match error {
                 ContactError::Blocked => Rest::Never(Failure::Blocked),
                 ContactError::KeyChanged => Rest::Never(Failure::KeyChanged),
-                ContactError::NotAccepted => Rest::Blocked,
+                ContactError::NotAccepted => {
+                    // who was asked gets the request; the rest waits for the answer
+                    let is_asked = known.contact.standing() == Standing::Asked;
+                    let requests = if is_asked { self.leading_requests(&numbers)? } else { 0 };
+                    numbers.truncate(requests);
+                    Rest::Blocked
+                }
             };
-            self.finish_batch(id, peer, BatchOutcome { taken: 0, rest });
-            return Ok(());
+            if numbers.is_empty() || !matches!(rest, Rest::Blocked) {
+                self.finish_batch(id, peer, BatchOutcome { taken: 0, rest });
+                return Ok(());
+            }
         }
+        let Some(known) = self.mailboxes.get_mut(&id).and_then(|m| m.peers.get_mut(peer)) else {
+            return Ok(());
+        };
         if !known.ratchets.is_begun() {
             known.claiming = numbers;
-            self.transport.handle_request(Request::Claim { by, peer: *peer });
+            self.request(way, Request::Claim { by, peer: *peer });
             return Ok(());
         }
         let letters = self.seal(id, peer, &numbers)?;
-        self.transport.handle_request(Request::Transmit { from: by, to: *peer, letters });
+        self.request(way, Request::Transmit { from: by, to: *peer, letters });
         Ok(())
     }
 
-    /// Seals what is not sealed yet. The ratchet and the sealed letters are on the disk when this returns.
+    /// How many requests stand before anything else.
+    fn leading_requests(&self, numbers: &[MailNumber]) -> Result<usize, StoreError> {
+        for (at, number) in numbers.iter().enumerate() {
+            let row = store::outbound(self.store.read(), *number)?;
+            if row.is_none_or(|row| row.kind != "request") {
+                return Ok(at);
+            }
+        }
+        Ok(numbers.len())
+    }
+
+    /// Seals what is not sealed yet. The letters leave when the turn is stored, and the ratchet with it.
     fn seal(
         &mut self,
         id: i64,
         peer: &IdentityKey,
         numbers: &[MailNumber],
     ) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.note_changed(id, peer);
         let (store, mailboxes) = (&mut self.store, &mut self.mailboxes);
         let Some(mailbox) = mailboxes.get_mut(&id) else { return Ok(Vec::new()) };
         let card = mailbox.card.clone();
         let Some(known) = mailbox.peers.get_mut(peer) else { return Ok(Vec::new()) };
         store.atomically(|c| {
-            let mut letters = Vec::with_capacity(numbers.len());
+            let mut letters: Vec<Vec<u8>> = Vec::with_capacity(numbers.len());
             for number in numbers {
+                if letters.iter().map(Vec::len).sum::<usize>() > MAX_BATCH_BYTES {
+                    break;
+                }
                 let Some(row) = store::outbound(c, *number)? else { continue };
                 if let Some(sealed) = row.sealed {
                     letters.push(sealed);
@@ -315,6 +346,7 @@ impl Owner {
                 let kind = match row.kind.as_str() {
                     "receipts" => LetterKind::Receipts,
                     "handshake" => LetterKind::Handshake,
+                    "request" => LetterKind::Request,
                     _ => LetterKind::Mail,
                 };
                 let place = (known.stream, known.written);
@@ -325,7 +357,6 @@ impl Owner {
                 store::save_sealed(c, *number, &sealed, place)?;
                 letters.push(sealed);
             }
-            store::save_peer(c, id, &known.to_stored())?;
             Ok(letters)
         })
     }
@@ -335,20 +366,53 @@ impl Owner {
         &mut self,
         by: &IdentityKey,
         peer: &IdentityKey,
-        key: Option<ClaimedKey>,
+        outcome: Claimed,
+        by_way: Way,
     ) -> Result<(), StoreError> {
+        if let Way::Hub(hub) = by_way
+            && self.handle_sought(by, peer, hub, &outcome)?
+        {
+            return Ok(());
+        }
         let Some(mailbox) = self.mailbox_of(by) else { return Ok(()) };
         let id = mailbox.id;
         let (identity, peers) = (&mailbox.identity, &mut mailbox.peers);
         let Some(known) = peers.get_mut(peer) else { return Ok(()) };
         let numbers = std::mem::take(&mut known.claiming);
-        let Ok(ratchet) = known.contact.sealing_key() else {
+        let key = match outcome {
+            Claimed::Found { card, key } => {
+                if let Some(card) = card
+                    && let Err(error) = known.contact.handle_card(*card)
+                {
+                    tracing::warn!(%peer, %error, "a foreign card");
+                }
+                key
+            }
+            Claimed::Unknown => None,
+            Claimed::Lost => {
+                known.anew_at = None;
+                let outcome = BatchOutcome { taken: 0, rest: Rest::Later };
+                self.finish_batch(id, peer, outcome);
+                return Ok(());
+            }
+        };
+        let ratchet = match known.contact.sealing_key() {
+            Ok(ratchet) => Ok(ratchet),
+            Err(ContactError::NotAccepted) => Ok(known.contact.card().ratchet),
+            Err(error) => Err(error),
+        };
+        let Ok(ratchet) = ratchet else {
+            self.note_changed(id, peer);
             self.refuse_batch(id, peer, Failure::KeyChanged);
             return Ok(());
         };
         let begun = key.map(|key| known.ratchets.begin(identity, peer, ratchet, &key));
+        self.note_changed(id, peer);
         match begun {
-            Some(Ok(())) if numbers.is_empty() => Ok(()),
+            // it was begun because a letter did not open: the other side learns of it by the next one
+            Some(Ok(())) if numbers.is_empty() => {
+                self.queue_letter(id, peer, "handshake", String::new())
+            }
             Some(Ok(())) => self.transmit(id, peer, numbers),
             Some(Err(error)) => {
                 tracing::warn!(%peer, %error, "no ratchet begun");

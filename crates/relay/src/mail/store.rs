@@ -16,8 +16,10 @@ use quarterdeck_protocol::{
     ids::{Label, SessionId},
     mail::{Marking, Role},
 };
-use quarterdeck_seal::{IdentityKey, contact::Contact, letter::Stream, sequence::Sequence};
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params, params};
+use quarterdeck_seal::{
+    IdentityKey, SignedKey, contact::Contact, letter::Stream, sequence::Sequence,
+};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use rusqlite_migration::{M, Migrations};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -31,7 +33,8 @@ const PAGE: usize = 200;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Versions of the file. Only ever added to.
-const SCHEMA: [&str; 1] = ["
+const SCHEMA: [&str; 2] = [
+    "
 CREATE TABLE identity (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -108,7 +111,15 @@ CREATE TABLE outbound (
 ) STRICT;
 CREATE INDEX outbound_open ON outbound (identity, is_open);
 CREATE INDEX outbound_letter ON outbound (identity, peer, stream, letter);
-"];
+",
+    "
+ALTER TABLE identity ADD COLUMN home TEXT NOT NULL DEFAULT '';
+ALTER TABLE identity ADD COLUMN fallback TEXT;
+ALTER TABLE peer ADD COLUMN note TEXT;
+-- hubs that had a link once: there may be a way by them again
+CREATE TABLE hub (id TEXT PRIMARY KEY) STRICT;
+",
+];
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +130,9 @@ pub(crate) enum StoreError {
     /// Its version.
     #[error("the mail store cannot be brought to this version")]
     Migration(#[from] rusqlite_migration::Error),
+    /// A part of a turn failed.
+    #[error("a part of what belongs together was not stored")]
+    Broken,
     /// What it holds.
     #[error("the mail store holds something unreadable: {0}")]
     Damaged(&'static str),
@@ -126,7 +140,13 @@ pub(crate) enum StoreError {
 
 /// The open file.
 #[derive(Debug)]
-pub(super) struct Store(Connection);
+pub(super) struct Store {
+    connection: Connection,
+    /// Whether a turn is open: what is done then is stored with it.
+    in_turn: bool,
+    /// Something of the turn was not done, so it is not stored.
+    is_broken: bool,
+}
 
 impl Store {
     /// Opens the file, or makes it.
@@ -139,23 +159,57 @@ impl Store {
         let steps: Vec<M<'_>> = SCHEMA.iter().map(|sql| M::up(sql)).collect();
         Migrations::new(steps).to_latest(&mut connection)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self(connection))
+        Ok(Self { connection, in_turn: false, is_broken: false })
     }
 
-    /// Does something whole or not at all.
-    pub(super) fn atomically<T, E: From<StoreError>>(
+    /// Begins a turn: what follows is stored as one by [`Store::commit`].
+    pub(super) fn begin(&mut self) -> Result<(), StoreError> {
+        self.connection.execute_batch("BEGIN")?;
+        (self.in_turn, self.is_broken) = (true, false);
+        Ok(())
+    }
+
+    /// Stores the turn. It is on the disk when this returns.
+    pub(super) fn commit(&mut self) -> Result<(), StoreError> {
+        if self.is_broken {
+            return Err(StoreError::Broken);
+        }
+        self.connection.execute_batch("COMMIT")?;
+        self.in_turn = false;
+        Ok(())
+    }
+
+    /// As if the turn had not been.
+    pub(super) fn roll_back(&mut self) {
+        if self.in_turn && !self.connection.is_autocommit() {
+            let rolled_back = self.connection.execute_batch("ROLLBACK");
+            if let Err(error) = rolled_back {
+                tracing::error!(%error, "the mail store does not roll back");
+            }
+        }
+        self.in_turn = false;
+    }
+
+    /// Does something whole or not at all: by itself, or as a part of the turn, which is not stored when
+    /// this fails.
+    pub(super) fn atomically<T>(
         &mut self,
-        change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let transaction = self.0.transaction().map_err(StoreError::from)?;
+        change: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.in_turn {
+            let done = change(&self.connection);
+            self.is_broken |= done.is_err();
+            return done;
+        }
+        let transaction = self.connection.transaction()?;
         let done = change(&transaction)?;
-        transaction.commit().map_err(StoreError::from)?;
+        transaction.commit()?;
         Ok(done)
     }
 
     /// To look things up.
     pub(super) const fn read(&self) -> &Connection {
-        &self.0
+        &self.connection
     }
 }
 
@@ -173,6 +227,41 @@ pub(super) fn save_account(c: &Connection, id: i64, account: &[u8]) -> Result<()
     c.prepare_cached("UPDATE identity SET account = ?2 WHERE id = ?1")?
         .execute(params![id, account])?;
     Ok(())
+}
+
+/// The secrets with the key that was published of them.
+pub(super) fn save_keys(
+    c: &Connection,
+    id: i64,
+    account: &[u8],
+    fallback: Option<&SignedKey>,
+) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET account = ?2, fallback = ?3 WHERE id = ?1")?
+        .execute(params![id, account, fallback.map(json)])?;
+    Ok(())
+}
+
+/// Where an identity lives from now on.
+pub(super) fn set_home(
+    c: &Connection,
+    id: i64,
+    home: &str,
+    generation: u64,
+) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET home = ?2, generation = ?3 WHERE id = ?1")?
+        .execute(params![id, home, signed(generation)])?;
+    Ok(())
+}
+
+/// A hub had a link.
+pub(super) fn note_hub(c: &Connection, hub: &str) -> Result<(), StoreError> {
+    c.prepare_cached("INSERT OR IGNORE INTO hub (id) VALUES (?1)")?.execute([hub])?;
+    Ok(())
+}
+
+/// Whether a hub ever had a link.
+pub(super) fn is_hub_known(c: &Connection, hub: &str) -> Result<bool, StoreError> {
+    Ok(c.prepare_cached("SELECT 1 FROM hub WHERE id = ?1")?.exists([hub])?)
 }
 
 pub(super) fn make_default(c: &Connection, id: i64) -> Result<(), StoreError> {
@@ -196,10 +285,13 @@ pub(super) fn assignments(c: &Connection) -> Result<Vec<(String, i64)>, StoreErr
 }
 
 pub(super) fn identities(c: &Connection) -> Result<Vec<StoredIdentity>, StoreError> {
-    let mut statement =
-        c.prepare_cached("SELECT id, name, account, generation, is_default FROM identity")?;
-    let rows = statement.query_map([], StoredIdentity::read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut statement = c.prepare_cached("SELECT * FROM identity")?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(StoredIdentity::read(row)?);
+    }
+    Ok(found)
 }
 
 pub(super) fn peers(c: &Connection, identity: i64) -> Result<Vec<StoredPeer>, StoreError> {
@@ -218,11 +310,12 @@ pub(super) fn save_peer(
     identity: i64,
     peer: &StoredPeer,
 ) -> Result<(), StoreError> {
-    let StoredPeer { name, contact, inbound, ratchets, stream, written, sequence } = peer;
+    let StoredPeer { name, contact, inbound, note, ratchets, stream, written, sequence } = peer;
     c.prepare_cached(
         "INSERT OR REPLACE INTO peer
-         (identity, key, name, contact, inbound, ratchets, stream, written, sequence)
-         VALUES (:identity, :key, :name, :contact, :inbound, :ratchets, :stream, :written, :sequence)",
+         (identity, key, name, contact, inbound, note, ratchets, stream, written, sequence)
+         VALUES (:identity, :key, :name, :contact, :inbound, :note, :ratchets, :stream, :written,
+          :sequence)",
     )?
     .execute(named_params! {
         ":identity": identity,
@@ -230,6 +323,7 @@ pub(super) fn save_peer(
         ":name": name,
         ":contact": json(contact),
         ":inbound": json(inbound),
+        ":note": note,
         ":ratchets": ratchets.as_slice(),
         ":stream": stream.0,
         ":written": signed(*written),
@@ -348,7 +442,7 @@ pub(super) fn inbound_by_peer_id(
     rows.next()?.map(InboundRow::read).transpose()
 }
 
-/// Kept letters whose turn has come.
+/// Kept letters whose turn has come. They get the next numbers: sessions take mail in their order.
 pub(super) fn release(
     c: &Connection,
     identity: i64,
@@ -358,7 +452,10 @@ pub(super) fn release(
     let (stream, number) = letter;
     let found: Option<i64> = c
         .prepare_cached(
-            "UPDATE inbound SET state = 'waiting' WHERE identity = ?1 AND peer = ?2
+            "UPDATE inbound SET state = 'waiting', number = 1 + max(
+              (SELECT max(number) FROM inbound),
+              (SELECT seq FROM sqlite_sequence WHERE name = 'inbound'))
+             WHERE identity = ?1 AND peer = ?2
              AND stream = ?3 AND letter = ?4 AND state = 'ahead' RETURNING number",
         )?
         .query_row(params![identity, peer.as_bytes(), stream.0, signed(number)], |row| row.get(0))

@@ -15,6 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
 
+mod hub;
+
 const S1: SessionId = SessionId::from_bytes([1; 10]);
 const S2: SessionId = SessionId::from_bytes([2; 10]);
 const S3: SessionId = SessionId::from_bytes([3; 10]);
@@ -61,6 +63,7 @@ impl Bench {
             label: label.parse().expect("a label"),
             cwd: (*cwd).to_owned(),
             kind: SessionKind::Agent,
+            is_idle: false,
         });
         self.owner.handle(Ask::Live(live.collect()));
     }
@@ -409,6 +412,6 @@ fn what_comes_after_a_lost_letter_waits_for_it_and_not_for_ever() {
     assert!(bench.delivery().is_none(), "still not");
     let later = super::mailbox::now() + std::time::Duration::from_secs(1);
     bench.owner.skip_missing_since(later).expect("is stored");
-    bench.owner.settle();
+    bench.owner.turn(|_| {});
     assert_eq!(bench.take(Outcome::Delivered), (S2, "three".to_owned()));
 }

@@ -10,7 +10,33 @@ use std::{
 };
 
 use quarterdeck_core::mail::outbox::{BatchOutcome, Failure, Rest};
-use quarterdeck_seal::{Bundle, IdentityKey, key::Purpose, ratchets::ClaimedKey};
+use quarterdeck_protocol::ids::HubId;
+use quarterdeck_seal::{Bundle, Card, IdentityKey, key::Purpose, ratchets::ClaimedKey};
+
+/// By which way something goes, or came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It does not leave the relay.
+    Own,
+    /// By this hub.
+    Hub(HubId),
+}
+
+/// What a claim came to.
+#[derive(Debug, Clone)]
+pub(crate) enum Claimed {
+    /// The peer has a mailbox.
+    Found {
+        /// Its card, where it is not known already.
+        card: Option<Box<Card>>,
+        /// A key to begin a ratchet with.
+        key: Option<Box<ClaimedKey>>,
+    },
+    /// It has none there.
+    Unknown,
+    /// The way broke; it may be asked again.
+    Lost,
+}
 
 /// What is asked of a transport.
 #[derive(Debug)]
@@ -56,8 +82,10 @@ pub(crate) enum Event {
         by: IdentityKey,
         /// Whose.
         peer: IdentityKey,
-        /// The key; none when nobody knows the peer.
-        key: Option<ClaimedKey>,
+        /// What it came to.
+        outcome: Claimed,
+        /// Who answers.
+        by_way: Way,
     },
     /// How a batch was taken.
     Taken {
@@ -76,13 +104,29 @@ pub(crate) enum Event {
         item: u64,
         /// The sealed letter.
         sealed: Vec<u8>,
+        /// Where it is acknowledged.
+        by_way: Way,
+    },
+    /// A hub has a link.
+    LinkUp {
+        /// Which.
+        hub: HubId,
+    },
+    /// An identity has its mailbox at a hub.
+    Registered {
+        /// Which.
+        hub: HubId,
+        /// Whose.
+        identity: IdentityKey,
+        /// One-time keys that are left in it.
+        keys: u32,
     },
 }
 
 /// A way between identities.
 pub(crate) trait MailTransport: Send + fmt::Debug {
-    /// Takes a request.
-    fn handle_request(&mut self, request: Request);
+    /// Takes a request, for one of its ways.
+    fn handle_request(&mut self, way: Way, request: Request);
     /// The next event.
     fn poll_event(&mut self) -> Option<Event>;
 }
@@ -109,14 +153,17 @@ struct UnderWay {
 }
 
 impl MailTransport for Loopback {
-    fn handle_request(&mut self, request: Request) {
+    fn handle_request(&mut self, _: Way, request: Request) {
         match request {
             Request::Publish { identity, bundle } => {
                 self.published.insert(identity, bundle);
             }
             Request::Claim { by, peer } => {
-                let key = self.published.get_mut(&peer).and_then(claim);
-                self.events.push_back(Event::Claimed { by, peer, key });
+                let outcome = match self.published.get_mut(&peer) {
+                    Some(bundle) => Claimed::Found { card: None, key: claim(bundle).map(Box::new) },
+                    None => Claimed::Unknown,
+                };
+                self.events.push_back(Event::Claimed { by, peer, outcome, by_way: Way::Own });
             }
             Request::Transmit { from, to, letters } => self.transmit(from, to, letters),
             Request::Acknowledge { to, item } => self.acknowledge(to, item),
@@ -136,7 +183,8 @@ impl Loopback {
         }
         let length = letters.len();
         for sealed in letters {
-            self.events.push_back(Event::Arrived { to, item: self.next_item, sealed });
+            let (item, by_way) = (self.next_item, Way::Own);
+            self.events.push_back(Event::Arrived { to, item, sealed, by_way });
             self.next_item += 1;
         }
         self.under_way.push(UnderWay { from, to, end: self.next_item, length, acknowledged: 0 });

@@ -30,7 +30,6 @@ use super::{
     driving::{HolderState, PendingRequest, Then, answer},
     input::{BorrowedInput, InputProgress},
     meta::{Keep, META_SCHEMA, SessionMeta},
-    ownership::IntoRpc as _,
     tail::Tail,
 };
 use crate::{
@@ -217,11 +216,11 @@ impl Session {
                 self.handle_input_once(&caller, &text, n, reply);
             }
             Command::Resize { by, size, reply } => {
-                let allowed = self.lease.require_owner(by);
+                let allowed = self.require_owner_if_owned(by);
                 let request = ResizeRequest { size, by: Some(by) };
                 match allowed {
-                    Ok(_) => self.ask_holder(op::RESIZE, &request, Then::Done(reply)),
-                    Err(refusal) => answer(reply, Err(refusal.into_rpc())),
+                    Ok(()) => self.ask_holder(op::RESIZE, &request, Then::Done(reply)),
+                    Err(error) => answer(reply, Err(error)),
                 }
             }
             Command::Signal { by, signal, to, reply } => {

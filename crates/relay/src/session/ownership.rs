@@ -142,7 +142,7 @@ impl Session {
         self.ask_holder(op::LEASE, last, then);
     }
 
-    /// Signals are the owner's; while nobody owns, of anyone who may drive.
+    /// Signals and the size are the owner's; while nobody owns, of anyone who may drive.
     pub(super) fn require_owner_if_owned(&self, by: ClientId) -> Result<(), RpcError> {
         match self.lease.owner() {
             None => Ok(()),

@@ -99,7 +99,18 @@ pub(super) fn contacts(found: &MailContactsResult, styles: Styles) -> String {
             format!("{}{}", contact.fingerprint, changed.unwrap_or_default()).into(),
         ]);
     }
-    table.render(None, styles)
+    let mut text = table.render(None, styles);
+    for contact in &found.contacts {
+        if contact.standing == "asking" {
+            let name = plain(&contact.name);
+            let said = contact.note.as_deref().map(|note| format!(": {}", plain(note)));
+            text.push_str(&format!("{name} asks to be a contact{}\n", said.unwrap_or_default()));
+            text.push_str(&format!(
+                "  compare the fingerprint with theirs, then: qd msg accept {name}\n"
+            ));
+        }
+    }
+    text
 }
 
 pub(super) fn identities(found: &MailIdentitiesResult, styles: Styles) -> String {

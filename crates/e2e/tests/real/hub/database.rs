@@ -18,13 +18,24 @@ async fn a_damaged_or_newer_database_is_named_with_what_to_do_and_left_alone() {
     // SQLite keeps the number of the schema at this place of its header
     let mut newer = good.clone();
     newer[60..64].copy_from_slice(&99u32.to_be_bytes());
-    for (content, word) in [(damaged, "damaged"), (newer, "newer")] {
+    let name = path.display();
+    let of_damaged = [
+        format!("{name} is damaged; move it away, and add the machines again"),
+        format!("move {name} away; relays and sessions are not touched by that"),
+    ];
+    let of_newer = [
+        format!("{name} is of a newer version of this program. Use the newer program"),
+        "install the newer version again, or use another instance".to_owned(),
+    ];
+    for (content, [cause, hint]) in [(damaged, of_damaged), (newer, of_newer)] {
         fs::write(&path, &content).expect("writes");
         let failed = here.try_start_hub(&[]).await.expect_err("cannot start");
-        assert!(failed.stderr.contains(word), "{failed:?}");
-        assert!(failed.stderr.contains("hint"), "{failed:?}");
-        assert!(failed.stderr.contains("hub.db"), "names the file: {failed:?}");
-        assert_eq!(fs::read(&path).expect("reads"), content, "{word}");
+        let line = failed.stderr.lines().last().unwrap_or_default();
+        let error: serde_json::Value = serde_json::from_str(line).expect("an error");
+        assert_eq!(error["error"]["message"], "the hub cannot start");
+        assert_eq!(error["error"]["causes"][0], cause);
+        assert_eq!(error["error"]["hints"][0], hint);
+        assert_eq!(fs::read(&path).expect("reads"), content, "it is left alone");
     }
     fs::remove_file(&path).expect("removes");
     let _hub = here.start_hub(&[]).await;

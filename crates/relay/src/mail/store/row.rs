@@ -2,7 +2,7 @@
 
 use super::{
     Contact, DeliveryKey, Duration, IdentityKey, Inbound, JobState, Label, MailNumber, Marking,
-    Role, Row, Sequence, StoreError, Stream, parse, time, unsigned,
+    Role, Row, Sequence, SignedKey, StoreError, Stream, parse, time, unsigned,
 };
 
 /// An identity.
@@ -17,16 +17,23 @@ pub(in crate::mail) struct StoredIdentity {
     pub(in crate::mail) generation: u64,
     /// Whether sessions have it that have no other.
     pub(in crate::mail) is_default: bool,
+    /// The hub that has its mailbox; empty = none.
+    pub(in crate::mail) home: String,
+    /// The published key for whoever has no other.
+    pub(in crate::mail) fallback: Option<SignedKey>,
 }
 
 impl StoredIdentity {
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let fallback: Option<String> = row.get("fallback")?;
         Ok(Self {
             id: row.get("id")?,
             name: row.get("name")?,
             account: zeroize::Zeroizing::new(row.get("account")?),
             generation: unsigned(row.get("generation")?),
             is_default: row.get("is_default")?,
+            home: row.get("home")?,
+            fallback: fallback.map(|text| parse(&text, "a key")).transpose()?,
         })
     }
 }
@@ -39,6 +46,8 @@ pub(in crate::mail) struct StoredPeer {
     pub(in crate::mail) contact: Contact,
     /// What is done with its mail.
     pub(in crate::mail) inbound: Inbound,
+    /// What it said when it asked.
+    pub(in crate::mail) note: Option<String>,
     /// The ratchets with it.
     pub(in crate::mail) ratchets: zeroize::Zeroizing<Vec<u8>>,
     /// Our run of letters to it.
@@ -56,6 +65,7 @@ impl StoredPeer {
             name: text("name")?,
             contact: parse(&text("contact")?, "a contact")?,
             inbound: parse(&text("inbound")?, "a contact's policy")?,
+            note: row.get("note")?,
             ratchets: zeroize::Zeroizing::new(row.get("ratchets")?),
             stream: Stream(row.get("stream")?),
             written: unsigned(row.get("written")?),
