@@ -4,10 +4,14 @@ mod failure;
 mod link;
 
 use quarterdeck_crypto::PinSet;
-use quarterdeck_protocol::method::{HelloParams, HelloResult, Method};
+use quarterdeck_protocol::{
+    method::{HelloParams, HelloResult, Method},
+    session::{SessionInfo, Sync, notify},
+};
 use quarterdeck_transport::{
-    CallError, Client, DialOptions, Endpoint, Events,
+    CallError, Client, ClosedWhy, DialOptions, Endpoint, Events, Incoming,
     dial::{PlainOffLoopback, SshOptions, SshPrompts},
+    limits::CALL_LIMIT,
     reconnect::{Dialer as _, ReconnectError, RelayDialer},
     tls::{ClientIdentity, ClientTls, ServerTrust},
 };
@@ -97,6 +101,41 @@ impl Connection {
     ) -> Result<M::Result, CliError> {
         self.client.call::<M>(params).await.map_err(|error| call_failed(error, session))
     }
+}
+
+/// All sessions as whoever watches is told: in parts, so that those of any number of machines come through.
+pub(crate) async fn whole_view(settings: &Settings) -> Result<Vec<SessionInfo>, CliError> {
+    let dialled = dialer(settings, Telling::Changes)?.dial(None).await;
+    let (_client, mut events, _) = dialled.map_err(|error| match settings.target {
+        Target::Hub if is_absent(&error) => no_hub(settings),
+        Target::Hub | Target::Local | Target::Remote(_) => dial_failed(&error, settings),
+    })?;
+    let mut sessions = Vec::new();
+    let told = async {
+        loop {
+            match events.next().await {
+                Some(Incoming::Notification { method, params: Some(params) })
+                    if method == notify::SYNC =>
+                {
+                    let part: Sync = serde_json::from_str(params.get())
+                        .map_err(|source| CallError::Unreadable { method: notify::SYNC, source })?;
+                    sessions.extend(part.sessions);
+                    if part.last {
+                        return Ok(());
+                    }
+                }
+                Some(Incoming::Closed { why }) => return Err(CallError::Closed(why)),
+                None => return Err(CallError::Closed(ClosedWhy::Here)),
+                Some(
+                    Incoming::Notification { .. } | Incoming::Frame(_) | Incoming::Answer { .. },
+                ) => {}
+            }
+        }
+    };
+    let told = tokio::time::timeout(CALL_LIMIT, told).await;
+    let told = told.unwrap_or(Err(CallError::Timeout { method: notify::SYNC }));
+    told.map_err(|error| call_failed(error, None))?;
+    Ok(sessions)
 }
 
 /// Nothing listens: the relay is not running.

@@ -105,12 +105,11 @@ fn run(settings: Settings, command: Option<Command>) -> Result<Exit, CliError> {
     ended
 }
 
-/// A relay uses all processors; everything else is one connection.
+/// A relay uses all processors. Everything else is one connection, or a hub: a switch, which passes on what
+/// came without waking another thread.
 fn runtime(command: Option<&Command>) -> Result<tokio::runtime::Runtime, CliError> {
     let mut builder = match command {
         Some(Command::Relay(args)) if args.serves() => tokio::runtime::Builder::new_multi_thread(),
-        Some(Command::Hub(args)) if args.serves() => tokio::runtime::Builder::new_multi_thread(),
-        Some(Command::Up(args)) if args.serves() => tokio::runtime::Builder::new_multi_thread(),
         Some(_) | None => tokio::runtime::Builder::new_current_thread(),
     };
     builder

@@ -3,6 +3,7 @@
 //! - [`instance`]: the temporary home, the `qd` binary, its relay; nothing is left when it is dropped;
 //! - [`client`]: the native protocol as a program would speak it, over any endpoint;
 //! - [`hub`]: a hub, machines for it;
+//! - [`simulated`]: as many machines of a hub as one likes;
 //! - [`terminal`]: `qd` on a pseudo-terminal, with its screen and keys;
 //! - [`agor`]: a controller that speaks the dialect agor, as its users' programs do;
 //! - [`myagent`]: a client that speaks the dialect myagent;
@@ -18,6 +19,7 @@
 //! - [`steady`]: a session and a client whose streams are known, for comparing after faults;
 //! - [`overview`]: all sessions as a watching client sees them, to wait for a state;
 //! - [`files`]: what programs write into files, and the log on disk;
+//! - [`network`]: machines with addresses and cables of their own;
 //! - [`receiver`]: a server that is told by hooks, and answers as it is told to;
 //! - [`small_disk`]: a file system that can be filled up or closed to writes;
 //! - [`tools`]: programs of the system that some tests need.
@@ -37,11 +39,13 @@ pub mod http;
 pub mod hub;
 pub mod instance;
 pub mod myagent;
+pub mod network;
 pub mod news;
 pub mod nowhere;
 pub mod overview;
 pub mod raw;
 pub mod receiver;
+pub mod simulated;
 pub mod small_disk;
 pub mod steady;
 pub mod terminal;

@@ -5,12 +5,15 @@
 //! - [`streams`]: output and input of which every byte is known;
 //! - [`program`]: what runs inside the sessions under test;
 //! - [`asker`]: a tool server that asks the user, for the real coding agents;
+//! - [`forward`]: the box before a private network;
+//! - [`simulated`]: relays with sessions on paper only, for a hub with many;
 //! - [`scripted`]: an agent that does what its messages say.
 //!
 //! Deliberately not here: anything that the product itself uses.
 
 pub mod asker;
 pub mod bench;
+pub mod forward;
 pub mod harness;
 pub mod models;
 pub mod processes;
@@ -18,5 +21,6 @@ pub mod program;
 pub mod proxy;
 pub mod pty;
 pub mod scripted;
+pub mod simulated;
 pub mod streams;
 mod watched;

@@ -51,6 +51,18 @@ pub fn is_alive(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
+/// What a process has of the memory.
+///
+/// # Panics
+/// When it is gone.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("runs");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix(" kB"));
+    let kib: u64 = resident.and_then(|it| it.trim().parse().ok()).expect("has memory");
+    kib * 1024
+}
+
 /// All processes whose environment, arguments or open files name `directory`: those of one test, if its
 /// directory is in every environment that it hands on. Holders have no environment, but their log open.
 #[must_use]

@@ -74,6 +74,8 @@ pub enum Step {
     Wait,
     /// `mcp-asker`: serves as [`crate::asker`] until its input ends.
     McpAsker,
+    /// `forward:FROM>TO`: serves as [`crate::forward`] until it is killed.
+    Forward(String),
     /// `exit:CODE`.
     Exit(u8),
     /// `die:SIGNAL`: sends itself a signal by name.
@@ -110,6 +112,7 @@ impl FromStr for Step {
             "child" => Self::Child(path()),
             "setsid" => Self::Setsid,
             "mcp-asker" => Self::McpAsker,
+            "forward" => Self::Forward(rest.to_owned()),
             "wait" => Self::Wait,
             "exit" => Self::Exit(rest.parse().map_err(|_| unknown())?),
             "die" => Self::Die(signal(rest).ok_or_else(unknown)?),
@@ -200,6 +203,7 @@ pub fn run(words: &[String]) -> io::Result<u8> {
             Step::Child(file) => leave(&[], &file)?,
             Step::Setsid => drop(rustix::process::setsid()?),
             Step::McpAsker => crate::asker::serve(io::stdin().lock(), io::stdout().lock())?,
+            Step::Forward(words) => crate::forward::serve(&words)?,
             Step::Wait => wait(),
             Step::Exit(code) => return Ok(code),
             Step::Die(signal) => {

@@ -24,7 +24,7 @@ use quarterdeck_access::tokens::{Grant, SessionLimit};
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
     ids::{Channel, MachineId, Principal, SessionId},
-    limits::MAX_CHANNELS_PER_CONNECTION,
+    limits::{MAX_CHANNELS_PER_CONNECTION, MAX_TEXT_FRAME_BYTES},
     method::{Access, Acting, MethodName},
     rpc::{self, RequestId},
     scope::Scopes,
@@ -245,6 +245,14 @@ impl Asker {
     /// Gives a request its result.
     pub(crate) fn answer(&self, id: &RequestId, result: &RawValue) {
         match rpc::response(id, &result) {
+            Ok(text) if text.len() > MAX_TEXT_FRAME_BYTES => {
+                let message =
+                    "this is more than fits into one answer: ask for one machine, or watch";
+                self.settle(rpc::error_response(
+                    Some(id),
+                    &RpcError::new(ErrorCode::Overloaded, message),
+                ));
+            }
             Ok(text) => self.settle(text),
             Err(_) => self.settle(rpc::error_response(
                 Some(id),

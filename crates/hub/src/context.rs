@@ -20,8 +20,14 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    devices::Devices, fleet::Fleet, machine::Machines, mail::PostOffice, metrics::Metrics,
-    options::HubOptions, store::Store, web::names::Names,
+    devices::Devices,
+    fleet::Fleet,
+    machine::{Machines, Pace},
+    mail::PostOffice,
+    metrics::Metrics,
+    options::HubOptions,
+    store::Store,
+    web::names::Names,
 };
 
 /// Shared by all tasks; what changes in it guards itself.
@@ -50,6 +56,8 @@ pub(crate) struct Context {
     pub(crate) hooks: Hooks,
     /// The tasks of the machines.
     pub(crate) machines: Machines,
+    /// When they dial.
+    pub(crate) pace: Arc<Pace>,
     /// What is remembered.
     pub(crate) store: Store,
     /// Bearer tokens of this hub.

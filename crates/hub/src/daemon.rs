@@ -220,6 +220,7 @@ fn build_context(
         pin: listeners.pin.clone(),
         fleet: Fleet::default(),
         machines: Machines::default(),
+        pace: Arc::default(),
         store,
         tokens,
         devices: Devices::new(std::mem::take(&mut loaded.devices)),

@@ -32,6 +32,9 @@ pub(crate) const KEEP_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) const STORE_QUEUE: usize = 64;
 /// How long SQLite waits for a lock of another program that looks into the database.
 pub(crate) const STORE_BUSY_LIMIT: Duration = Duration::from_secs(5);
+/// Time between the beginnings of two dials: a hub with a thousand machines has begun all of them well
+/// before the first retries follow, and uses a part of one processor for their handshakes.
+pub(crate) const DIAL_SPACING: Duration = Duration::from_millis(25);
 /// Commands that wait for a machine's task.
 pub(crate) const MACHINE_QUEUE: usize = 16;
 /// A server pings so often; two that bring no sign of life end the connection.

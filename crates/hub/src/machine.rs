@@ -6,6 +6,7 @@
 
 mod adding;
 mod feed;
+mod pace;
 mod table;
 
 use std::sync::Arc;
@@ -19,9 +20,7 @@ use quarterdeck_protocol::{
 };
 use quarterdeck_transport::{
     Client, Events, Incoming,
-    reconnect::{
-        self, Connected, Known, LinkEvent, LinkEvents, LinkHandle, ReconnectError, RelayDialer,
-    },
+    reconnect::{self, Connected, Known, LinkEvent, LinkEvents, LinkHandle, ReconnectError},
 };
 use tokio::{
     sync::mpsc,
@@ -30,6 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use adding::{add, keep};
+pub(crate) use pace::Pace;
 pub(crate) use table::Machines;
 
 use crate::{
@@ -41,6 +41,7 @@ use crate::{
     way,
 };
 use feed::{Feed, Told};
+use pace::PacedDialer;
 
 /// Close code of a link that is not wanted any more (RFC 6455 §7.4.1).
 const GOODBYE: u16 = 1000;
@@ -86,7 +87,7 @@ struct Task {
     context: Arc<Context>,
     machine: MachineId,
     /// What dials; none for a machine that dials the hub, or while the link is not wanted.
-    link: Option<(LinkHandle<RelayDialer>, LinkEvents)>,
+    link: Option<(LinkHandle<PacedDialer>, LinkEvents)>,
     current: Option<Current>,
     wanted: Wanted,
     /// When the hub's own machine is looked for again, earlier than any other would be.
@@ -173,6 +174,10 @@ impl Task {
         let Some(row) = self.row() else { return };
         let state = match way::dialer(&self.context, &row.access, None) {
             Ok(Some(dialer)) => {
+                // one on this machine costs nothing to dial, and is what most people wait for
+                let near = row.access == Access::Local;
+                let pace = (!near).then(|| Arc::clone(&self.context.pace));
+                let dialer = PacedDialer { dialer, pace };
                 let known = Known { ticket: row.ticket, relay: row.relay_id };
                 let seed = getrandom::u64().unwrap_or_default();
                 self.link = Some(reconnect::start(dialer, known, seed));
@@ -358,7 +363,7 @@ fn words(why: Refusal, cause: Option<&ReconnectError>) -> String {
 }
 
 async fn next_link_event(
-    link: &mut Option<(LinkHandle<RelayDialer>, LinkEvents)>,
+    link: &mut Option<(LinkHandle<PacedDialer>, LinkEvents)>,
 ) -> Option<LinkEvent> {
     match link {
         Some((_, events)) => events.next().await,

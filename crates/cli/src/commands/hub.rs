@@ -68,13 +68,6 @@ pub(crate) struct HubArgs {
     as_daemon: bool,
 }
 
-impl HubArgs {
-    /// Whether this process is the hub.
-    pub(crate) const fn serves(&self) -> bool {
-        !self.background
-    }
-}
-
 /// Serves, or starts what serves.
 pub(crate) async fn run(settings: &Settings, args: HubArgs) -> Result<Exit, CliError> {
     only_here(settings, "qd hub")?;

@@ -1,11 +1,13 @@
 //! What Quarterdeck is to reach, each figure beside its goal and measured in this run.
 //!
 //! - [`attach`]: how long and how large it is to come back, whatever came before;
+//! - [`fleet`]: a hub with many machines;
 //! - [`flow`]: viewers that are slow or stand still, and programs that flood;
 //! - [`load`]: memory, processor and many sessions;
 //! - this file: the goals, and those that the rounds of all systems answer.
 
 pub mod attach;
+pub mod fleet;
 pub mod flow;
 pub mod load;
 
@@ -136,6 +138,23 @@ pub fn of_rounds(rows: &[Row]) -> Vec<Goal> {
         goals.push(ratio(&what, &one, &two, Side::Least(1.2)));
     }
     goals
+}
+
+/// What rounds of a relay and of the same behind a hub say.
+#[must_use]
+pub fn of_hub(rows: &[Row]) -> Vec<Goal> {
+    let (hub, direct) = ("quarterdeck, ws to a hub", "quarterdeck, ws");
+    let p50 = |name: &str| echoes(rows, name, |echo| echo.p50_us);
+    let lines = |name: &str| bulks(rows, name, |row| row.lines.clone());
+    let ratio_to = |what: &str, of: &dyn Fn(&str) -> Vec<f64>, other: &str, side| {
+        ratio(&format!("{what}, as a multiple of {other}"), &of(hub), &of(other), side)
+    };
+    vec![
+        ratio_to("echo p50 through a hub", &p50, direct, Side::Most(1.6)),
+        ratio_to("echo p50 through a hub", &p50, "sshx", Side::Most(0.75)),
+        ratio_to("echo p50 through a hub", &p50, "ref-ws", Side::Free),
+        ratio_to("bulk, log lines, through a hub", &lines, direct, Side::Least(0.8)),
+    ]
 }
 
 fn echoes(rows: &[Row], name: &str, of: impl Fn(&Echo) -> f64) -> Vec<f64> {

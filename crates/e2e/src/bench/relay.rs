@@ -93,6 +93,11 @@ impl BenchRelay {
     pub fn hub_address(&self) -> Option<SocketAddr> {
         self.hub.as_ref().map(|hub| hub.address)
     }
+    /// Its hub's process id.
+    #[must_use]
+    pub fn hub_pid(&self) -> Option<u32> {
+        self.hub.as_ref().map(|hub| hub.child.id())
+    }
     /// What opens the hub's doors.
     #[must_use]
     pub fn hub_token(&self) -> Option<&str> {

@@ -8,8 +8,23 @@ use super::{
     stats::Spread,
 };
 
-/// What stands before and after the table in the page.
-const MARKS: [&str; 2] = ["<!-- bench: begin -->", "<!-- bench: end -->"];
+/// Places in the page, each between two marks of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Side by side, what is to be reached, over a wide network.
+    Main,
+    /// What is said of the hub.
+    Hub,
+}
+
+impl Place {
+    const fn marks(self) -> [&'static str; 2] {
+        match self {
+            Self::Main => ["<!-- bench: begin -->", "<!-- bench: end -->"],
+            Self::Hub => ["<!-- bench of the hub: begin -->", "<!-- bench of the hub: end -->"],
+        }
+    }
+}
 
 /// The system that ratios are taken to.
 const REFERENCE: &str = "ref-ws";
@@ -122,15 +137,15 @@ pub fn machine() -> String {
 ///
 /// # Errors
 /// When the page cannot be read or written, or has no marks.
-pub fn write(page: &Path, table: &str) -> io::Result<()> {
+pub fn write(page: &Path, place: Place, table: &str) -> io::Result<()> {
     let text = fs::read_to_string(page)?;
-    let replaced = replace_marked(&text, table)
+    let replaced = replace_marked(&text, place, table)
         .ok_or_else(|| io::Error::other(format!("{} has no marks", page.display())))?;
     fs::write(page, replaced)
 }
 
-fn replace_marked(text: &str, table: &str) -> Option<String> {
-    let [begin, end] = MARKS;
+fn replace_marked(text: &str, place: Place, table: &str) -> Option<String> {
+    let [begin, end] = place.marks();
     let (before, rest) = text.split_once(begin)?;
     let (_, after) = rest.split_once(end)?;
     Some(format!("{before}{begin}\n{table}{end}{after}"))
@@ -162,7 +177,9 @@ mod tests {
     fn only_what_is_marked_is_replaced() {
         let page = "a\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nz\n";
         let expected = "a\n<!-- bench: begin -->\nnew\n<!-- bench: end -->\nz\n";
-        assert_eq!(replace_marked(page, "new\n").as_deref(), Some(expected));
-        assert_eq!(replace_marked("a", "new\n"), None);
+        let replaced = |page| replace_marked(page, Place::Main, "new\n");
+        assert_eq!(replaced(page).as_deref(), Some(expected));
+        assert_eq!(replaced("a"), None);
+        assert_eq!(replace_marked(page, Place::Hub, "new\n"), None);
     }
 }

@@ -9,7 +9,8 @@ use quarterdeck_e2e::bench::{
     holder::HolderAlone,
     others::{self, Found},
     quarterdeck::Quarterdeck,
-    reference, report,
+    reference,
+    report::{self, Place},
     rounds::{self, Plan, Row},
     systems::{RawPty, RawTcp, RawWs, RefWs, RefWss, System},
     wan,
@@ -20,7 +21,7 @@ usage: qd-bench [--quick] [--parts WORDS] [--only WORDS] [--write PAGE]
                 [--rounds N] [--others N] [--keys N] [--lines-mb N] [--short-mb N]
 
   --quick        a little of everything, to see that it works
-  --parts WORDS  only these parts: systems, goals, wan
+  --parts WORDS  only these parts: systems, goals, hub, wan
   --only WORDS   only systems whose name has one of the words; ref-ws is always measured
   --others N     the systems of others take part in the first N rounds only
   --write PAGE   put the tables between the marks of this page, as well as on stdout
@@ -129,8 +130,21 @@ fn bench(options: &Options) -> io::Result<()> {
         let table = wan::table(options.extent, &program, &mut progress)?;
         text.push_str(&format!("\n### Over a wide network\n\n{table}"));
     }
-    println!("{text}");
-    options.page.as_deref().map_or(Ok(()), |page| report::write(page, &text))
+    let hub = if options.wants_part("hub") {
+        let all = goals::fleet::measure(options.extent, &program, &mut progress)?;
+        format!("{}.\n\n{}", report::machine(), report::goals(&all))
+    } else {
+        String::new()
+    };
+    println!("{text}{hub}");
+    let Some(page) = options.page.as_deref() else { return Ok(()) };
+    for (place, text) in [(Place::Main, text), (Place::Hub, hub)] {
+        // what was not measured stays
+        if !text.is_empty() {
+            report::write(page, place, &text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Measures all systems that are there, into `rows`, and gives their table.

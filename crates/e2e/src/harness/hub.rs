@@ -1,6 +1,6 @@
 //! A hub under test, and machines for it.
 
-use std::{fs, path::PathBuf, process::ExitStatus};
+use std::{fs, path::PathBuf, process::ExitStatus, time::Duration};
 
 use quarterdeck_protocol::method::{
     Empty, HubStatusResult, MachineAccess, MachineAdd, MachineAddParams, MachineInfo, MachineList,
@@ -10,9 +10,10 @@ use rustix::process::Signal;
 use tokio::process::Child;
 
 use super::{
+    PATIENCE,
     client::{Peer, Way},
     instance::{Instance, Ran, Relay},
-    within,
+    within, within_time,
 };
 use crate::processes;
 
@@ -136,6 +137,20 @@ pub async fn until_machine(
     what: &str,
     is_so: impl Fn(&MachineInfo) -> bool,
 ) -> MachineInfo {
+    until_machine_within(PATIENCE, way, label, what, is_so).await
+}
+
+/// The same for what takes longer.
+///
+/// # Panics
+/// When it does not come to be.
+pub async fn until_machine_within(
+    limit: Duration,
+    way: &Way,
+    label: &str,
+    what: &str,
+    is_so: impl Fn(&MachineInfo) -> bool,
+) -> MachineInfo {
     use quarterdeck_protocol::method::HelloParams;
     let waiting = async {
         let name = "waiting".to_owned();
@@ -150,7 +165,7 @@ pub async fn until_machine(
             peer.events.next().await.expect("the hub lives");
         }
     };
-    within(what, waiting).await
+    within_time(limit, what, waiting).await
 }
 
 /// A hub with its own relay, and a second relay that was added to it as `far`.

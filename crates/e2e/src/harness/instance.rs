@@ -48,6 +48,14 @@ pub fn program_binary() -> PathBuf {
     binary_directory().join("e2e-program")
 }
 
+/// The program of [`crate::simulated`].
+#[must_use]
+pub fn simulated_relays_binary() -> PathBuf {
+    // built together with the other one
+    let _ = qd_binary();
+    binary_directory().join("qd-simulated-relays")
+}
+
 /// Where cargo puts binaries of the profile of this test: beside `deps`.
 fn binary_directory() -> PathBuf {
     let me = std::env::current_exe().expect("a process knows its file");
@@ -76,6 +84,8 @@ fn build() {
 #[derive(Debug)]
 pub struct Instance {
     home: TempDir,
+    /// The network namespace in which everything runs; none = that of the test.
+    namespace: Option<String>,
     relays: AtomicU32,
     /// Beside those that every process has.
     variables: Mutex<Vec<(&'static str, String)>>,
@@ -94,12 +104,20 @@ impl Instance {
     /// When there is no temporary directory.
     #[must_use]
     pub fn new() -> Self {
+        Self::in_namespace(None)
+    }
+    /// The same, on a machine of a [`Network`](super::network::Network).
+    pub(super) fn inside(namespace: &str) -> Self {
+        Self::in_namespace(Some(namespace.to_owned()))
+    }
+
+    fn in_namespace(namespace: Option<String>) -> Self {
         // a short path: socket names have a limit, and some tests make it longer on purpose
         let home = tempfile::Builder::new().prefix("qd-").tempdir().expect("makes a home");
         for directory in ["tmp", "state", "config", "run"] {
             fs::create_dir(home.path().join(directory)).expect("makes a directory");
         }
-        Self { home, relays: AtomicU32::new(0), variables: Mutex::default() }
+        Self { home, namespace, relays: AtomicU32::new(0), variables: Mutex::default() }
     }
     /// The home directory of everything in this test.
     #[must_use]
@@ -164,9 +182,21 @@ impl Instance {
     }
     /// `qd` with these words, not started yet.
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Command {
-        let mut command = Command::new(qd_binary());
+        let mut command = self.program(qd_binary());
         command.args(words).env_clear().envs(self.environment()).current_dir(self.home());
         command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+    /// A program where everything of this instance runs, not started yet.
+    ///
+    /// # Panics
+    /// When it is to run in a namespace and `ip` is gone.
+    pub fn program(&self, program: &Path) -> Command {
+        let Some(namespace) = &self.namespace else { return Command::new(program) };
+        let ip = super::tools::find_program("ip").expect("the namespace was made by it");
+        // it becomes the program: the process is the same
+        let mut command = Command::new(ip);
+        command.args(["netns", "exec", namespace]).arg(program);
         command
     }
     /// Runs `qd` with these words to its end.

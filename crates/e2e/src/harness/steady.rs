@@ -1,7 +1,7 @@
 //! A session that emits a known stream, and a client that types another one and comes back whenever it
 //! is thrown out. Both streams are compared byte by byte at the end: that is the promise of the product.
 
-use std::{collections::VecDeque, path::PathBuf};
+use std::{collections::VecDeque, path::PathBuf, time::Duration};
 
 use quarterdeck_protocol::{
     frame::InputState,
@@ -15,12 +15,15 @@ use super::{
     client::{Attachment, ConnectError, Peer, Way, recording},
     files::{WholeLog, until_file},
     instance::{Instance, program_binary},
-    within,
+    within, within_time,
 };
 use crate::streams::{KnownStream, StreamKind};
 
 /// Inputs that may wait for their acknowledgement.
 const MOST_UNSETTLED: usize = 16;
+
+/// Between two tries to come back.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The session.
 #[derive(Debug)]
@@ -197,6 +200,35 @@ impl Typist {
             self.break_off();
         }
         worked
+    }
+    /// Types and reads until the link breaks, or the other side is taken for dead.
+    ///
+    /// # Panics
+    /// When it is not in this time.
+    pub async fn until_thrown_out(&mut self, limit: Duration) -> ClosedWhy {
+        let working = async {
+            loop {
+                if let Err(why) = self.step(MOST_UNSETTLED).await {
+                    return why;
+                }
+            }
+        };
+        let why = within_time(limit, "the client is thrown out", working).await;
+        self.break_off();
+        why
+    }
+    /// Comes back as soon as there is somewhere to come back to.
+    ///
+    /// # Panics
+    /// When there is not in this time.
+    pub async fn come_back(&mut self, limit: Duration) {
+        let coming = async {
+            while self.try_connect().await.is_err() {
+                // a socket that nobody serves refuses at once
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
+        };
+        within_time(limit, "the client comes back", coming).await;
     }
     /// Types nothing more, and waits until all that was typed has been applied; gives how much it was.
     ///

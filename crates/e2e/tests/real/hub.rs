@@ -1,11 +1,14 @@
 //! The hub: several relays behind one wire, whatever dies on the way.
 
+mod crowd;
 mod database;
+mod faults;
 mod http;
 mod limits;
 mod links;
 mod login;
 mod mail;
+mod naps;
 mod news;
 mod operations;
 mod pairing;

@@ -18,6 +18,7 @@ mod leases;
 mod links;
 mod loans;
 mod myagent;
+mod nets;
 mod packaging;
 mod past;
 mod reach;

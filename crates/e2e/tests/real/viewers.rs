@@ -12,7 +12,7 @@ use quarterdeck_e2e::{
         steady::Steady,
         terminal::Terminal,
     },
-    processes,
+    processes::{self, resident_bytes},
     streams::{KnownStream, StreamKind, mix},
 };
 use quarterdeck_protocol::{
@@ -170,12 +170,6 @@ async fn thousands_of_attaches_leave_nothing_behind() {
     assert!(grown < 4 << 20, "the relay has grown by {grown} bytes over {attaches} attaches");
     let log = WholeLog::read(&instance.session_directory(&session));
     assert!(log.count(RecordKind::Lease) < 10, "followers leave no record");
-}
-
-fn resident_bytes(pid: u32) -> u64 {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).expect("runs");
-    let pages: u64 = statm.split(' ').nth(1).and_then(|it| it.parse().ok()).expect("has pages");
-    pages * 4096
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ fn holders(relay: &BenchRelay) -> Vec<u32> {
 }
 
 /// Time that each thread of some processes has run so far.
-fn run_times(pids: &[u32]) -> BTreeMap<PathBuf, Duration> {
+pub(super) fn run_times(pids: &[u32]) -> BTreeMap<PathBuf, Duration> {
     let threads = |pid: &u32| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
     let ran = |entry: io::Result<fs::DirEntry>| {
         let thread = entry.ok()?.path();
@@ -88,7 +88,7 @@ fn run_times(pids: &[u32]) -> BTreeMap<PathBuf, Duration> {
 }
 
 /// Time that they have run since then; threads that have ended meanwhile had nothing to do.
-fn run_since(before: &BTreeMap<PathBuf, Duration>, pids: &[u32]) -> Duration {
+pub(super) fn run_since(before: &BTreeMap<PathBuf, Duration>, pids: &[u32]) -> Duration {
     let then = |thread: &PathBuf| before.get(thread).copied().unwrap_or_default();
     run_times(pids).iter().map(|(thread, ran)| ran.saturating_sub(then(thread))).sum()
 }
@@ -156,7 +156,7 @@ pub(super) fn many(extent: Extent, _program: &str) -> io::Result<Vec<Goal>> {
     Ok(vec![goal(&what, reached, "5 ms", Met::of(p99.median <= 5000.0))])
 }
 
-fn follow(follower: &mut Connection) -> io::Result<()> {
+pub(super) fn follow(follower: &mut Connection) -> io::Result<()> {
     loop {
         if let Event::Out(_, out) | Event::Snap(_, out, _) = follower.next_event()? {
             follower.rendered(out)?;

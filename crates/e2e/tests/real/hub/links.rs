@@ -1,11 +1,11 @@
 //! Exact bytes through the hub, whatever is killed.
 
 use quarterdeck_e2e::harness::{
+    PATIENCE,
     canary::Canary,
     client::Way,
     hub::{Fleet, until_machine},
     steady::{Steady, Typist},
-    within,
 };
 use quarterdeck_protocol::method::{MachineInfo, MachineState};
 
@@ -21,8 +21,7 @@ async fn typist(fleet: &Fleet, machine: &str, seed: u64) -> (Steady, Typist) {
 
 /// Tries until the hub has its link again.
 async fn comes_back(typist: &mut Typist) {
-    let coming = async { while typist.try_connect().await.is_err() {} };
-    within("the client comes back", coming).await;
+    typist.come_back(PATIENCE).await;
 }
 
 async fn goes_on(typist: &mut Typist, inputs: u64) {
