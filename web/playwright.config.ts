@@ -2,6 +2,7 @@ import { defineConfig } from '@playwright/test';
 
 export default defineConfig({
   testDir: 'e2e',
+  testIgnore: process.env.QD_BENCH ? [] : ['bench.spec.ts', 'pictures.spec.ts'],
   outputDir: 'artifacts/runs',
   workers: 1,
   timeout: 60_000,

@@ -68,7 +68,7 @@ test('a machine whose line is cut is shown so, and what was open goes on when it
   await type(page, 'far:1', 'sleep 3; echo meanwhile-$((3+3))\n');
   await expect(terminal(page, 'far:1')).toContainText('sleep 3');
   line.cut();
-  await expect(page.getByText('Its machine cannot be seen now.')).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByText('Its machine cannot be seen now')).toBeVisible({ timeout: 30_000 });
   await expect(row(page, 'far:1')).toContainText('unreachable');
   await look(page, 'hub-lost');
   await expect.poll(() => there.qd('logs', 'far:1')).toContain('meanwhile-6');

@@ -75,6 +75,11 @@ describe('lines of a change', () => {
     ]);
   });
 
+  it('say what was left out between them, and nothing before the first line', () => {
+    const kinds = parseUnified('@@ -1 +1 @@\n-a\n+b\n@@ -9 +9 @@\n-c\n+d').map(({ kind }) => kind);
+    expect(kinds).toEqual(['remove', 'add', 'skip', 'remove', 'add']);
+  });
+
   it('of two texts are those that differ, with what stands around them', () => {
     const before = Array.from({ length: 20 }, (_, at) => `line ${at}`).join('\n');
     const lines = diffTexts(before, before.replace('line 10', 'line ten'));

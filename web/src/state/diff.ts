@@ -25,8 +25,10 @@ export function parseUnified(unified: string): DiffLine[] {
   for (const line of unified.split('\n')) {
     const head = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/.exec(line);
     if (head) {
+      const isFirst = found.length === 0 || found.at(-1)?.kind === 'skip';
       hunk = { old: Number(head[1]), new: Number(head[2]) };
-      found.push({ kind: 'skip', text: '' });
+      // nothing was left out before the first line of a file
+      if (!isFirst || Math.max(hunk.old, hunk.new) > 1) found.push({ kind: 'skip', text: '' });
     } else if (line.startsWith('diff --git ')) {
       hunk = undefined;
       found.push({ kind: 'skip', text: line.replace(/^diff --git a\/(.*) b\/.*$/, '$1') });

@@ -1,5 +1,6 @@
 // A machine as the page shows it. The one place that reads what a hub says of machines.
 import type { SessionInfo } from '../wire/generated';
+import { ago, duration } from './words';
 
 /** A hub's name for a machine; of a plain relay there is only one. */
 export type MachineId = string;
@@ -26,6 +27,8 @@ export interface Machine {
   state: MachineState;
   /** How it is reached, for people. */
   endpoint?: string;
+  /** By what the hub reaches it: `local`, `key`, `ssh`, `token`, `joined`, or what a newer hub says. */
+  way?: string;
   pin?: string;
   version?: string;
   autoConnect?: boolean;
@@ -44,10 +47,53 @@ export function parseMachine(from: unknown): Machine | undefined {
     local: given.local === true,
     state: parseState(given),
     endpoint: text(given.url),
+    way: text(given.way),
     pin: text(given.pin),
     version: text(relay.version),
     autoConnect: given.auto_connect === true,
   };
+}
+
+/** Where the link to a machine is, in words. */
+export function machineWords(state: MachineState, nowMs: number): { text: string; bad: boolean } {
+  switch (state.state) {
+    case 'connected':
+      return { text: 'connected', bad: false };
+    case 'connecting':
+      return { text: 'connecting…', bad: false };
+    case 'unreachable':
+      return { text: unreachableWords(state, nowMs), bad: true };
+    case 'refused':
+      return { text: `refused: ${state.why}`, bad: true };
+    case 'awaited':
+      return { text: 'waits for the machine to dial', bad: false };
+    case 'disconnected':
+      return { text: 'disconnected', bad: false };
+  }
+}
+
+function unreachableWords({ since, why, retryAt }: Extract<MachineState, { state: 'unreachable' }>, nowMs: number): string {
+  const left = retryAt === undefined ? 0 : Math.ceil((retryAt - nowMs) / 1000);
+  const retry = retryAt === undefined ? '' : `, tried again ${left > 0 ? `in ${duration(left)}` : 'now'}`;
+  return `unreachable since ${ago(since, nowMs)}${why ? `: ${why}` : ''}${retry}`;
+}
+
+/** How a machine is reached, in words. */
+export function wayWords({ way }: Pick<Machine, 'way'>): string {
+  switch (way) {
+    case 'local':
+      return 'this machine';
+    case 'key':
+      return 'paired';
+    case 'ssh':
+      return 'by ssh';
+    case 'token':
+      return 'by a token';
+    case 'joined':
+      return 'it dials this hub';
+    default:
+      return '';
+  }
 }
 
 /** On which machine a session is, and since when that one cannot be seen; milliseconds. */

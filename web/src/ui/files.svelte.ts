@@ -21,14 +21,19 @@ export class Files {
   /** Files are held over the pane. */
   isOver = $state(false);
   isBusy = $derived(this.list.some(({ file, trouble }) => !file && !trouble));
-  /** What is done with each that has arrived; without it they wait in the list. */
-  landed: ((file: UploadedFile) => void) | undefined;
+  #landed: ((file: UploadedFile) => void) | undefined;
   #last: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly app: App,
     private readonly key: string,
   ) {}
+
+  /** What is done with each that has arrived, now and from now on; without it they wait in the list. */
+  set landed(handle: ((file: UploadedFile) => void) | undefined) {
+    this.#landed = handle;
+    for (const { id, file } of this.list) if (file) this.#land(id, file);
+  }
 
   /** Why nothing can be given to the session now. */
   get refusal(): string | undefined {
@@ -102,12 +107,17 @@ export class Files {
     if (!entry || !this.list.some((given) => given.id === id)) return;
     try {
       const file = await upload(this.app.link, this.app.target(entry), source, (bytes) => this.#change(id, { bytes }));
-      if (this.landed) this.remove(id);
-      else this.#change(id, { file, bytes: source.size });
-      this.landed?.(file);
+      this.#change(id, { file, bytes: source.size });
+      this.#land(id, file);
     } catch (error) {
       this.#change(id, { trouble: error instanceof Error ? error.message : String(error) });
     }
+  }
+
+  #land(id: string, file: UploadedFile): void {
+    if (!this.#landed) return;
+    this.remove(id);
+    this.#landed(file);
   }
 
   #change(id: string, what: Partial<GivenFile>): void {
