@@ -406,7 +406,7 @@ pub const fn status_of(code: ErrorCode) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{borrow::ToOwned as _, collections::BTreeSet};
+    use std::{borrow::ToOwned, collections::BTreeSet};
 
     #[test]
     fn messages_have_the_members_of_the_existing_interface() {
