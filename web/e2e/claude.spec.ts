@@ -71,10 +71,13 @@ const test = base.extend<{ real: { site: Site; project: string } }>({
     });
     const project = join(here.home, 'claude/project');
     mkdirSync(project, { recursive: true });
-    here.up();
     const site = new Site(here, browser);
-    await use({ site, project });
-    await finish(site, browser, [() => here.close(), models.close, proxy.close]);
+    try {
+      here.up();
+      await use({ site, project });
+    } finally {
+      await finish(site, browser, [() => here.close(), models.close, proxy.close]);
+    }
   },
 });
 

@@ -69,10 +69,13 @@ export async function finish(site: Site, browser: Browser, ends: (() => Promise<
 export const test = base.extend<{ site: Site }>({
   site: async ({ browser }, use) => {
     const here = new Machine();
-    here.up();
     const site = new Site(here, browser);
-    await use(site);
-    await finish(site, browser, [() => here.close()]);
+    try {
+      here.up();
+      await use(site);
+    } finally {
+      await finish(site, browser, [() => here.close()]);
+    }
   },
 });
 

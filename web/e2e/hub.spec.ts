@@ -3,19 +3,29 @@ import { Machine } from './machine';
 import { CutLine } from './line';
 import { test as base, expect, finish, look, PHONE, PROMPT, row, Site, startTerminal, terminal, type } from './fixtures';
 
+/** Where its relay listens on the network. */
+function network(machine: Machine): string {
+  const { listening } = machine.qdJson<{ listening: string[] }>('status');
+  return listening.find((url) => url.startsWith('wss://'))?.replace('wss://', '') ?? '';
+}
+
 /** A hub on a first machine, and a second one, `there`, at the other end of a line that can be cut. */
 const test = base.extend<{ machines: { site: Site; here: Machine; there: Machine; line: CutLine } }>({
   machines: async ({ browser }, use) => {
     const [here, there] = [new Machine(), new Machine()];
-    there.startRelay('--listen', '127.0.0.1:0');
-    const listens = there.qdJson<{ listening: string[] }>('status').listening.find((url) => url.startsWith('wss:')) ?? '';
-    const line = new CutLine(listens.replace('wss://', ''));
-    const at = await line.start();
-    here.up();
-    await here.add(there, 'there', at);
     const site = new Site(here, browser);
-    await use({ site, here, there, line });
-    await finish(site, browser, [() => here.close(), () => there.close(), () => line.close()]);
+    const ends = [() => here.close(), () => there.close()];
+    try {
+      there.startRelay('--listen', '127.0.0.1:0');
+      const line = new CutLine(network(there));
+      ends.push(() => line.close());
+      const at = await line.start();
+      here.up();
+      await here.add(there, 'there', at);
+      await use({ site, here, there, line });
+    } finally {
+      await finish(site, browser, ends);
+    }
   },
 });
 
@@ -74,10 +84,10 @@ test('a relay that is killed comes back with its sessions', async ({ machines: {
   const page = await site.person();
   await row(page, 'far:1').click();
   await expect(terminal(page, 'far:1')).toContainText(PROMPT);
-  const listens = there.qdJson<{ listening: string[] }>('status').listening.find((url) => url.startsWith('wss:')) ?? '';
+  const listens = network(there);
   await there.killRelay();
   await expect(row(page, 'far:1')).toContainText('unreachable', { timeout: 30_000 });
-  there.startRelay('--listen', listens.replace('wss://', ''));
+  there.startRelay('--listen', listens);
   await expect(page.getByText('nothing missed')).toBeVisible({ timeout: 45_000 });
   await type(page, 'far:1', 'echo after-$((2+2))\n');
   await expect(terminal(page, 'far:1')).toContainText('after-4');

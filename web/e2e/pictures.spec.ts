@@ -13,17 +13,23 @@ const DESK = { viewport: { width: 1400, height: 800 } };
 const test = base.extend<{ site: Site; there: Machine }>({
   there: async ({ browser: _ }, use) => {
     const there = new Machine();
-    there.startRelay('--listen', '127.0.0.1:0');
-    await use(there);
-    await there.close();
+    try {
+      there.startRelay('--listen', '127.0.0.1:0');
+      await use(there);
+    } finally {
+      await there.close();
+    }
   },
   site: async ({ browser, there }, use) => {
     const here = new Machine();
-    here.up();
-    await here.add(there, 'buildbox');
     const site = new Site(here, browser);
-    await use(site);
-    await finish(site, browser, [() => here.close()]);
+    try {
+      here.up();
+      await here.add(there, 'buildbox');
+      await use(site);
+    } finally {
+      await finish(site, browser, [() => here.close()]);
+    }
   },
 });
 

@@ -4,8 +4,8 @@
 //! loop. A machine is on the disk before it is in force; sessions are the relays' truth and are only kept
 //! so that a machine that cannot be reached is not an empty one.
 
-mod mail;
 mod devices;
+mod mail;
 mod rows;
 mod schema;
 #[cfg(test)]

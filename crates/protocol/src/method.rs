@@ -5,8 +5,8 @@
 
 mod agent;
 mod attach;
-mod carry;
 mod audit;
+mod carry;
 mod device;
 mod git;
 mod hello;
@@ -35,11 +35,11 @@ pub use agent::{
 pub use attach::{
     AttachFrom, AttachParams, AttachResult, AttachRole, AttachStart, Behind, ChannelParams, Role,
 };
+pub use audit::{AuditEntry, AuditListParams, AuditListResult};
 pub use carry::{
     CarriedLetter, CarryNews, CarryOrder, CarryRest, MailBringParams, MailCard, MailFetchParams,
     MailFetchResult, MailKey,
 };
-pub use audit::{AuditEntry, AuditListParams, AuditListResult};
 pub use device::{
     DeviceInfo, DeviceInviteParams, DeviceInviteResult, DeviceListResult, DeviceParams,
 };

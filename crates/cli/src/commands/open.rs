@@ -1,7 +1,6 @@
 //! `qd open`: a one-time link by which a browser logs in to the hub's page.
 
 mod browser;
-mod qr;
 
 use std::{io::IsTerminal, time::Duration};
 
@@ -19,6 +18,7 @@ use crate::{
     output::{
         Format,
         escape::plain,
+        qr,
         style::{Styles, paint},
         time::parse_duration,
     },

@@ -29,13 +29,6 @@ pub(crate) struct UpArgs {
     foreground: bool,
 }
 
-impl UpArgs {
-    /// Whether this process becomes the hub.
-    pub(crate) const fn serves(&self) -> bool {
-        self.foreground
-    }
-}
-
 /// What runs now, and the way in.
 #[derive(Debug, Serialize)]
 struct Up {

@@ -105,12 +105,12 @@ async fn browsers_are_there_again_after_a_restart_until_they_are_removed() {
 }
 
 #[test]
-fn a_database_of_the_first_version_is_brought_up_to_date() {
+fn a_database_without_browsers_is_brought_up_to_date() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = path(&directory);
     drop(Store::open(&path).expect("makes it"));
     let db = Connection::open(&path).expect("opens");
-    db.execute_batch("DROP TABLE device; PRAGMA user_version = 1").expect("goes back");
+    db.execute_batch("DROP TABLE device; PRAGMA user_version = 2").expect("goes back");
     drop(db);
     let (_, loaded) = Store::open(&path).expect("opens an older one");
     assert!(loaded.devices.is_empty());
