@@ -100,6 +100,7 @@ mod raw {
         MailContactDecide,
         MailContactAdd,
         MailReset,
+        MailAutorespond,
         MailSetStatus,
         MailNotify,
         MailFetch,
@@ -192,6 +193,7 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailContactDecide
         | MethodName::MailContactAdd
         | MethodName::MailReset
+        | MethodName::MailAutorespond
         | MethodName::MailSetStatus
         | MethodName::MailNotify
         | MethodName::MailFetch
