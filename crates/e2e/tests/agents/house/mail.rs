@@ -1,8 +1,6 @@
 //! Two real agents of different vendors on two relays: one asks the other and uses the answer, by the tools
 //! that Quarterdeck gave both.
 
-use std::time::Duration;
-
 use quarterdeck_e2e::{
     harness::{
         agent::Watcher,
@@ -12,7 +10,7 @@ use quarterdeck_e2e::{
         house::profile,
         hub::Fleet,
         instance::Instance,
-        within_time,
+        look_again, within_time,
     },
     models::{FakeModels, Gate, Reply},
 };
@@ -25,9 +23,6 @@ use quarterdeck_protocol::{
     },
 };
 use serde_json::json;
-
-/// Time between two looks at what another process does.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// An agent with its relay.
 struct Side {
@@ -59,7 +54,7 @@ async fn introduce(near: &Peer, far: &Peer) {
     let ask = MailContactAddParams { contact, name, ..MailContactAddParams::default() };
     let introduced = async {
         while near.try_call::<MailContactAdd>(&ask).await.is_err() {
-            tokio::time::sleep(LOOK).await;
+            look_again().await;
         }
         loop {
             let asking = far.call::<MailContacts>(&params).await.contacts;
@@ -70,7 +65,7 @@ async fn introduce(near: &Peer, far: &Peer) {
                 far.call::<MailContactDecide>(&accept).await;
                 return;
             }
-            tokio::time::sleep(LOOK).await;
+            look_again().await;
         }
     };
     within_time(AGENT_PATIENCE, "the two know each other", introduced).await;
@@ -86,7 +81,7 @@ async fn allow_all(peer: &Peer) {
             let id = info.prompt.id;
             let _ = quarterdeck_e2e::harness::agent::answer(peer, id, &option, None).await;
         }
-        tokio::time::sleep(LOOK).await;
+        look_again().await;
     }
 }
 
