@@ -158,6 +158,7 @@ pub(crate) async fn call(
         | N::MailContactDecide
         | N::MailContactAdd
         | N::MailReset
+        | N::MailAutorespond
         | N::MailSetStatus
         | N::MailNotify
         | N::MailIdentities

@@ -6,10 +6,11 @@ use quarterdeck_protocol::{
     ids::Label,
     mail::{Marking, Role},
     method::{
-        MailContact, MailContactAdd, MailContactAddParams, MailContacts, MailIdentityParams,
-        MailInbox, MailInboxParams, MailJob, MailMessage, MailNotify, MailNotifyParams, MailReset,
-        MailResetParams, MailSend, MailSendParams, MailSetStatus, MailSetStatusParams, MailStatus,
-        MailStatusParams, MailWait, MailWaitParams, MailWhoami,
+        MailAutorespond, MailAutorespondParams, MailContact, MailContactAdd, MailContactAddParams,
+        MailContacts, MailIdentityParams, MailInbox, MailInboxParams, MailJob, MailMessage,
+        MailNotify, MailNotifyParams, MailReset, MailResetParams, MailSend, MailSendParams,
+        MailSetStatus, MailSetStatusParams, MailStatus, MailStatusParams, MailWait, MailWaitParams,
+        MailWhoami,
     },
 };
 use rmcp::{
@@ -109,6 +110,13 @@ pub struct SetStatusInput {
 pub struct SessionInput {
     /// Its label, such as claude:2.
     pub session: String,
+}
+
+/// Whether messages are answered while nobody is there.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct AutorespondInput {
+    /// "off" turns it off; "status", or nothing, says what it is. A person turns it on.
+    pub state: Option<String>,
 }
 
 /// Which mail to read.
@@ -285,6 +293,19 @@ impl<C: RelayCalls> Tools<C> {
     async fn reset_session(&self, Parameters(input): Parameters<PeerInput>) -> CallToolResult {
         let params = MailResetParams { contact: input.peer, ..MailResetParams::default() };
         result(self.calls.call::<MailReset>(params).await)
+    }
+
+    #[tool(
+        description = "Whether messages are answered while their session does not live; you can turn it off, a person turns it on."
+    )]
+    async fn autorespond(&self, Parameters(input): Parameters<AutorespondInput>) -> CallToolResult {
+        let on = match input.state.as_deref() {
+            Some("on") => Some(true),
+            Some("off") => Some(false),
+            Some(_) | None => None,
+        };
+        let params = MailAutorespondParams { identity: None, on };
+        result(self.calls.call::<MailAutorespond>(params).await)
     }
 
     #[tool(description = "Say what you are doing: others see it in `sessions`.")]

@@ -56,11 +56,12 @@ pub use machine::{
     MachineState, MachineUpdateParams, MachineWay,
 };
 pub use mail::{
-    ContactDecision, MailContact, MailContactAddParams, MailContactParams, MailContactsResult,
-    MailIdentitiesResult, MailIdentity, MailIdentityAddParams, MailIdentityParams,
-    MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailMessage,
-    MailNotifyParams, MailResetParams, MailSendParams, MailSession, MailSetStatusParams, MailState,
-    MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
+    ContactDecision, MailAutorespondParams, MailAutorespondResult, MailContact,
+    MailContactAddParams, MailContactParams, MailContactsResult, MailIdentitiesResult,
+    MailIdentity, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
+    MailInboxParams, MailInboxResult, MailJob, MailMessage, MailNotifyParams, MailResetParams,
+    MailSendParams, MailSession, MailSetStatusParams, MailState, MailStatusParams,
+    MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
 };
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
@@ -232,6 +233,8 @@ methods! {
     MailContactAdd = "mail.contact_add", Needs(Scope::Drive), MailContactAddParams => MailContact;
     /// Begin another ratchet with a contact: what no ratchet opens is over.
     MailReset = "mail.reset", Needs(Scope::Drive), MailResetParams => MailContactsResult;
+    /// Whether messages are answered while their session does not live.
+    MailAutorespond = "mail.autorespond", Needs(Scope::Drive), MailAutorespondParams => MailAutorespondResult;
     /// Say what the caller's own session does.
     MailSetStatus = "mail.set_status", Needs(Scope::Drive), MailSetStatusParams => Empty;
     /// Send the caller's own session a message when another one has nothing to do.

@@ -143,6 +143,9 @@ pub(crate) async fn call(
             typed::<m::MailContactAdd>(id, params, async |p| mail::contact_add(c, p).await).await
         }
         N::MailReset => typed::<m::MailReset>(id, params, async |p| mail::reset(c, p).await).await,
+        N::MailAutorespond => {
+            typed::<m::MailAutorespond>(id, params, async |p| mail::autorespond(c, p).await).await
+        }
         N::MailSetStatus => {
             typed::<m::MailSetStatus>(id, params, async |p| mail::set_status(c, p).await).await
         }

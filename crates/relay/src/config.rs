@@ -19,10 +19,55 @@ pub struct RelayConfig {
     pub network: NetworkConfig,
     /// Agents by name: what differs from the built-in ones, and others.
     pub agents: BTreeMap<String, AgentProfile>,
+    /// Mail between agents.
+    pub mail: MailConfig,
     /// Other programs' protocols.
     pub dialects: BTreeMap<Dialect, DialectConfig>,
     /// What is told to programs outside; the instance's hub reads it too.
     pub hooks: HooksConfig,
+}
+
+/// Mail between agents.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// What answers while nobody is there; none = nothing does.
+    pub responder: Option<ResponderConfig>,
+}
+
+/// What answers messages whose session does not live.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResponderConfig {
+    /// A program that reads a message from its standard input and writes one answer: nothing else of it
+    /// is looked at.
+    pub command: Vec<String>,
+    /// Variables for it; of the relay's own it gets little more than `PATH` and `HOME`.
+    pub env: BTreeMap<String, String>,
+    /// Contacts that are answered; empty = nobody.
+    pub allow: Vec<String>,
+    /// Answers to everyone in a day.
+    pub per_day: u32,
+    /// Answers to one contact in an hour.
+    pub per_peer_hour: u32,
+    /// Answers to one contact in a row, until a session or a person writes to it.
+    pub in_a_row: u32,
+    /// How long one answer may take, in seconds.
+    pub deadline_s: u64,
+}
+
+impl Default for ResponderConfig {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            env: BTreeMap::new(),
+            allow: Vec::new(),
+            per_day: 100,
+            per_peer_hour: 12,
+            in_a_row: 3,
+            deadline_s: 120,
+        }
+    }
 }
 
 /// How an agent is started.

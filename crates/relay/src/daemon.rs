@@ -69,7 +69,7 @@ pub async fn run(
     let _ = rustix::thread::set_name(c"qd-relay");
     let lock = acquire(&options.directory).await?;
     let listeners = bind(&options).await?;
-    let (mail, deliveries) = open_mail(&options)?;
+    let mail::Started { mail, deliveries, drafts } = open_mail(&options)?;
     let context = build_context(&options, &listeners, mail, shutdown.clone())?;
     adopt_sessions(&context);
     write_record(&context, &options);
@@ -83,6 +83,9 @@ pub async fn run(
     context.tasks.spawn(collector::run(Arc::clone(&context)));
     context.tasks.spawn(revive::run(Arc::clone(&context)));
     context.tasks.spawn(mail::run_courier(Arc::clone(&context), deliveries));
+    if let Some(responder) = options.config.mail.responder.clone() {
+        context.tasks.spawn(mail::run_drafting(Arc::clone(&context), responder, drafts));
+    }
     context.record(&Event::Started {
         generation: context.generation,
         pid: std::process::id(),
@@ -246,15 +249,13 @@ fn tls(options: &RelayOptions, security: &ListenSecurity) -> Result<Option<Serve
 }
 
 /// The file is private before anything is in it.
-fn open_mail(
-    options: &RelayOptions,
-) -> Result<(Mail, tokio::sync::mpsc::Receiver<mail::Delivery>), RelayError> {
+fn open_mail(options: &RelayOptions) -> Result<mail::Started, RelayError> {
     let path = options.directory.mail();
     let mut open = File::options();
     open.create(true).truncate(false).write(true).mode(0o600);
     let made = open.open(&path).map(drop);
     made.map_err(|source| RelayError::Storage { path: path.clone(), source })?;
-    Mail::start(&path)
+    Mail::start(&path, options.config.mail.responder.clone())
         .map_err(|error| RelayError::Storage { path, source: io::Error::other(error) })
 }
 

@@ -12,9 +12,11 @@
 //! leaves, only after it is on the disk. A delivery is noted before it is tried; after a crash it is tried
 //! again under the same key, and the session's log says whether it has it.
 
+mod answering;
 mod asking;
 mod carrying;
 mod courier;
+mod drafting;
 mod framing;
 mod listing;
 mod mailbox;
@@ -36,20 +38,28 @@ use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{HubId, Label, SessionId},
     method::{
-        Empty, MailBringParams, MailContact, MailContactAddParams, MailContactParams,
-        MailContactsResult, MailFetchParams, MailFetchResult, MailIdentitiesResult,
-        MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailSendParams,
-        MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
+        Empty, MailAutorespondResult, MailBringParams, MailContact, MailContactAddParams,
+        MailContactParams, MailContactsResult, MailFetchParams, MailFetchResult,
+        MailIdentitiesResult, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
+        MailSendParams, MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
+        MailWhoamiResult,
     },
     record::SessionKind,
 };
 use tokio::sync::oneshot;
 
+use crate::config::ResponderConfig;
+
+pub(crate) use answering::Draft;
 pub(crate) use courier::run as run_courier;
+pub(crate) use drafting::run as run_drafting;
 pub(crate) use store::StoreError;
 
 /// Requests that may wait for the owner; one more is refused.
 const MAX_ASKS: usize = 1024;
+
+/// Answers that may wait to be written.
+const MAX_DRAFTS: usize = 64;
 
 /// The session label under which people write, and are written to.
 pub(crate) const PERSON: &str = "person";
@@ -61,6 +71,8 @@ pub(crate) struct Who {
     pub session: Option<SessionId>,
     /// The identity that it names.
     pub identity: Option<String>,
+    /// The label under which it writes, where it is neither a session nor a person.
+    pub label: Option<Label>,
 }
 
 /// A session as far as mail goes.
@@ -108,6 +120,15 @@ pub(crate) enum Ask {
     IdentityAdd(String, Reply<MailIdentitiesResult>),
     /// Assign one.
     IdentityUse(MailIdentityUseParams, Reply<MailIdentitiesResult>),
+    /// Answer by itself, or not.
+    Autorespond(Who, Option<bool>, Reply<MailAutorespondResult>),
+    /// The program that answers has ended.
+    Drafted {
+        /// Whose answer it is.
+        number: MailNumber,
+        /// What it says.
+        text: Option<String>,
+    },
     /// A session says what it does.
     SetStatus(Who, MailSetStatusParams, Reply<Empty>),
     /// A session waits until another one has nothing to do.
@@ -144,6 +165,16 @@ pub(crate) struct Delivery {
     pub text: String,
 }
 
+/// The owner's other ends.
+pub(crate) struct Started {
+    /// The way to it.
+    pub mail: Mail,
+    /// What is to be put to sessions.
+    pub deliveries: tokio::sync::mpsc::Receiver<Delivery>,
+    /// What is to be answered.
+    pub drafts: tokio::sync::mpsc::Receiver<Draft>,
+}
+
 /// The way to the owner. When the last one is dropped the owner ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Mail(mpsc::SyncSender<Ask>);
@@ -155,16 +186,19 @@ impl Mail {
     /// When the store cannot be opened or read.
     pub(crate) fn start(
         path: &Path,
-    ) -> Result<(Self, tokio::sync::mpsc::Receiver<Delivery>), StoreError> {
+        responder: Option<ResponderConfig>,
+    ) -> Result<Started, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(MAX_ASKS);
         // a session has at most one delivery under way, so the queue is never full
         let (courier, deliveries) =
             tokio::sync::mpsc::channel(quarterdeck_protocol::limits::MAX_SESSIONS);
-        let owner = owner::Owner::open(path, courier)?;
+        let (drafter, drafts) = tokio::sync::mpsc::channel(MAX_DRAFTS);
+        let writing = responder.map(|config| answering::Writing::new(config, drafter));
+        let owner = owner::Owner::open(path, courier, writing)?;
         let run = std::thread::Builder::new().name("qd-mail".to_owned());
         run.spawn(move || owner.run(&receiver))
             .map_err(|_| StoreError::Damaged("no thread for it"))?;
-        Ok((Self(sender), deliveries))
+        Ok(Started { mail: Self(sender), deliveries, drafts })
     }
 
     /// Asks, and waits for the answer.

@@ -9,11 +9,12 @@ use quarterdeck_protocol::{
     limits::MAX_MAIL_TEXT_BYTES,
     mail::Role,
     method::{
-        ContactDecision, Empty, MailContactAdd, MailContactAddParams, MailContactDecide,
-        MailContactParams, MailContacts, MailContactsResult, MailIdentities, MailIdentityAdd,
-        MailIdentityAddParams, MailIdentityParams, MailIdentityUse, MailIdentityUseParams,
-        MailInbox, MailInboxParams, MailReset, MailResetParams, MailSend, MailSendParams,
-        MailStatus, MailStatusParams, MailWait, MailWaitParams, MailWhoami,
+        ContactDecision, Empty, MailAutorespond, MailAutorespondParams, MailContactAdd,
+        MailContactAddParams, MailContactDecide, MailContactParams, MailContacts,
+        MailContactsResult, MailIdentities, MailIdentityAdd, MailIdentityAddParams,
+        MailIdentityParams, MailIdentityUse, MailIdentityUseParams, MailInbox, MailInboxParams,
+        MailReset, MailResetParams, MailSend, MailSendParams, MailStatus, MailStatusParams,
+        MailWait, MailWaitParams, MailWhoami,
     },
 };
 
@@ -86,6 +87,11 @@ enum MsgCommand {
         #[arg(long, default_value = "", hide_default_value = true)]
         note: String,
     },
+    /// Answer messages while their session does not live, or say whether that is done
+    Autorespond {
+        /// Turn it on or off [default: say which it is]
+        state: Option<OnOff>,
+    },
     /// Begin to seal anew with a contact, after its mail could not be opened
     Reset {
         /// Its name or address
@@ -114,6 +120,15 @@ enum MsgCommand {
     /// Make, list or assign identities
     #[command(subcommand)]
     Identity(IdentityCommand),
+}
+
+/// A switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnOff {
+    /// Do it
+    On,
+    /// Do it no more
+    Off,
 }
 
 /// Flags of `qd msg send`.
@@ -164,6 +179,7 @@ pub(crate) async fn run(settings: &Settings, args: MsgArgs) -> Result<Exit, CliE
         MsgCommand::Status { id } => c.status(id).await,
         MsgCommand::Contacts => c.contacts().await,
         MsgCommand::Add { contact, name, note } => c.add(contact, name, note).await,
+        MsgCommand::Autorespond { state } => c.autorespond(state).await,
         MsgCommand::Reset { contact } => c.reset(contact).await,
         MsgCommand::Accept { contact } => c.decide(contact, ContactDecision::Accept).await,
         MsgCommand::Hold { contact } => c.decide(contact, ContactDecision::Hold).await,
@@ -353,6 +369,14 @@ impl Caller<'_> {
         if added.standing == "asked" {
             self.settings.output.note("it is asked; what you send waits until it accepts");
         }
+        Ok(Exit::OK)
+    }
+
+    async fn autorespond(&self, state: Option<OnOff>) -> Result<Exit, CliError> {
+        let on = state.map(|state| state == OnOff::On);
+        let params = MailAutorespondParams { identity: self.identity.clone(), on };
+        let found = self.connection.call::<MailAutorespond>(&params, None).await?;
+        self.settings.output.result(&found, |_| text::autorespond(&found))?;
         Ok(Exit::OK)
     }
 

@@ -299,6 +299,12 @@ impl Router {
         self.items.iter().map(|(number, item)| (*number, item.waits))
     }
 
+    /// Why one message has not arrived; none when it has.
+    #[must_use]
+    pub fn waits_for(&self, number: MailNumber) -> Option<Waits> {
+        self.items.get(&number).map(|item| item.waits)
+    }
+
     /// How many messages have not arrived.
     #[must_use]
     pub fn len(&self) -> usize {

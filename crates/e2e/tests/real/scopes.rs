@@ -104,6 +104,7 @@ mod raw {
         MailContactDecide,
         MailContactAdd,
         MailReset,
+        MailAutorespond,
         MailSetStatus,
         MailNotify,
         MailFetch,
@@ -203,6 +204,7 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailContactDecide
         | MethodName::MailContactAdd
         | MethodName::MailReset
+        | MethodName::MailAutorespond
         | MethodName::MailSetStatus
         | MethodName::MailNotify
         | MethodName::MailFetch

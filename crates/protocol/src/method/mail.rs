@@ -390,3 +390,25 @@ pub struct MailNotifyParams {
     /// Its label.
     pub session: Label,
 }
+
+/// Whether messages are answered while their session does not live.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailAutorespondParams {
+    /// Of which identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// Turn it on or off; without it nothing changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<bool>,
+}
+
+/// [`MailAutorespondParams`]' answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailAutorespondResult {
+    /// Whether messages are answered.
+    pub on: bool,
+    /// Whether a program is named that would.
+    pub configured: bool,
+}

@@ -3,12 +3,12 @@
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     method::{
-        Empty, MailBringParams, MailContact, MailContactAddParams, MailContactParams,
-        MailContactsResult, MailFetchParams, MailFetchResult, MailIdentitiesResult,
-        MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams, MailInboxParams,
-        MailInboxResult, MailJob, MailNotifyParams, MailResetParams, MailSendParams,
-        MailSetStatusParams, MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
-        MailWhoamiResult,
+        Empty, MailAutorespondParams, MailAutorespondResult, MailBringParams, MailContact,
+        MailContactAddParams, MailContactParams, MailContactsResult, MailFetchParams,
+        MailFetchResult, MailIdentitiesResult, MailIdentityAddParams, MailIdentityParams,
+        MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailNotifyParams,
+        MailResetParams, MailSendParams, MailSetStatusParams, MailStatusParams, MailStatusResult,
+        MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
 };
 
@@ -29,7 +29,7 @@ fn who(c: &Connection, identity: Option<String>) -> Result<Who, RpcError> {
         return Err(RpcError::new(ErrorCode::Forbidden, message));
     }
     let session = if c.may_be_an_agents() { Some(c.own_agent()?) } else { None };
-    Ok(Who { session, identity })
+    Ok(Who { session, identity, label: None })
 }
 
 pub(super) async fn whoami(
@@ -118,6 +118,14 @@ pub(super) async fn reset(
 ) -> Result<MailContactsResult, RpcError> {
     let who = who(c, p.identity)?;
     c.context.mail.ask(|reply| Ask::Reset(who, p.contact, reply)).await
+}
+
+pub(super) async fn autorespond(
+    c: &Connection,
+    p: MailAutorespondParams,
+) -> Result<MailAutorespondResult, RpcError> {
+    let who = who(c, p.identity)?;
+    c.context.mail.ask(|reply| Ask::Autorespond(who, p.on, reply)).await
 }
 
 pub(super) async fn set_status(c: &Connection, p: MailSetStatusParams) -> Result<Empty, RpcError> {

@@ -113,6 +113,7 @@ impl Connection {
                 | MethodName::MailContacts
                 | MethodName::MailContactAdd
                 | MethodName::MailReset
+                | MethodName::MailAutorespond
                 | MethodName::MailSetStatus
                 | MethodName::MailNotify
         );

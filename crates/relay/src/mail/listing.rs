@@ -209,7 +209,7 @@ impl Owner {
         &mut self,
         p: &MailContactParams,
     ) -> Result<MailContactsResult, RpcError> {
-        let who = Who { session: None, identity: p.identity.clone() };
+        let who = Who { session: None, identity: p.identity.clone(), label: None };
         let id = self.meant(&who)?;
         let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
         let mailbox = self.mailboxes.get_mut(&id).ok_or_else(unknown)?;

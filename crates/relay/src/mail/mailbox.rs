@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use quarterdeck_core::mail::{
     PeerKey,
     outbox::Outbox,
+    responder::{Limits, Responder, Switch},
     routing::{Inbound, Incoming, Policy, Router},
 };
 use quarterdeck_protocol::{
@@ -35,6 +36,9 @@ pub(super) struct Mailbox {
     pub(super) fallback: Option<SignedKey>,
     /// Ratchets that others began since a hub said how many keys it has left.
     pub(super) begun: u32,
+    /// Whether messages are answered while their session does not live.
+    pub(super) autorespond: bool,
+    pub(super) responder: Responder,
     pub(super) router: Router,
     pub(super) outbox: Outbox,
     pub(super) peers: BTreeMap<IdentityKey, Peer>,
@@ -62,7 +66,16 @@ pub(super) struct Peer {
 impl Mailbox {
     /// Reads an identity with its mail.
     pub(super) fn load(c: &Connection, stored: StoredIdentity) -> Result<Self, StoreError> {
-        let StoredIdentity { id, name, account, generation, is_default, home, fallback } = stored;
+        let StoredIdentity {
+            id,
+            name,
+            account,
+            generation,
+            is_default,
+            home,
+            fallback,
+            autorespond,
+        } = stored;
         let identity =
             Identity::from_stored(&account).map_err(|_| StoreError::Damaged("an identity"))?;
         let card = identity.card(&home, generation);
@@ -74,6 +87,8 @@ impl Mailbox {
             is_default,
             fallback,
             begun: 0,
+            autorespond,
+            responder: Responder::default(),
             router: Router::new(Policy::default()),
             outbox: Outbox::default(),
             peers: BTreeMap::new(),
@@ -94,6 +109,13 @@ impl Mailbox {
             mailbox.outbox.handle_job(row.number, peer_key(&row.peer), row.expires);
         }
         Ok(mailbox)
+    }
+
+    /// A responder that has spent nothing.
+    pub(super) fn begin_responding(&mut self, limits: Limits) {
+        self.responder = Responder::new(limits);
+        let switch = if self.autorespond { Switch::On } else { Switch::Off };
+        self.responder.handle_switch(switch);
     }
 
     pub(super) fn key(&self) -> IdentityKey {

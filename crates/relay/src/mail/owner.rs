@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use quarterdeck_core::mail::reply::Awaited;
+use quarterdeck_core::mail::{MailNumber, reply::Awaited};
 use quarterdeck_protocol::error::{ErrorCode, RpcError};
 use quarterdeck_seal::{
     Identity, IdentityKey,
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Ask, Delivery, LiveSession, Reply, Who,
+    answering::Writing,
     asking::Seeking,
     mailbox::{Mailbox, Peer, now},
     post::Post,
@@ -61,6 +62,10 @@ pub(super) struct Owner {
     /// What sessions say that they do.
     pub(super) statuses: BTreeMap<quarterdeck_protocol::ids::SessionId, String>,
     pub(super) awaited_rest: Vec<AwaitedRest>,
+    /// What answers while nobody is there.
+    pub(super) writing: Option<Writing>,
+    /// Messages that are being answered: of which identity, and as which session.
+    pub(super) answering: BTreeMap<MailNumber, (i64, quarterdeck_protocol::ids::Label)>,
     pub(super) courier: mpsc::Sender<Delivery>,
     /// What this turn has done so far.
     pub(super) pending: Pending,
@@ -82,7 +87,11 @@ pub(super) struct Waiter {
 }
 
 impl Owner {
-    pub(super) fn open(path: &Path, courier: mpsc::Sender<Delivery>) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        path: &Path,
+        courier: mpsc::Sender<Delivery>,
+        writing: Option<Writing>,
+    ) -> Result<Self, StoreError> {
         let mut owner = Self {
             store: Store::open(path)?,
             own: Box::new(Loopback::default()),
@@ -94,6 +103,8 @@ impl Owner {
             seeking: Vec::new(),
             statuses: BTreeMap::new(),
             awaited_rest: Vec::new(),
+            writing,
+            answering: BTreeMap::new(),
             courier,
             pending: Pending::default(),
             changed_accounts: BTreeSet::new(),
@@ -119,6 +130,11 @@ impl Owner {
         for stored in store::identities(self.store.read())? {
             let mailbox = Mailbox::load(self.store.read(), stored)?;
             self.mailboxes.insert(mailbox.id, mailbox);
+        }
+        if let Some(writing) = &self.writing {
+            for mailbox in self.mailboxes.values_mut() {
+                mailbox.begin_responding(writing.limits());
+            }
         }
         self.introduce()?;
         for id in self.ids() {
@@ -183,13 +199,16 @@ impl Owner {
     fn nap(&self) -> Duration {
         let now = now();
         let mailboxes = self.mailboxes.values();
-        let timers = mailboxes.flat_map(|m| [m.router.poll_timeout(), m.outbox.poll_timeout()]);
+        let timers = mailboxes.flat_map(|m| {
+            [m.router.poll_timeout(), m.outbox.poll_timeout(), m.responder.poll_timeout()]
+        });
         let waits = self.waiters.iter().map(|waiter| Some(waiter.until));
         let others = [self.seeking_until(), self.post.poll_timeout()];
         let first = timers.chain(waits).chain(others).flatten().min();
         first.map_or(MAX_NAP, |at| at.saturating_sub(now).min(MAX_NAP))
     }
 
+    #[expect(clippy::too_many_lines, reason = "a flat dispatch: one arm per ask")]
     fn handle_ask(&mut self, ask: Ask) {
         match ask {
             Ask::Send(who, p, reply) => {
@@ -233,6 +252,15 @@ impl Owner {
             Ask::IdentityUse(p, reply) => {
                 let outcome = self.handle_assignment(p);
                 self.answer(reply, outcome);
+            }
+            Ask::Autorespond(who, on, reply) => {
+                let outcome = self.handle_autorespond(&who, on);
+                self.answer(reply, outcome);
+            }
+            Ask::Drafted { number, text } => {
+                if let Err(error) = self.handle_drafted(number, text) {
+                    self.fail(error);
+                }
             }
             Ask::SetStatus(who, p, reply) => {
                 let outcome = self.handle_set_status(&who, &p);
@@ -314,6 +342,9 @@ impl Owner {
             self.fail(error);
         }
         self.give_up_seeking(now);
+        if let Err(error) = self.end_late_answers(now) {
+            self.fail(error);
+        }
         if self.next_prune <= now {
             self.next_prune = now + PRUNE_INTERVAL;
             let pruned = self.store.atomically(|c| store::prune(c, now.saturating_sub(KEEP)));

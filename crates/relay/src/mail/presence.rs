@@ -82,7 +82,7 @@ impl Owner {
             let body = format!("{rests} has nothing to do now.");
             let to_session = Some(to);
             let p = MailSendParams { to_session, body, auto: true, ..MailSendParams::default() };
-            let who = Who { session: Some(of), identity: None };
+            let who = Who { session: Some(of), identity: None, label: None };
             if let Err(error) = self.handle_send(&who, p) {
                 tracing::debug!(%error, "rest not told");
             }

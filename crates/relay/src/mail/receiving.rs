@@ -188,7 +188,7 @@ impl Owner {
         if let Some(mailbox) = self.mailboxes.get_mut(&row.identity) {
             mailbox.route(row, BTreeSet::new());
         }
-        Ok(())
+        self.consider_answering(row)
     }
 
     fn give_to_waiter(&mut self, row: &InboundRow) -> Result<bool, StoreError> {

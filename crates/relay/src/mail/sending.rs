@@ -58,6 +58,11 @@ impl Owner {
         }
         let from = self.speaks_as(who)?;
         let addressed = self.address(id, &p)?;
+        if !p.auto
+            && let Some(mailbox) = self.mailboxes.get_mut(&id)
+        {
+            mailbox.responder.handle_written(peer_key(&addressed.peer));
+        }
         let (row, body) = self.write(id, from, &addressed, p)?;
         let row = OutboundRow { body, ..row };
         let stored = if addressed.peer == row_key(&self.mailboxes, id) {
@@ -89,7 +94,10 @@ impl Owner {
                 let gone = || RpcError::new(ErrorCode::Ended, "the session has ended");
                 live.map(|live| live.label.clone()).ok_or_else(gone)
             }
-            None => Ok(PERSON.parse().expect("is a label")),
+            None => {
+                let person = || PERSON.parse().expect("is a label");
+                Ok(who.label.clone().unwrap_or_else(person))
+            }
         }
     }
 

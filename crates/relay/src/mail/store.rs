@@ -115,6 +115,7 @@ CREATE INDEX outbound_letter ON outbound (identity, peer, stream, letter);
     "
 ALTER TABLE identity ADD COLUMN home TEXT NOT NULL DEFAULT '';
 ALTER TABLE identity ADD COLUMN fallback TEXT;
+ALTER TABLE identity ADD COLUMN autorespond INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE peer ADD COLUMN note TEXT;
 -- hubs that had a link once: there may be a way by them again
 CREATE TABLE hub (id TEXT PRIMARY KEY) STRICT;
@@ -250,6 +251,13 @@ pub(super) fn set_home(
 ) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE identity SET home = ?2, generation = ?3 WHERE id = ?1")?
         .execute(params![id, home, signed(generation)])?;
+    Ok(())
+}
+
+/// Whether messages of an identity are answered while their session does not live.
+pub(super) fn set_autorespond(c: &Connection, id: i64, on: bool) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET autorespond = ?2 WHERE id = ?1")?
+        .execute(params![id, on])?;
     Ok(())
 }
 

@@ -85,7 +85,7 @@ impl Bench {
     }
 
     fn send(&mut self, session: SessionId, p: MailSendParams) -> Result<MailJob, RpcError> {
-        let who = Who { session: Some(session), identity: None };
+        let who = Who { session: Some(session), identity: None, label: None };
         self.ask(|reply| Ask::Send(who, p, reply))
     }
 
@@ -104,14 +104,14 @@ impl Bench {
     }
 
     fn state(&mut self, session: SessionId, id: &str) -> (String, Option<String>) {
-        let who = Who { session: Some(session), identity: None };
+        let who = Who { session: Some(session), identity: None, label: None };
         let found = self.ask(|reply| Ask::Status(who, Some(id.to_owned()), reply)).expect("found");
         let state = found.jobs.first().expect("is known").state.clone();
         (state.state, state.why)
     }
 
     fn inbox(&mut self, session: SessionId) -> Vec<MailMessage> {
-        let who = Who { session: Some(session), identity: None };
+        let who = Who { session: Some(session), identity: None, label: None };
         let p = MailInboxParams::default();
         self.ask(|reply| Ask::Inbox(who, p, None, reply)).expect("an inbox").messages
     }
@@ -121,7 +121,7 @@ impl Bench {
         session: SessionId,
         in_reply_to: &str,
     ) -> oneshot::Receiver<Result<MailWaitResult, RpcError>> {
-        let who = Who { session: Some(session), identity: None };
+        let who = Who { session: Some(session), identity: None, label: None };
         let in_reply_to = Some(in_reply_to.to_owned());
         let p = MailWaitParams { in_reply_to, wait_ms: 10_000, ..MailWaitParams::default() };
         let (reply, answer) = oneshot::channel();
@@ -132,7 +132,7 @@ impl Bench {
 
 fn open(directory: &std::path::Path) -> (Owner, mpsc::Receiver<Delivery>) {
     let (courier, deliveries) = mpsc::channel(64);
-    (Owner::open(&directory.join("mail.sqlite"), courier).expect("opens"), deliveries)
+    (Owner::open(&directory.join("mail.sqlite"), courier, None).expect("opens"), deliveries)
 }
 
 fn to_session(label: &str, body: &str) -> MailSendParams {
@@ -240,11 +240,11 @@ fn a_session_speaks_for_itself_and_sees_its_own_mail_only() {
     assert_eq!(sent.from_session.as_str(), "claude:1");
     assert_eq!(bench.inbox(S1), []);
     assert_eq!(bench.inbox(S2).len(), 1);
-    let who = Who { session: Some(S1), identity: Some("bob".into()) };
+    let who = Who { session: Some(S1), identity: Some("bob".into()), label: None };
     bench.add_identity("bob", "/b");
     let refused = bench.ask(|reply| Ask::Whoami(who, reply)).expect_err("not its own");
     assert_eq!(refused.code(), ErrorCode::OwnSession);
-    let who = Who { session: Some(S3), identity: None };
+    let who = Who { session: Some(S3), identity: None, label: None };
     let refused = bench.ask(|reply| Ask::Whoami(who, reply)).expect_err("does not live");
     assert_eq!(refused.code(), ErrorCode::Ended);
 }
@@ -393,7 +393,7 @@ fn what_is_over_goes_after_a_while_and_what_waits_stays() {
     bench.take(Outcome::Delivered);
     bench.send(S1, to_session("codex:1", "waits")).expect("is taken");
     bench.owner.forget_before_now();
-    let who = Who { session: Some(S1), identity: None };
+    let who = Who { session: Some(S1), identity: None, label: None };
     let left = bench.ask(|reply| Ask::Status(who, None, reply)).expect("is answered");
     assert!(left.jobs.iter().all(|job| job.id != over.id), "{left:?}");
     bench.restart(&[(S1, "claude:1", "/a"), (S3, "codex:1", "/a")]);

@@ -13,7 +13,7 @@ use quarterdeck_seal::{
 };
 
 use super::{
-    Delivery, Reply,
+    Delivery, Draft, Reply,
     owner::{Owner, storage},
     receiving::Told,
     store::{self, StoreError},
@@ -27,6 +27,7 @@ type Telling = Box<dyn FnOnce(Option<RpcError>) + Send>;
 pub(super) struct Pending {
     tellings: Vec<Telling>,
     deliveries: Vec<Delivery>,
+    drafts: Vec<Draft>,
     /// Peers whose ratchets or place in the order have changed.
     peers: BTreeSet<(i64, IdentityKey)>,
     receipts: BTreeMap<(i64, IdentityKey), Vec<Receipt<Told>>>,
@@ -45,13 +46,14 @@ impl Owner {
                 Some(told)
             }
         };
-        let Pending { tellings, deliveries, .. } = std::mem::take(&mut self.pending);
+        let Pending { tellings, deliveries, drafts, .. } = std::mem::take(&mut self.pending);
         for delivery in deliveries {
             let session = delivery.session;
             if self.courier.try_send(delivery).is_err() {
                 tracing::error!(%session, "the courier does not take a message");
             }
         }
+        self.send_drafts(drafts);
         for telling in tellings {
             telling(failed.clone());
         }
@@ -76,6 +78,8 @@ impl Owner {
         tracing::error!(%error, "mail was not stored");
         self.store.roll_back();
         self.pending.deliveries.clear();
+        self.pending.drafts.clear();
+        self.answering.clear();
         self.pending.peers.clear();
         self.pending.receipts.clear();
         self.changed_accounts.clear();
@@ -109,6 +113,11 @@ impl Owner {
     /// Hands a message to the courier when the turn is stored.
     pub(super) fn hand_over(&mut self, delivery: Delivery) {
         self.pending.deliveries.push(delivery);
+    }
+
+    /// Has an answer written when the turn is stored.
+    pub(super) fn hand_draft(&mut self, draft: Draft) {
+        self.pending.drafts.push(draft);
     }
 
     /// What is kept of a peer has changed.

@@ -1,8 +1,8 @@
 //! Mail as people read it. Everything that a peer wrote is shown without control characters.
 
 use quarterdeck_protocol::method::{
-    MailContactsResult, MailIdentitiesResult, MailJob, MailMessage, MailStatusResult,
-    MailWhoamiResult,
+    MailAutorespondResult, MailContactsResult, MailIdentitiesResult, MailJob, MailMessage,
+    MailStatusResult, MailWhoamiResult,
 };
 
 use crate::output::{
@@ -28,6 +28,15 @@ pub(super) fn whoami(found: &MailWhoamiResult, styles: Styles) -> String {
         text.push_str(&table.render(None, styles));
     }
     text
+}
+
+pub(super) fn autorespond(found: &MailAutorespondResult) -> String {
+    let state = match (found.on, found.configured) {
+        (true, _) => "on",
+        (false, true) => "off",
+        (false, false) => "off: no program is named in config.toml, [mail.responder]",
+    };
+    format!("{state}\n")
 }
 
 pub(super) fn sent(sent: &MailJob) -> String {

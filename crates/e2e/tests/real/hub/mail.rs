@@ -1,6 +1,6 @@
 //! Agents of two relays write to each other through one hub, whatever dies on the way.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use quarterdeck_e2e::{
     harness::{
@@ -8,7 +8,7 @@ use quarterdeck_e2e::{
         client::{Peer, Way},
         hub::{Fleet, Hub},
         instance::{Instance, Relay},
-        ordinary_or_long, within,
+        look_again, ordinary_or_long, within,
     },
     streams::mix,
 };
@@ -19,9 +19,6 @@ use quarterdeck_protocol::method::{
 };
 use quarterdeck_transport::CallError;
 use rustix::process::Signal;
-
-/// Time between two looks at what another process does.
-const LOOK: Duration = Duration::from_millis(20);
 
 async fn person(instance: &Instance) -> Peer {
     Way::unix(instance).connect("person").await
@@ -38,7 +35,7 @@ async fn introduce(here: &Instance, there: &Instance) {
     };
     within("the hub knows the address", async {
         while near.try_call::<MailContactAdd>(&ask).await.is_err() {
-            tokio::time::sleep(LOOK).await;
+            look_again().await;
         }
     })
     .await;
@@ -65,7 +62,7 @@ async fn until_standing(peer: &Peer, standing: &str) {
             .iter()
             .all(|it| it.standing != standing)
         {
-            tokio::time::sleep(LOOK).await;
+            look_again().await;
         }
     })
     .await;
@@ -79,7 +76,7 @@ async fn until_state(peer: &Peer, sent: &MailJob, states: &[&str]) {
             if found.jobs.iter().any(|job| states.contains(&job.state.state.as_str())) {
                 return;
             }
-            tokio::time::sleep(LOOK).await;
+            look_again().await;
         }
     })
     .await;

@@ -21,6 +21,8 @@ pub(in crate::mail) struct StoredIdentity {
     pub(in crate::mail) home: String,
     /// The published key for whoever has no other.
     pub(in crate::mail) fallback: Option<SignedKey>,
+    /// Whether messages are answered while their session does not live.
+    pub(in crate::mail) autorespond: bool,
 }
 
 impl StoredIdentity {
@@ -33,6 +35,7 @@ impl StoredIdentity {
             generation: unsigned(row.get("generation")?),
             is_default: row.get("is_default")?,
             home: row.get("home")?,
+            autorespond: row.get("autorespond")?,
             fallback: fallback.map(|text| parse(&text, "a key")).transpose()?,
         })
     }
