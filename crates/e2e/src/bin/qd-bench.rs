@@ -136,8 +136,9 @@ fn bench(options: &Options) -> io::Result<()> {
         text.push_str(&format!("\n### Over a wide network\n\n{table}"));
     }
     let hub = if options.wants_part("hub") {
+        let machine = report::machine();
         let all = goals::fleet::measure(options.extent, &program, &mut progress)?;
-        format!("{}.\n\n{}", report::machine(), report::goals(&all))
+        format!("{machine}.\n\n{}", report::goals(&all))
     } else {
         String::new()
     };
