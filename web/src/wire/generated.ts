@@ -1047,6 +1047,14 @@ export type RemoteRestart = 'never' | 'on_failure' | 'unknown';
  */
 export type RemoteSpawn = 'same-dir' | 'worktree' | 'session';
 /**
+ * Whether the program is started again when it ends by itself.
+ */
+export type RemoteRestart = 'never' | 'on_failure' | 'unknown';
+/**
+ * Where a server starts the sessions that the app asks for.
+ */
+export type RemoteSpawn = 'same-dir' | 'worktree' | 'session';
+/**
  * A protocol that is not `quarterdeck.v1`. Words are only added.
  */
 export type Dialect = 'agor' | 'myagent';
