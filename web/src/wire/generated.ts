@@ -816,6 +816,10 @@ export type SessionInfo = {
    */
   cwd: string;
   incarnation: Incarnation;
+  /**
+   * Started again when the machine has been restarted.
+   */
+  keep?: boolean;
   kind: SessionKind;
   label: Label;
   /**
@@ -834,6 +838,10 @@ export type SessionInfo = {
    * trees of one. As it was when the session was created.
    */
   project?: string | null;
+  /**
+   * How far Remote Control is, in such a session.
+   */
+  remote_control?: RemoteInfo | null;
   seq: Seq;
   session: SessionId;
   size: TerminalSize;
@@ -845,7 +853,7 @@ export type SessionInfo = {
 /**
  * What kind of thing a session runs.
  */
-export type SessionKind = 'terminal' | 'agent' | 'unknown';
+export type SessionKind = 'terminal' | 'agent' | 'remote_control' | 'unknown';
 export type Label = string;
 /**
  * The lease as everyone may see it.
@@ -878,6 +886,85 @@ export type LeaseView1 =
     };
 export type MachineLabel = string;
 export type MachineId = string;
+/**
+ * What listings show of a Remote Control session.
+ */
+export type RemoteInfo = {
+  /**
+   * The account's directory.
+   */
+  account?: string | null;
+  /**
+   * A code that the app asks for.
+   */
+  code?: string | null;
+  mode: RemoteMode;
+  /**
+   * The profile it was started with.
+   */
+  profile?: string | null;
+  /**
+   * How often it was started again by itself.
+   */
+  restarts?: number;
+  /**
+   * Where to open it; also what a QR code is made of.
+   */
+  url?: string | null;
+  vendor: RemoteVendor;
+} & RemoteInfo1;
+/**
+ * What the vendor's program does.
+ */
+export type RemoteMode = 'server' | 'interactive' | 'unknown';
+/**
+ * Whose Remote Control.
+ */
+export type RemoteVendor = 'claude' | 'codex' | 'unknown';
+export type RemoteInfo1 =
+  | {
+      state: 'starting';
+    }
+  | {
+      state: 'running';
+    }
+  | {
+      /**
+       * What it asks.
+       */
+      question: string;
+      state: 'asking';
+    }
+  | {
+      state: 'waiting_for_pairing';
+    }
+  | {
+      state: 'connected';
+    }
+  | {
+      state: 'reconnecting';
+    }
+  | {
+      /**
+       * What to type.
+       */
+      advice?: string | null;
+      /**
+       * The vendor's sentence.
+       */
+      reason: string;
+      /**
+       * Whether the same start would fail again until somebody changed something.
+       */
+      refused?: boolean;
+      state: 'failed';
+    }
+  | {
+      state: 'ended';
+    }
+  | {
+      state: 'unknown';
+    };
 export type SessionId = string;
 export type SessionInfo1 =
   | {
@@ -945,6 +1032,14 @@ export type AttachResult1 =
  * What is decided about a contact.
  */
 export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
+/**
+ * Whether the program is started again when it ends by itself.
+ */
+export type RemoteRestart = 'never' | 'on_failure' | 'unknown';
+/**
+ * Where a server starts the sessions that the app asks for.
+ */
+export type RemoteSpawn = 'same-dir' | 'worktree' | 'session';
 export type DeviceId = string;
 /**
  * One right. No scope implies another: a credential names all it has.
@@ -1288,6 +1383,15 @@ export type PromptSettled1 =
       state: 'unknown';
     };
 /**
+ * What a preflight looks at.
+ */
+export type RemoteCheck =
+  'binary' | 'version' | 'environment' | 'login' | 'policy' | 'trust' | 'unknown';
+/**
+ * How a thing is.
+ */
+export type RemoteLevel = 'fine' | 'doubtful' | 'blocked' | 'unknown';
+/**
  * Who gets a signal.
  */
 export type SignalTarget = 'foreground' | 'program';
@@ -1456,6 +1560,18 @@ export interface WireTypes {
   RateWindow: RateWindow;
   RelayId: RelayId;
   RelayStatusResult: RelayStatusResult;
+  RemoteCheck: RemoteCheck;
+  RemoteFinding: RemoteFinding;
+  RemoteInfo: RemoteInfo;
+  RemoteLevel: RemoteLevel;
+  RemoteMode: RemoteMode;
+  RemoteParams: RemoteParams;
+  RemotePreflightParams: RemotePreflightParams;
+  RemotePreflightResult: RemotePreflightResult;
+  RemoteReport: RemoteReport;
+  RemoteRestart: RemoteRestart;
+  RemoteSpawn: RemoteSpawn;
+  RemoteVendor: RemoteVendor;
   RenameParams: RenameParams;
   ResizeParams: ResizeParams;
   Resume: Resume;
@@ -2314,6 +2430,10 @@ export interface CreateParams {
     [k: string]: string;
   };
   /**
+   * Start it again when the machine has been restarted.
+   */
+  keep?: boolean;
+  /**
    * The label; none = the command's name and the lowest free number.
    */
   label?: Label | null;
@@ -2321,6 +2441,10 @@ export interface CreateParams {
    * Record what is typed as well.
    */
   record_input?: boolean;
+  /**
+   * A vendor's Remote Control instead of a terminal; `argv` and `agent` must be empty then.
+   */
+  remote_control?: RemoteParams | null;
   /**
    * A retry with the same id gets the first session; drawn by the caller, at most 64 characters.
    */
@@ -2333,6 +2457,46 @@ export interface CreateParams {
    * In a git working tree of its own, of the repository that `cwd` is in.
    */
   worktree?: WorktreeParams | null;
+}
+/**
+ * What a Remote Control session is to be.
+ */
+export interface RemoteParams {
+  /**
+   * The vendor's configuration directory on the relay's machine, absolute: another account.
+   */
+  account?: string | null;
+  /**
+   * Start although the preflight says that it cannot work.
+   */
+  anyway?: boolean;
+  /**
+   * Further words for the vendor's program.
+   */
+  args?: string[];
+  /**
+   * Sessions at a time.
+   */
+  capacity?: number | null;
+  mode?: RemoteMode;
+  /**
+   * What the app calls it.
+   */
+  name?: string | null;
+  /**
+   * A profile of the relay's configuration, by its name; none = the vendor's built-in one.
+   */
+  profile?: string | null;
+  restart?: RemoteRestart;
+  /**
+   * Where sessions start.
+   */
+  spawn?: RemoteSpawn | null;
+  /**
+   * Variables that the program is not to see.
+   */
+  strip?: string[];
+  vendor?: RemoteVendor;
 }
 /**
  * [`SessionCreate`] in a git working tree of its own.
@@ -3682,6 +3846,67 @@ export interface RelayStatusResult {
   version: string;
 }
 /**
+ * One thing that a preflight looked at.
+ */
+export interface RemoteFinding {
+  /**
+   * What to type.
+   */
+  advice?: string | null;
+  check: RemoteCheck;
+  level: RemoteLevel;
+  /**
+   * A sentence for people.
+   */
+  message: string;
+}
+/**
+ * `remote.preflight`: can it work?
+ */
+export interface RemotePreflightParams {
+  /**
+   * The local client's environment; ignored from callers that are not local.
+   */
+  client_env?: {
+    [k: string]: string;
+  };
+  /**
+   * Where it would start; none = the relay user's home, whose trust is not asked about then.
+   */
+  cwd?: string | null;
+  /**
+   * One start; none = every profile, in server mode.
+   */
+  remote?: RemoteParams | null;
+}
+/**
+ * `remote.preflight`.
+ */
+export interface RemotePreflightResult {
+  /**
+   * One for each start that was looked at.
+   */
+  reports: RemoteReport[];
+}
+/**
+ * What a preflight found.
+ */
+export interface RemoteReport {
+  /**
+   * One for each thing that was looked at, in the order in which they matter.
+   */
+  findings: RemoteFinding[];
+  /**
+   * Which profile.
+   */
+  profile: string;
+  /**
+   * Whether nothing stands in the way, as far as can be known before.
+   */
+  ready: boolean;
+  vendor: RemoteVendor;
+}
+/**
  * [`SessionRename`].
  */
 export interface RenameParams {
@@ -4134,6 +4359,7 @@ export interface Methods {
   'relay.gc': { params: GcParams; result: GcResult; scope: 'admin' };
   'relay.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'relay.status': { params: Empty; result: RelayStatusResult; scope: 'read' };
+  'remote.preflight': { params: RemotePreflightParams; result: RemotePreflightResult; scope: 'create' };
   'session.attach': { params: AttachParams; result: AttachResult; scope: 'read' };
   'session.create': { params: CreateParams; result: SessionResult; scope: 'create' };
   'session.detach': { params: ChannelParams; result: Empty; scope: 'read' };

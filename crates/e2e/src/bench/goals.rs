@@ -3,12 +3,14 @@
 //! - [`attach`]: how long and how large it is to come back, whatever came before;
 //! - [`fleet`]: a hub with many machines;
 //! - [`flow`]: viewers that are slow or stand still, and programs that flood;
+//! - [`instances`]: starting and listing them;
 //! - [`load`]: memory, processor and many sessions;
 //! - this file: the goals, and those that the rounds of all systems answer.
 
 pub mod attach;
 pub mod fleet;
 pub mod flow;
+pub mod instances;
 pub mod load;
 
 use std::{fs, io, time::Duration};
@@ -77,7 +79,7 @@ type Part = fn(Extent, &str) -> io::Result<Vec<Goal>>;
 
 /// Measures what the rounds do not. A part that fails is a row that says so.
 pub fn measure(extent: Extent, program: &str, progress: &mut dyn FnMut(&str)) -> Vec<Goal> {
-    let parts: [(&str, Part); 8] = [
+    let parts: [(&str, Part); 9] = [
         ("echo beside a flooding session", flow::echo_beside_a_flood),
         ("^C of a slow viewer", flow::interrupt),
         ("a viewer that stands still", flow::stalled),
@@ -86,6 +88,7 @@ pub fn measure(extent: Extent, program: &str, progress: &mut dyn FnMut(&str)) ->
         ("idle sessions", load::idle),
         ("sessions after output", load::after_output),
         ("many sessions", load::many),
+        ("instances", instances::measure),
     ];
     let mut goals = Vec::new();
     for (name, part) in parts {

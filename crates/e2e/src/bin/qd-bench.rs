@@ -21,7 +21,7 @@ usage: qd-bench [--quick] [--parts WORDS] [--only WORDS] [--write PAGE]
                 [--rounds N] [--others N] [--keys N] [--lines-mb N] [--short-mb N]
 
   --quick        a little of everything, to see that it works
-  --parts WORDS  only these parts: systems, goals, hub, wan
+  --parts WORDS  only these parts: systems, goals, instances, hub, wan
   --only WORDS   only systems whose name has one of the words; ref-ws is always measured
   --others N     the systems of others take part in the first N rounds only
   --write PAGE   put the tables between the marks of this page, as well as on stdout
@@ -126,13 +126,19 @@ fn bench(options: &Options) -> io::Result<()> {
         all.extend(goals::measure(options.extent, &program, &mut progress));
         text.push_str(&format!("\n### What is to be reached\n\n{}", report::goals(&all)));
     }
+    // the goals have them too
+    if options.parts.iter().any(|part| part == "instances") && !options.wants_part("goals") {
+        let instances = goals::instances::measure(options.extent, &program)?;
+        text.push_str(&format!("\n### Instances\n\n{}", report::goals(&instances)));
+    }
     if options.wants_part("wan") {
         let table = wan::table(options.extent, &program, &mut progress)?;
         text.push_str(&format!("\n### Over a wide network\n\n{table}"));
     }
     let hub = if options.wants_part("hub") {
+        let machine = report::machine();
         let all = goals::fleet::measure(options.extent, &program, &mut progress)?;
-        format!("{}.\n\n{}", report::machine(), report::goals(&all))
+        format!("{machine}.\n\n{}", report::goals(&all))
     } else {
         String::new()
     };

@@ -74,7 +74,7 @@ async fn an_agent_of_any_machine_is_spoken_to_by_http_at_the_hub() {
             event.data.to_string().contains("again") && event.data["role"] == "agent"
         };
         events.until(again).await;
-        let twice = events.seen.iter().any(|event| said(event));
+        let twice = events.seen.iter().any(said);
         assert!(!twice, "it goes on behind the last one: {:?}", events.seen);
         let messages = http.get(&format!("{base}/messages")).await.ok().json();
         assert!(texts(&messages).contains("hello"), "{messages}");
