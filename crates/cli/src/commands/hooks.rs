@@ -80,10 +80,17 @@ fn table(list: &HookListResult, now: u64, styles: Styles) -> String {
 fn last(hook: &HookInfo, now: u64, styles: Styles) -> Cell {
     match (&hook.error, hook.failed_at, hook.sent_at) {
         (Some(error), Some(at), _) => {
-            Cell::styled(format!("{} ago: {}", ago(at, now), plain(error)), styles.warn)
+            Cell::styled(format!("{}: {}", since(at, now), plain(error)), styles.warn)
         }
-        (_, _, Some(at)) => Cell::styled(format!("told {} ago", ago(at, now)), styles.good),
+        (_, _, Some(at)) => Cell::styled(format!("told {}", since(at, now)), styles.good),
         (_, _, None) => "-".into(),
+    }
+}
+
+fn since(at: u64, now: u64) -> String {
+    match ago(at, now).as_str() {
+        "now" => "just now".to_owned(),
+        time => format!("{time} ago"),
     }
 }
 
@@ -110,7 +117,14 @@ mod tests {
         let error = Some("it answers 403".to_owned());
         let failing = HookInfo { error, failed_at: Some(2_000_000), dropped: 1, ..hook("log") };
         let list = HookListResult { hooks: vec![hook("phone"), failing], rests: true };
-        insta::assert_snapshot!(table(&list, 62_000_000, Styles::PLAIN), @"");
+        let text = table(&list, 62_000_000, Styles::PLAIN);
+        let lines: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0], ["NAME", "TO", "ON", "SENT", "WAITING", "DROPPED", "LAST"]);
+        assert_eq!(lines[1][..6], ["phone", "https://ntfy.sh", "prompt.opened", "3", "0", "0"]);
+        assert_eq!(lines[1][6..], ["told", "61s", "ago"]);
+        assert_eq!(lines[2][6..], ["60s", "ago:", "it", "answers", "403"]);
+        assert_eq!(lines[3].join(" "), "a hub that is linked tells; this relay rests");
         assert!(table(&HookListResult::default(), 0, Styles::PLAIN).starts_with("no hooks"));
     }
 }

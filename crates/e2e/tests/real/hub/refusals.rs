@@ -46,7 +46,7 @@ async fn refused(hub: &Peer, access: MachineAccess, code: ErrorCode, message: &s
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a flat table: one refusal after the other")]
+#[expect(clippy::too_many_lines, reason = "one refusal after the other, each in a few lines")]
 async fn a_machine_that_cannot_be_added_says_why_and_what_to_do_and_costs_nothing() {
     let fleet = Fleet::start().await;
     let session = fleet.way(Fleet::FAR).connect("starter").await.create(["/bin/cat"]).await.session;
