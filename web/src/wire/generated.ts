@@ -1032,12 +1032,6 @@ export type AttachResult1 =
  * What is decided about a contact.
  */
 export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
-export type DeviceId = string;
-/**
- * One right. No scope implies another: a credential names all it has.
- */
-export type Scope = 'read' | 'answer' | 'create' | 'drive' | 'admin';
-export type Scopes = Scope[];
 /**
  * Whether the program is started again when it ends by itself.
  */
@@ -1046,6 +1040,12 @@ export type RemoteRestart = 'never' | 'on_failure' | 'unknown';
  * Where a server starts the sessions that the app asks for.
  */
 export type RemoteSpawn = 'same-dir' | 'worktree' | 'session';
+export type DeviceId = string;
+/**
+ * One right. No scope implies another: a credential names all it has.
+ */
+export type Scope = 'read' | 'answer' | 'create' | 'drive' | 'admin';
+export type Scopes = Scope[];
 /**
  * Whether the program is started again when it ends by itself.
  */
