@@ -816,6 +816,10 @@ export type SessionInfo = {
    */
   cwd: string;
   incarnation: Incarnation;
+  /**
+   * Started again when the machine has been restarted.
+   */
+  keep?: boolean;
   kind: SessionKind;
   label: Label;
   /**
@@ -834,6 +838,10 @@ export type SessionInfo = {
    * trees of one. As it was when the session was created.
    */
   project?: string | null;
+  /**
+   * How far Remote Control is, in such a session.
+   */
+  remote_control?: RemoteInfo | null;
   seq: Seq;
   session: SessionId;
   size: TerminalSize;
@@ -845,7 +853,7 @@ export type SessionInfo = {
 /**
  * What kind of thing a session runs.
  */
-export type SessionKind = 'terminal' | 'agent' | 'unknown';
+export type SessionKind = 'terminal' | 'agent' | 'remote_control' | 'unknown';
 export type Label = string;
 /**
  * The lease as everyone may see it.
@@ -878,6 +886,85 @@ export type LeaseView1 =
     };
 export type MachineLabel = string;
 export type MachineId = string;
+/**
+ * What listings show of a Remote Control session.
+ */
+export type RemoteInfo = {
+  /**
+   * The account's directory.
+   */
+  account?: string | null;
+  /**
+   * A code that the app asks for.
+   */
+  code?: string | null;
+  mode: RemoteMode;
+  /**
+   * The profile it was started with.
+   */
+  profile?: string | null;
+  /**
+   * How often it was started again by itself.
+   */
+  restarts?: number;
+  /**
+   * Where to open it; also what a QR code is made of.
+   */
+  url?: string | null;
+  vendor: RemoteVendor;
+} & RemoteInfo1;
+/**
+ * What the vendor's program does.
+ */
+export type RemoteMode = 'server' | 'interactive' | 'unknown';
+/**
+ * Whose Remote Control.
+ */
+export type RemoteVendor = 'claude' | 'codex' | 'unknown';
+export type RemoteInfo1 =
+  | {
+      state: 'starting';
+    }
+  | {
+      state: 'running';
+    }
+  | {
+      /**
+       * What it asks.
+       */
+      question: string;
+      state: 'asking';
+    }
+  | {
+      state: 'waiting_for_pairing';
+    }
+  | {
+      state: 'connected';
+    }
+  | {
+      state: 'reconnecting';
+    }
+  | {
+      /**
+       * What to type.
+       */
+      advice?: string | null;
+      /**
+       * The vendor's sentence.
+       */
+      reason: string;
+      /**
+       * Whether the same start would fail again until somebody changed something.
+       */
+      refused?: boolean;
+      state: 'failed';
+    }
+  | {
+      state: 'ended';
+    }
+  | {
+      state: 'unknown';
+    };
 export type SessionId = string;
 export type SessionInfo1 =
   | {
@@ -945,6 +1032,14 @@ export type AttachResult1 =
  * What is decided about a contact.
  */
 export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
+/**
+ * Whether the program is started again when it ends by itself.
+ */
+export type RemoteRestart = 'never' | 'on_failure' | 'unknown';
+/**
+ * Where a server starts the sessions that the app asks for.
+ */
+export type RemoteSpawn = 'same-dir' | 'worktree' | 'session';
 export type DeviceId = string;
 /**
  * One right. No scope implies another: a credential names all it has.
@@ -1004,6 +1099,14 @@ export type GitChange =
   'modified' | 'added' | 'deleted' | 'renamed' | 'untracked' | 'conflicted' | 'unknown';
 export type HubId = string;
 export type RelayId = string;
+/**
+ * What is told.
+ */
+export type HookEvent = 'prompt.opened' | 'turn.ended' | 'machine.unreachable';
+/**
+ * How it is told.
+ */
+export type HookKind = 'webhook' | 'ntfy';
 /**
  * Whether an instance's relay runs: the kernel's lock says so, no pid.
  */
@@ -1280,6 +1383,15 @@ export type PromptSettled1 =
       state: 'unknown';
     };
 /**
+ * What a preflight looks at.
+ */
+export type RemoteCheck =
+  'binary' | 'version' | 'environment' | 'login' | 'policy' | 'trust' | 'unknown';
+/**
+ * How a thing is.
+ */
+export type RemoteLevel = 'fine' | 'doubtful' | 'blocked' | 'unknown';
+/**
  * Who gets a signal.
  */
 export type SignalTarget = 'foreground' | 'program';
@@ -1356,6 +1468,13 @@ export interface WireTypes {
   GitResult: GitResult;
   HelloParams: HelloParams;
   HelloResult: HelloResult;
+  HookEvent: HookEvent;
+  HookInfo: HookInfo;
+  HookKind: HookKind;
+  HookListResult: HookListResult;
+  HookTestParams: HookTestParams;
+  HookTestResult: HookTestResult;
+  HookToldParams: HookToldParams;
   HubId: HubId;
   HubInfo: HubInfo;
   HubNameParams: HubNameParams;
@@ -1441,6 +1560,18 @@ export interface WireTypes {
   RateWindow: RateWindow;
   RelayId: RelayId;
   RelayStatusResult: RelayStatusResult;
+  RemoteCheck: RemoteCheck;
+  RemoteFinding: RemoteFinding;
+  RemoteInfo: RemoteInfo;
+  RemoteLevel: RemoteLevel;
+  RemoteMode: RemoteMode;
+  RemoteParams: RemoteParams;
+  RemotePreflightParams: RemotePreflightParams;
+  RemotePreflightResult: RemotePreflightResult;
+  RemoteReport: RemoteReport;
+  RemoteRestart: RemoteRestart;
+  RemoteSpawn: RemoteSpawn;
+  RemoteVendor: RemoteVendor;
   RenameParams: RenameParams;
   ResizeParams: ResizeParams;
   Resume: Resume;
@@ -1487,6 +1618,7 @@ export interface WireTypes {
   ToolContent: ToolContent;
   ToolKind: ToolKind;
   ToolStatus: ToolStatus;
+  TurnEnded: TurnEnded;
   TurnNumber: TurnNumber;
   TurnView: TurnView;
   UploadParams: UploadParams;
@@ -2298,6 +2430,10 @@ export interface CreateParams {
     [k: string]: string;
   };
   /**
+   * Start it again when the machine has been restarted.
+   */
+  keep?: boolean;
+  /**
    * The label; none = the command's name and the lowest free number.
    */
   label?: Label | null;
@@ -2305,6 +2441,10 @@ export interface CreateParams {
    * Record what is typed as well.
    */
   record_input?: boolean;
+  /**
+   * A vendor's Remote Control instead of a terminal; `argv` and `agent` must be empty then.
+   */
+  remote_control?: RemoteParams | null;
   /**
    * A retry with the same id gets the first session; drawn by the caller, at most 64 characters.
    */
@@ -2317,6 +2457,46 @@ export interface CreateParams {
    * In a git working tree of its own, of the repository that `cwd` is in.
    */
   worktree?: WorktreeParams | null;
+}
+/**
+ * What a Remote Control session is to be.
+ */
+export interface RemoteParams {
+  /**
+   * The vendor's configuration directory on the relay's machine, absolute: another account.
+   */
+  account?: string | null;
+  /**
+   * Start although the preflight says that it cannot work.
+   */
+  anyway?: boolean;
+  /**
+   * Further words for the vendor's program.
+   */
+  args?: string[];
+  /**
+   * Sessions at a time.
+   */
+  capacity?: number | null;
+  mode?: RemoteMode;
+  /**
+   * What the app calls it.
+   */
+  name?: string | null;
+  /**
+   * A profile of the relay's configuration, by its name; none = the vendor's built-in one.
+   */
+  profile?: string | null;
+  restart?: RemoteRestart;
+  /**
+   * Where sessions start.
+   */
+  spawn?: RemoteSpawn | null;
+  /**
+   * Variables that the program is not to see.
+   */
+  strip?: string[];
+  vendor?: RemoteVendor;
 }
 /**
  * [`SessionCreate`] in a git working tree of its own.
@@ -2589,6 +2769,10 @@ export interface GitResult {
  */
 export interface HelloParams {
   /**
+   * A hub says that it has hooks and tells them what happens here; the relay then need not.
+   */
+  hooks?: boolean;
+  /**
    * A hub says which it is where the connection does not prove it: over ssh or a Unix socket.
    */
   hub?: HubId | null;
@@ -2648,6 +2832,92 @@ export interface HelloResult {
    * Product version.
    */
   version: string;
+}
+/**
+ * A hook and how it fares.
+ */
+export interface HookInfo {
+  /**
+   * Events that were given up.
+   */
+  dropped: number;
+  /**
+   * Why.
+   */
+  error?: string | null;
+  /**
+   * Attempts that failed.
+   */
+  failed: number;
+  /**
+   * When an attempt failed last, in microseconds since 1970.
+   */
+  failed_at?: number | null;
+  kind: HookKind;
+  /**
+   * Its name in the configuration.
+   */
+  name: string;
+  /**
+   * What it tells.
+   */
+  on: HookEvent[];
+  /**
+   * Events that were told.
+   */
+  sent: number;
+  /**
+   * When something was told last, in microseconds since 1970.
+   */
+  sent_at?: number | null;
+  /**
+   * Whom: scheme and host. The rest of an address may be a secret.
+   */
+  to: string;
+  /**
+   * Events that wait.
+   */
+  waiting: number;
+}
+/**
+ * [`HookList`].
+ */
+export interface HookListResult {
+  /**
+   * The hooks of this relay or hub.
+   */
+  hooks: HookInfo[];
+  /**
+   * A relay leaves the telling to a hub that is linked.
+   */
+  rests: boolean;
+}
+/**
+ * [`HookTest`].
+ */
+export interface HookTestParams {
+  /**
+   * Which hook.
+   */
+  name: string;
+}
+/**
+ * [`HookTest`].
+ */
+export interface HookTestResult {
+  /**
+   * How long it took, in milliseconds.
+   */
+  took_ms: number;
+}
+/**
+ * [`HookTold`].
+ */
+export interface HookToldParams {
+  /**
+   * The event's key.
+   */
+  key: string;
 }
 /**
  * A hub that is paired with a relay.
@@ -3517,6 +3787,10 @@ export interface PromptListResult {
  * `prompt.opened`: an agent asks a human. Open prompts follow each `sync`, too.
  */
 export interface PromptOpened {
+  /**
+   * Hooks were told of it already: by the relay, or by a hub.
+   */
+  announced?: boolean;
   prompt: PromptInfo;
   rev: Rev;
 }
@@ -3570,6 +3844,67 @@ export interface RelayStatusResult {
    * Product version.
    */
   version: string;
+}
+/**
+ * One thing that a preflight looked at.
+ */
+export interface RemoteFinding {
+  /**
+   * What to type.
+   */
+  advice?: string | null;
+  check: RemoteCheck;
+  level: RemoteLevel;
+  /**
+   * A sentence for people.
+   */
+  message: string;
+}
+/**
+ * `remote.preflight`: can it work?
+ */
+export interface RemotePreflightParams {
+  /**
+   * The local client's environment; ignored from callers that are not local.
+   */
+  client_env?: {
+    [k: string]: string;
+  };
+  /**
+   * Where it would start; none = the relay user's home, whose trust is not asked about then.
+   */
+  cwd?: string | null;
+  /**
+   * One start; none = every profile, in server mode.
+   */
+  remote?: RemoteParams | null;
+}
+/**
+ * `remote.preflight`.
+ */
+export interface RemotePreflightResult {
+  /**
+   * One for each start that was looked at.
+   */
+  reports: RemoteReport[];
+}
+/**
+ * What a preflight found.
+ */
+export interface RemoteReport {
+  /**
+   * One for each thing that was looked at, in the order in which they matter.
+   */
+  findings: RemoteFinding[];
+  /**
+   * Which profile.
+   */
+  profile: string;
+  /**
+   * Whether nothing stands in the way, as far as can be known before.
+   */
+  ready: boolean;
+  vendor: RemoteVendor;
 }
 /**
  * [`SessionRename`].
@@ -3767,6 +4102,10 @@ export interface Sync {
    * Which part this is, from 0.
    */
   part: number;
+  /**
+   * In the last part: how many `prompt.opened` follow. When they are there, the receiver has all.
+   */
+  prompts?: number;
   relay_id: RelayId;
   rev: Rev;
   /**
@@ -3897,6 +4236,22 @@ export interface TokenSecret {
   token: string;
 }
 /**
+ * `turn.ended`: an agent's turn has ended. Not told to who was not there.
+ */
+export interface TurnEnded {
+  /**
+   * When the relay learnt of it, in microseconds since 1970.
+   */
+  at: number;
+  rev: Rev;
+  session: SessionId;
+  stop_reason: StopReason;
+  /**
+   * Which turn, counted from 1.
+   */
+  turn: number;
+}
+/**
  * [`SessionUpload`]: the next bytes of a file. One request at a time; each may be sent again.
  */
 export interface UploadParams {
@@ -3965,6 +4320,9 @@ export interface Methods {
   'device.list': { params: Empty; result: DeviceListResult; scope: 'admin' };
   'device.revoke': { params: DeviceParams; result: Empty; scope: 'admin' };
   'hello': { params: HelloParams; result: HelloResult; scope: null };
+  'hook.list': { params: Empty; result: HookListResult; scope: 'read' };
+  'hook.test': { params: HookTestParams; result: HookTestResult; scope: 'admin' };
+  'hook.told': { params: HookToldParams; result: Empty; scope: 'read' };
   'hub.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'hub.status': { params: Empty; result: HubStatusResult; scope: 'read' };
   'instance.list': { params: Empty; result: InstanceListResult; scope: 'read' };
@@ -4000,6 +4358,7 @@ export interface Methods {
   'relay.gc': { params: GcParams; result: GcResult; scope: 'admin' };
   'relay.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'relay.status': { params: Empty; result: RelayStatusResult; scope: 'read' };
+  'remote.preflight': { params: RemotePreflightParams; result: RemotePreflightResult; scope: 'create' };
   'session.attach': { params: AttachParams; result: AttachResult; scope: 'read' };
   'session.create': { params: CreateParams; result: SessionResult; scope: 'create' };
   'session.detach': { params: ChannelParams; result: Empty; scope: 'read' };
@@ -4032,6 +4391,7 @@ export interface Notifications {
   'session.event': SessionEvent;
   'session.removed': SessionRemoved;
   'sync': Sync;
+  'turn.ended': TurnEnded;
 }
 /** Error words and their JSON-RPC numbers. */
 export const ERROR_CODES = {
