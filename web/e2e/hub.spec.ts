@@ -1,13 +1,7 @@
 // Several machines behind a hub.
-import { Machine } from './machine';
+import { Machine, network } from './machine';
 import { CutLine } from './line';
 import { test as base, expect, finish, look, PHONE, PROMPT, row, Site, startTerminal, terminal, type } from './fixtures';
-
-/** Where its relay listens on the network. */
-function network(machine: Machine): string {
-  const { listening } = machine.qdJson<{ listening: string[] }>('status');
-  return listening.find((url) => url.startsWith('wss://'))?.replace('wss://', '') ?? '';
-}
 
 /** A hub on a first machine, and a second one, `there`, at the other end of a line that can be cut. */
 const test = base.extend<{ machines: { site: Site; here: Machine; there: Machine; line: CutLine } }>({

@@ -146,3 +146,9 @@ async function kill(pid: number): Promise<void> {
   }
   throw new Error(`process ${pid} does not end`);
 }
+
+/** Where its relay listens on the network. */
+export function network(machine: Machine): string {
+  const { listening } = machine.qdJson<{ listening: string[] }>('status');
+  return listening.find((url) => url.startsWith('wss://'))?.replace('wss://', '') ?? '';
+}

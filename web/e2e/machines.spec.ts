@@ -1,6 +1,6 @@
 // Settings → Machines: everything that a hub's machines can be told.
 import { test as base, expect, finish, look, Site } from './fixtures';
-import { Machine } from './machine';
+import { Machine, network } from './machine';
 
 const test = base.extend<{ machines: { site: Site; there: Machine } }>({
   machines: async ({ browser }, use) => {
@@ -62,6 +62,7 @@ test('a machine is added by a line, renamed, unlinked, and forgotten', async ({ 
 test('a machine that does not answer says since when and when it is tried again; who may not change it is offered nothing', async ({ machines: { site, there } }) => {
   await site.here.add(there, 'dev');
   const page = await site.person();
+  const listens = network(there);
   await there.killRelay();
   const list = page.getByRole('navigation', { name: 'Sessions' });
   await expect(list).toContainText(/unreachable since just now.*tried again/, { timeout: 30_000 });
@@ -72,7 +73,7 @@ test('a machine that does not answer says since when and when it is tried again;
   await reader.getByRole('button', { name: 'Settings' }).click();
   await expect(reader.getByRole('listitem', { name: 'dev' })).toContainText('unreachable');
   await expect(reader.getByRole('button', { name: /^What can be done with dev/ })).toHaveCount(0);
-  there.startRelay();
+  there.startRelay('--listen', listens);
   await list.getByRole('button', { name: 'Retry now' }).click({ timeout: 5_000 }).catch(() => undefined);
   await expect(list).not.toContainText('unreachable', { timeout: 45_000 });
 });

@@ -1029,6 +1029,150 @@ export type AttachResult1 =
       start: 'reset';
     };
 /**
+ * What a hub tells a relay.
+ */
+export type CarryNews =
+  | {
+      /**
+       * Whose.
+       */
+      identity: string;
+      /**
+       * One-time keys that it holds.
+       */
+      keys: number;
+      news: 'registered';
+    }
+  | {
+      /**
+       * Whose.
+       */
+      identity: string;
+      news: 'not_registered';
+    }
+  | {
+      /**
+       * For whom.
+       */
+      by: string;
+      /**
+       * Its card; none = it has no mailbox here.
+       */
+      card?: MailCard | null;
+      /**
+       * The fallback key, where there is no one-time key.
+       */
+      fallback?: MailKey | null;
+      news: 'claimed';
+      /**
+       * A one-time key.
+       */
+      one_time?: MailKey | null;
+      /**
+       * Whose.
+       */
+      peer: string;
+    }
+  | {
+      /**
+       * From whom.
+       */
+      from: string;
+      news: 'taken';
+      rest: CarryRest;
+      /**
+       * How many of them, from the first one on.
+       */
+      taken: number;
+      /**
+       * To whom.
+       */
+      to: string;
+    }
+  | {
+      /**
+       * For whom.
+       */
+      identity: string;
+      /**
+       * The letters.
+       */
+      letters: CarriedLetter[];
+      news: 'letters';
+    };
+/**
+ * What is with letters that a hub did not take.
+ */
+export type CarryRest = 'none' | 'later' | 'no_mailbox' | 'invalid';
+/**
+ * What a relay wants of a hub.
+ */
+export type CarryOrder =
+  | {
+      card: MailCard;
+      order: 'register';
+      /**
+       * By the identity, over the hub, the link and this order.
+       */
+      signature: string;
+    }
+  | {
+      /**
+       * For whoever comes when those are used up.
+       */
+      fallback?: MailKey | null;
+      /**
+       * Whose.
+       */
+      identity: string;
+      /**
+       * Each for one peer, once.
+       */
+      one_time: MailKey[];
+      order: 'publish';
+    }
+  | {
+      /**
+       * For whom.
+       */
+      by: string;
+      order: 'claim';
+      /**
+       * Whose.
+       */
+      peer: string;
+    }
+  | {
+      /**
+       * From whom: an identity of this link.
+       */
+      from: string;
+      /**
+       * Sealed letters, base64url.
+       */
+      letters: string[];
+      order: 'send';
+      /**
+       * To whom.
+       */
+      to: string;
+    }
+  | {
+      /**
+       * Whose mailbox.
+       */
+      identity: string;
+      /**
+       * The last of them.
+       */
+      item: number;
+      order: 'done';
+      /**
+       * By the identity, over the hub, the link and this order.
+       */
+      signature: string;
+    };
+/**
  * What is decided about a contact.
  */
 export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
@@ -1046,14 +1190,6 @@ export type DeviceId = string;
  */
 export type Scope = 'read' | 'answer' | 'create' | 'drive' | 'admin';
 export type Scopes = Scope[];
-/**
- * Whether the program is started again when it ends by itself.
- */
-export type RemoteRestart = 'never' | 'on_failure' | 'unknown';
-/**
- * Where a server starts the sessions that the app asks for.
- */
-export type RemoteSpawn = 'same-dir' | 'worktree' | 'session';
 /**
  * A protocol that is not `quarterdeck.v1`. Words are only added.
  */
@@ -1432,6 +1568,10 @@ export interface WireTypes {
   AuditListParams: AuditListParams;
   AuditListResult: AuditListResult;
   Behind: Behind;
+  CarriedLetter: CarriedLetter;
+  CarryNews: CarryNews;
+  CarryOrder: CarryOrder;
+  CarryRest: CarryRest;
   Caution: Caution;
   Channel: Channel;
   ChannelParams: ChannelParams;
@@ -1517,9 +1657,16 @@ export interface WireTypes {
   MachineResult: MachineResult;
   MachineUpdateParams: MachineUpdateParams;
   MachineWay: MachineWay;
+  MailAutorespondParams: MailAutorespondParams;
+  MailAutorespondResult: MailAutorespondResult;
+  MailBringParams: MailBringParams;
+  MailCard: MailCard;
   MailContact: MailContact;
+  MailContactAddParams: MailContactAddParams;
   MailContactParams: MailContactParams;
   MailContactsResult: MailContactsResult;
+  MailFetchParams: MailFetchParams;
+  MailFetchResult: MailFetchResult;
   MailIdentitiesResult: MailIdentitiesResult;
   MailIdentity: MailIdentity;
   MailIdentityAddParams: MailIdentityAddParams;
@@ -1528,9 +1675,13 @@ export interface WireTypes {
   MailInboxParams: MailInboxParams;
   MailInboxResult: MailInboxResult;
   MailJob: MailJob;
+  MailKey: MailKey;
   MailMessage: MailMessage;
+  MailNotifyParams: MailNotifyParams;
+  MailResetParams: MailResetParams;
   MailSendParams: MailSendParams;
   MailSession: MailSession;
+  MailSetStatusParams: MailSetStatusParams;
   MailStatusParams: MailStatusParams;
   MailStatusResult: MailStatusResult;
   MailWaitParams: MailWaitParams;
@@ -2402,6 +2553,57 @@ export interface AuditListResult {
    * Where the next, older page begins; none = there is none.
    */
   next?: string | null;
+}
+/**
+ * A letter in a mailbox.
+ */
+export interface CarriedLetter {
+  /**
+   * Its number in the mailbox.
+   */
+  item: number;
+  /**
+   * Sealed, base64url.
+   */
+  sealed: string;
+}
+/**
+ * Where an identity lives, signed by itself; keys and signature base64url.
+ */
+export interface MailCard {
+  /**
+   * Greater for each new card.
+   */
+  generation: number;
+  /**
+   * The hub that has its mailbox.
+   */
+  home: string;
+  /**
+   * Whose.
+   */
+  identity: string;
+  /**
+   * What ratchets with it begin from.
+   */
+  ratchet: string;
+  /**
+   * By the identity.
+   */
+  signature: string;
+}
+/**
+ * A key for new ratchets, signed by the identity that published it; both base64url.
+ */
+export interface MailKey {
+  /**
+   * The key.
+   */
+  key: string;
+  /**
+   * By its identity.
+   */
+  signature: string;
 }
 /**
  * A method that takes only an attachment.
@@ -3296,6 +3498,45 @@ export interface MachineUpdateParams {
   token?: string | null;
 }
 /**
+ * Whether messages are answered while their session does not live.
+ */
+export interface MailAutorespondParams {
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * Turn it on or off; without it nothing changes.
+   */
+  on?: boolean | null;
+}
+/**
+ * [`MailAutorespondParams`]' answer.
+ */
+export interface MailAutorespondResult {
+  /**
+   * Whether a program is named that would.
+   */
+  configured: boolean;
+  /**
+   * Whether messages are answered.
+   */
+  on: boolean;
+}
+/**
+ * Brings what came.
+ */
+export interface MailBringParams {
+  /**
+   * The link's own words.
+   */
+  link: string;
+  /**
+   * What came, in this order.
+   */
+  news: CarryNews[];
+}
+/**
  * One contact.
  */
 export interface MailContact {
@@ -3320,9 +3561,34 @@ export interface MailContact {
    */
   name: string;
   /**
+   * What it said when it asked: a stranger's words.
+   */
+  note?: string | null;
+  /**
    * `asked`, `asking`, `accepted`, `blocked`.
    */
   standing: string;
+}
+/**
+ * Somebody to be a contact.
+ */
+export interface MailContactAddParams {
+  /**
+   * The address; the name of one that asked.
+   */
+  contact: string;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * What it is to be called here; by the rule of labels.
+   */
+  name?: string | null;
+  /**
+   * A word to it.
+   */
+  note?: string;
 }
 /**
  * Decides about a contact.
@@ -3346,6 +3612,28 @@ export interface MailContactsResult {
    * In the order of their names.
    */
   contacts: MailContact[];
+}
+/**
+ * Fetches what is to be carried.
+ */
+export interface MailFetchParams {
+  /**
+   * The link's own words: what an identity signs on it is worth nothing on another one.
+   */
+  link: string;
+  /**
+   * How long to wait for something, in milliseconds.
+   */
+  wait_ms: number;
+}
+/**
+ * What is to be carried, in this order.
+ */
+export interface MailFetchResult {
+  /**
+   * The orders.
+   */
+  orders: CarryOrder[];
 }
 /**
  * The identities.
@@ -3372,6 +3660,10 @@ export interface MailIdentity {
    * What people compare.
    */
   fingerprint: string;
+  /**
+   * The hub that has its mailbox, once it met one.
+   */
+  home?: string | null;
   /**
    * What it is called here.
    */
@@ -3535,9 +3827,32 @@ export interface MailJob {
   why?: string | null;
 }
 /**
+ * A session whose rest is awaited.
+ */
+export interface MailNotifyParams {
+  session: Label;
+}
+/**
+ * A contact with which another ratchet is begun.
+ */
+export interface MailResetParams {
+  /**
+   * Its address or name.
+   */
+  contact: string;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+}
+/**
  * Sends a message.
  */
 export interface MailSendParams {
+  /**
+   * Nobody was asked to write it: it is marked so, and nobody answers it by itself.
+   */
+  auto?: boolean;
   /**
    * What is said.
    */
@@ -3572,12 +3887,29 @@ export interface MailSession {
    * The identity that it belongs to.
    */
   identity: string;
+  /**
+   * Whether it has nothing to do.
+   */
+  idle?: boolean;
   label: Label;
   /**
    * Whether it is the caller's own.
    */
   own?: boolean;
   session: SessionId;
+  /**
+   * What it says that it does.
+   */
+  status?: string | null;
+}
+/**
+ * What a session does, in its agent's words.
+ */
+export interface MailSetStatusParams {
+  /**
+   * A few words; empty takes them back.
+   */
+  status: string;
 }
 /**
  * Which messages that were sent are looked at.
@@ -4331,6 +4663,7 @@ export interface Methods {
   'hook.list': { params: Empty; result: HookListResult; scope: 'read' };
   'hook.test': { params: HookTestParams; result: HookTestResult; scope: 'admin' };
   'hook.told': { params: HookToldParams; result: Empty; scope: 'read' };
+  'http.open': { params: Empty; result: ChannelParams; scope: null };
   'hub.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'hub.status': { params: Empty; result: HubStatusResult; scope: 'read' };
   'instance.list': { params: Empty; result: InstanceListResult; scope: 'read' };
@@ -4346,13 +4679,20 @@ export interface Methods {
   'machine.remove': { params: MachineParams; result: Empty; scope: 'admin' };
   'machine.rename': { params: MachineRenameParams; result: MachineResult; scope: 'admin' };
   'machine.update': { params: MachineUpdateParams; result: MachineResult; scope: 'admin' };
+  'mail.autorespond': { params: MailAutorespondParams; result: MailAutorespondResult; scope: 'drive' };
+  'mail.bring': { params: MailBringParams; result: Empty; scope: 'read' };
   'mail.contact': { params: MailContactParams; result: MailContactsResult; scope: 'admin' };
+  'mail.contact_add': { params: MailContactAddParams; result: MailContact; scope: 'drive' };
   'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
+  'mail.fetch': { params: MailFetchParams; result: MailFetchResult; scope: 'read' };
   'mail.identities': { params: Empty; result: MailIdentitiesResult; scope: 'read' };
   'mail.identity_add': { params: MailIdentityAddParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.inbox': { params: MailInboxParams; result: MailInboxResult; scope: 'drive' };
+  'mail.notify': { params: MailNotifyParams; result: Empty; scope: 'drive' };
+  'mail.reset': { params: MailResetParams; result: MailContactsResult; scope: 'drive' };
   'mail.send': { params: MailSendParams; result: MailJob; scope: 'drive' };
+  'mail.set_status': { params: MailSetStatusParams; result: Empty; scope: 'drive' };
   'mail.status': { params: MailStatusParams; result: MailStatusResult; scope: 'read' };
   'mail.wait': { params: MailWaitParams; result: MailWaitResult; scope: 'drive' };
   'mail.whoami': { params: MailIdentityParams; result: MailWhoamiResult; scope: 'read' };

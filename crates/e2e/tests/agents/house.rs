@@ -2,5 +2,4 @@
 
 mod course;
 mod killing;
-mod mail;
 mod trouble;

@@ -7,8 +7,8 @@ use quarterdeck_e2e::harness::{
     agents::Agent,
     client::Way,
     instance::{Instance, Ran},
-    proxy::Proxy,
     overview::Overview,
+    proxy::Proxy,
 };
 use quarterdeck_protocol::{
     method::{SessionListResult, SessionResult},

@@ -83,7 +83,8 @@ pub(super) async fn update(
     let redial = access != before.access;
     context.fleet.edit(machine, |row| (row.access, row.auto_connect) = (access, auto_connect));
     context.record_machine(machine, "changed", Some(asker.principal()), None);
-    let is_wanted = context.fleet.link(machine).is_ok() || before.auto_connect;
+    let now = context.fleet.machine(machine);
+    let is_wanted = now.is_some_and(|it| it.state != MachineState::Disconnected);
     if redial && is_wanted {
         context.fleet.set_state(machine, MachineState::Connecting);
         context.machines.tell(machine, Command::Changed).await;

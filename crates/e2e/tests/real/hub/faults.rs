@@ -7,7 +7,7 @@ use quarterdeck_e2e::{
         client::{Attachment, Way, recording},
         hub::Fleet,
         instance::program_binary,
-        ordinary_or_long, within_time,
+        look_again, ordinary_or_long, within_time,
     },
     streams::{KnownStream, StreamKind, mix},
 };
@@ -76,7 +76,7 @@ impl Viewers {
                         return attachment;
                     }
                     // a socket that nobody serves refuses at once
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    look_again().await;
                 }
             };
             let attachment = within_time(BACK, "it comes back", coming).await;
