@@ -84,14 +84,21 @@ async fn the_tools_are_listed_with_their_inputs() {
     let mut names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
     names.sort_unstable();
     let expected = [
+        "auto_reply",
+        "autorespond",
         "await_reply",
         "check_reply",
+        "contact_accept",
+        "contact_add",
         "contacts",
         "inbox",
+        "notify_when_idle",
         "reply",
+        "reset_session",
         "send",
         "send_and_wait",
         "sessions",
+        "set_status",
         "status",
         "whoami",
     ];
