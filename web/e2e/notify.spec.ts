@@ -1,4 +1,4 @@
-import { expect, row, test } from './fixtures';
+import { expect, PROMPT, row, terminal, test } from './fixtures';
 
 test('who waits is told while nobody looks at the page, and a click leads there', async ({ site }) => {
   const page = await site.person();
@@ -32,4 +32,18 @@ test('who waits is told while nobody looks at the page, and a click leads there'
   await page.getByRole('log').getByRole('button', { name: /^Allow/ }).first().click();
   await expect(page).toHaveTitle('Quarterdeck');
   expect(await told()).toHaveLength(1);
+});
+
+test('the link of a message opens its session, in an open page and in a new one', async ({ site }) => {
+  const page = await site.person();
+  const started = (label: string): string =>
+    site.here.qdJson<{ session: { session: string } }>('run', '--detach', '--label', label, '--', 'bash', '--norc').session.session;
+  const [first, second] = [started('first'), started('second')];
+  const home = page.url();
+  await page.evaluate((session) => (location.hash = `session=${session}`), first);
+  await expect(terminal(page, 'first')).toContainText(PROMPT);
+  await page.goto('about:blank');
+  await page.goto(`${home}#session=${second}`);
+  await expect(terminal(page, 'second')).toContainText(PROMPT);
+  expect(page.url()).toBe(home);
 });

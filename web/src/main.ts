@@ -11,10 +11,13 @@ import { type Credential, deviceCredential, enrol, tokenCredential, WebDoor } fr
 
 const target = document.getElementById('app') ?? document.body;
 
+let shown: App | undefined;
+
 void begin();
 // a link that is opened where the page is open already changes the fragment only
 window.addEventListener('hashchange', () => {
-  if (loginCode()) location.reload();
+  if (inFragment('login')) location.reload();
+  else if (shown) openFromLink(shown);
 });
 
 async function begin(): Promise<void> {
@@ -26,7 +29,7 @@ async function begin(): Promise<void> {
 
 /** A one-time link carries its code in the fragment, which no server sees; it is gone from the bar at once. */
 async function credentialFromLink(): Promise<{ credential?: Credential; why?: string }> {
-  const code = loginCode();
+  const code = inFragment('login');
   if (!code) return {};
   history.replaceState(null, '', location.pathname);
   try {
@@ -39,20 +42,31 @@ async function credentialFromLink(): Promise<{ credential?: Credential; why?: st
   }
 }
 
-function loginCode(): string | null {
-  return new URLSearchParams(location.hash.slice(1)).get('login');
+/** A message outside the page leads to the session that it is about. */
+function openFromLink(app: App): void {
+  const session = inFragment('session');
+  if (!session) return;
+  history.replaceState(null, '', location.pathname);
+  app.open(session);
+}
+
+function inFragment(name: string): string | null {
+  return new URLSearchParams(location.hash.slice(1)).get(name);
 }
 
 async function show(credential: Credential): Promise<void> {
   const app = new App(new WebDoor(credential), await tabTickets());
   const logOut = async (why?: string): Promise<void> => {
     app.link.stop();
+    shown = undefined;
     await forgetCredential();
     await unmount(page);
     askFor(why);
   };
   const page = mount(Main, { target, props: { app, logOut } });
   app.start();
+  shown = app;
+  openFromLink(app);
   void appState();
 }
 
