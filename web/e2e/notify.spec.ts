@@ -37,7 +37,7 @@ test('who waits is told while nobody looks at the page, and a click leads there'
 test('the link of a message opens its session, in an open page and in a new one', async ({ site }) => {
   const page = await site.person();
   const started = (label: string): string =>
-    site.here.qdJson<{ session: { session: string } }>('run', '--detach', '--label', label, '--', 'bash', '--norc').session.session;
+    (JSON.parse(site.here.qd('run', '--json', '--detach', '--label', label, '--', 'bash', '--norc')) as { session: { session: string } }).session.session;
   const [first, second] = [started('first'), started('second')];
   const home = page.url();
   await page.evaluate((session) => (location.hash = `session=${session}`), first);
