@@ -1,9 +1,19 @@
 //! The rows of the store as types.
 
-use super::{
-    Contact, DeliveryKey, Duration, IdentityKey, Inbound, JobState, Label, MailNumber, Marking,
-    Role, Row, Sequence, SignedKey, StoreError, Stream, parse, time, unsigned,
+use std::time::Duration;
+
+use quarterdeck_core::mail::{MailNumber, outbox::JobState, routing::Inbound};
+use quarterdeck_crypto::DeliveryKey;
+use quarterdeck_protocol::{
+    ids::Label,
+    mail::{Marking, Role},
 };
+use quarterdeck_seal::{
+    IdentityKey, SignedKey, contact::Contact, letter::Stream, sequence::Sequence,
+};
+use rusqlite::Row;
+
+use super::{StoreError, parse, time, unsigned};
 
 /// An identity.
 pub(in crate::mail) struct StoredIdentity {

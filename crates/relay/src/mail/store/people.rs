@@ -1,0 +1,144 @@
+//! Identities of this relay, and the peers that they know.
+
+use quarterdeck_seal::SignedKey;
+use rusqlite::{Connection, named_params, params};
+
+use super::{StoreError, StoredIdentity, StoredPeer, json, signed};
+
+/// Adds an identity; the first one is the default.
+pub(in crate::mail) fn add_identity(
+    c: &Connection,
+    name: &str,
+    account: &[u8],
+) -> Result<i64, StoreError> {
+    c.prepare_cached(
+        "INSERT INTO identity (name, account, generation, is_default)
+         VALUES (?1, ?2, 1, NOT EXISTS (SELECT 1 FROM identity))",
+    )?
+    .execute(params![name, account])?;
+    Ok(c.last_insert_rowid())
+}
+
+pub(in crate::mail) fn save_account(
+    c: &Connection,
+    id: i64,
+    account: &[u8],
+) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET account = ?2 WHERE id = ?1")?
+        .execute(params![id, account])?;
+    Ok(())
+}
+
+/// The secrets with the key that was published of them.
+pub(in crate::mail) fn save_keys(
+    c: &Connection,
+    id: i64,
+    account: &[u8],
+    fallback: Option<&SignedKey>,
+) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET account = ?2, fallback = ?3 WHERE id = ?1")?
+        .execute(params![id, account, fallback.map(json)])?;
+    Ok(())
+}
+
+/// Where an identity lives from now on.
+pub(in crate::mail) fn set_home(
+    c: &Connection,
+    id: i64,
+    home: &str,
+    generation: u64,
+) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET home = ?2, generation = ?3 WHERE id = ?1")?
+        .execute(params![id, home, signed(generation)])?;
+    Ok(())
+}
+
+/// Whether messages of an identity are answered while their session does not live.
+pub(in crate::mail) fn set_autorespond(
+    c: &Connection,
+    id: i64,
+    on: bool,
+) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET autorespond = ?2 WHERE id = ?1")?
+        .execute(params![id, on])?;
+    Ok(())
+}
+
+/// A hub had a link.
+pub(in crate::mail) fn note_hub(c: &Connection, hub: &str) -> Result<(), StoreError> {
+    c.prepare_cached("INSERT OR IGNORE INTO hub (id) VALUES (?1)")?.execute([hub])?;
+    Ok(())
+}
+
+/// Whether a hub ever had a link.
+pub(in crate::mail) fn is_hub_known(c: &Connection, hub: &str) -> Result<bool, StoreError> {
+    Ok(c.prepare_cached("SELECT 1 FROM hub WHERE id = ?1")?.exists([hub])?)
+}
+
+pub(in crate::mail) fn make_default(c: &Connection, id: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET is_default = (id = ?1)")?.execute([id])?;
+    Ok(())
+}
+
+pub(in crate::mail) fn assign(c: &Connection, project: &str, id: i64) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "INSERT INTO assignment (project, identity) VALUES (?1, ?2)
+         ON CONFLICT (project) DO UPDATE SET identity = excluded.identity",
+    )?
+    .execute(params![project, id])?;
+    Ok(())
+}
+
+pub(in crate::mail) fn assignments(c: &Connection) -> Result<Vec<(String, i64)>, StoreError> {
+    let mut statement = c.prepare_cached("SELECT project, identity FROM assignment")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(in crate::mail) fn identities(c: &Connection) -> Result<Vec<StoredIdentity>, StoreError> {
+    let mut statement = c.prepare_cached("SELECT * FROM identity")?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(StoredIdentity::read(row)?);
+    }
+    Ok(found)
+}
+
+pub(in crate::mail) fn peers(c: &Connection, identity: i64) -> Result<Vec<StoredPeer>, StoreError> {
+    let mut statement = c.prepare_cached("SELECT * FROM peer WHERE identity = ?1")?;
+    let mut rows = statement.query([identity])?;
+    let mut peers = Vec::new();
+    while let Some(row) = rows.next()? {
+        peers.push(StoredPeer::read(row)?);
+    }
+    Ok(peers)
+}
+
+/// Writes all that is known of a peer.
+pub(in crate::mail) fn save_peer(
+    c: &Connection,
+    identity: i64,
+    peer: &StoredPeer,
+) -> Result<(), StoreError> {
+    let StoredPeer { name, contact, inbound, note, ratchets, stream, written, sequence } = peer;
+    c.prepare_cached(
+        "INSERT OR REPLACE INTO peer
+         (identity, key, name, contact, inbound, note, ratchets, stream, written, sequence)
+         VALUES (:identity, :key, :name, :contact, :inbound, :note, :ratchets, :stream, :written,
+          :sequence)",
+    )?
+    .execute(named_params! {
+        ":identity": identity,
+        ":key": contact.identity().as_bytes(),
+        ":name": name,
+        ":contact": json(contact),
+        ":inbound": json(inbound),
+        ":note": note,
+        ":ratchets": ratchets.as_slice(),
+        ":stream": stream.0,
+        ":written": signed(*written),
+        ":sequence": json(sequence),
+    })?;
+    Ok(())
+}
