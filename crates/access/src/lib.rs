@@ -3,13 +3,16 @@
 //! - [`instance`]: the directory of an instance, with the name of everything in it; [`lock`]: one relay and
 //!   one hub at a time; [`files`]: private files, written whole; [`keys`]: the key that a daemon is;
 //! - [`peer`]: who is on the other end of a Unix socket; [`tokens`]: bearer tokens; [`pairings`]: hubs that were paired with the relay;
-//! - [`journal`]: who came in, who was refused; [`count`]: counters; [`clock`]: the two clocks.
+//! - [`door`]: who is let in, and what the others are told; [`journal`]: who came and who was refused;
+//! - [`http`]: a connection that both serve alike; [`count`]: counters; [`clock`]: the two clocks.
 //!
-//! Deliberately not here: HTTP and sockets (each daemon has its own), and what a caller may then do.
+//! Deliberately not here: listeners and routes (each daemon has its own), and what a caller may then do.
 
 pub mod clock;
 pub mod count;
+pub mod door;
 pub mod files;
+pub mod http;
 pub mod instance;
 pub mod journal;
 pub mod keys;

@@ -24,6 +24,7 @@ pub mod relay;
 pub mod report;
 pub mod rounds;
 pub mod sshd;
+pub mod sshx;
 pub mod stats;
 pub mod systems;
 pub mod trust;

@@ -3,7 +3,6 @@
 //! Reading never waits for writing. What the hub does not answer itself goes to the link of the machine
 //! that is meant, and comes back through the [`switch`](crate::switch).
 
-pub(crate) mod alive;
 pub(crate) mod outbox;
 mod reading;
 mod sending;
@@ -19,8 +18,12 @@ use std::{
 };
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
-use quarterdeck_access::tokens::{Grant, SessionLimit};
+use quarterdeck_access::{
+    http,
+    tokens::{Grant, SessionLimit},
+};
 use quarterdeck_protocol::{
     error::{ErrorCode, ErrorDetail, RpcError},
     ids::{Channel, MachineId, Principal, SessionId},
@@ -105,8 +108,8 @@ pub(crate) async fn serve(context: Arc<Context>, grant: Grant, socket: WebSocket
         () = asker.machine_lost() => {
             End::Violation(close::TRY_AGAIN, "the link to the machine was lost")
         }
-        () = alive::keep_alive(&asker.moved, &asker.outbox) => End::Dead,
-        () = alive::credential_ended(&asker.context, &asker.grant) => {
+        () = http::keep_alive(&asker.moved, || asker.outbox.push(Message::Ping(Bytes::new()))) => End::Dead,
+        () = asker.context.credential_ended(&asker.grant) => {
             End::Violation(close::POLICY, "the credential has ended")
         }
     };

@@ -2,13 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quarterdeck_access::{
-    clock,
-    instance::InstanceDir,
-    journal::{Event, Journal},
-    tokens::{Grant, TokenStore},
-};
-use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
+use quarterdeck_access::{clock, door::Door, instance::InstanceDir, journal::Event, tokens::Grant};
+use quarterdeck_core::invitations::Invitations;
 use quarterdeck_crypto::{RelayKey, TicketKey};
 use quarterdeck_hooks::Hooks;
 use quarterdeck_protocol::{
@@ -16,7 +11,6 @@ use quarterdeck_protocol::{
     ids::{Generation, HubId, MachineId, MachineLabel},
     method::HubStatusResult,
 };
-use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -60,20 +54,14 @@ pub(crate) struct Context {
     pub(crate) pace: Arc<Pace>,
     /// What is remembered.
     pub(crate) store: Store,
-    /// Bearer tokens of this hub.
-    pub(crate) tokens: TokenStore,
+    /// Who is let in.
+    pub(crate) door: Door,
     /// Browsers, and how they come in.
     pub(crate) devices: Devices,
     /// By which names browsers may come.
     pub(crate) names: Names,
-    /// Raised when a token or browser was revoked or rotated: connections look whether theirs still holds.
-    pub(crate) credentials: watch::Sender<u64>,
-    /// Who presented wrong ones.
-    pub(crate) lockout: Mutex<Lockout>,
     /// Codes by which relays may join, each with the label that the machine gets.
     pub(crate) invitations: Mutex<Invitations<Option<MachineLabel>>>,
-    /// Logins, tokens, machines.
-    pub(crate) journal: Journal,
     /// Where each identity's mail goes.
     pub(crate) post: PostOffice,
     /// Counters.
@@ -92,7 +80,7 @@ impl Context {
 
     /// Writes to the journal.
     pub(crate) fn record(&self, event: &Event) {
-        self.journal.record(event, std::time::Duration::from_micros(clock::wall_micros()));
+        self.door.record(event);
     }
 
     /// Writes about a machine.
@@ -117,13 +105,18 @@ impl Context {
         let now = clock::wall_seconds();
         match grant.device {
             Some(device) => self.devices.remaining_s(device, now),
-            None => self.tokens.remaining_s(grant, now),
+            None => self.door.tokens.remaining_s(grant, now),
         }
+    }
+
+    /// Returns when a credential was revoked, replaced or has expired.
+    pub(crate) async fn credential_ended(&self, grant: &Grant) {
+        self.door.until_ended(|| self.remaining_s(grant)).await;
     }
 
     /// A token or browser was revoked, or a token rotated.
     pub(crate) fn credentials_changed(&self) {
-        self.credentials.send_modify(|count| *count += 1);
+        self.door.credentials_changed();
     }
 
     /// The life of a hub means nothing to anybody: its view is always sent whole after a connect.

@@ -10,22 +10,20 @@ use std::{
 };
 
 use quarterdeck_access::{
-    clock, files,
+    clock,
+    door::Door,
+    files,
     journal::{Event, Journal},
     keys,
     lock::{self, DaemonRecord},
     tokens::TokenStore,
 };
-use quarterdeck_core::lockout::Lockout;
 use quarterdeck_hooks::{Hooks, HooksOptions};
 use quarterdeck_protocol::{
     ids::{HubId, MachineId, MachineLabel},
     method::HubStatusResult,
 };
-use quarterdeck_transport::{
-    server::{BindError, ListenSecurity as Bound, Listener},
-    tls::{ClientAuth, ServerIdentity, ServerTls},
-};
+use quarterdeck_transport::server::{Listener, Listening};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -38,7 +36,6 @@ use crate::{
     machine::{self, Machines},
     mail::{self, PostOffice},
     metrics::Metrics,
-    options::{Listen, ListenSecurity},
     store::{Access, Loaded, MachineRow, Store},
     web::{
         self,
@@ -104,7 +101,7 @@ async fn stop(context: &Context) {
     if let Err(error) = context.store.settle().await {
         tracing::debug!(%error, "the database stays in two files");
     }
-    if let Err(error) = context.tokens.save_last_used(clock::wall_seconds()) {
+    if let Err(error) = context.door.tokens.save_last_used(clock::wall_seconds()) {
         tracing::debug!(%error, "last uses of tokens not saved");
     }
     context.record(&Event::Stopped { why: "asked to".into() });
@@ -147,50 +144,16 @@ async fn bind(options: &HubOptions) -> Result<Listeners, HubError> {
     let names = vec![format!("unix:{}", path.display())];
     let mut listeners = Listeners { all: vec![unix], names, pin: None };
     if let Some(listen) = &options.listen {
-        listeners.bind_tcp(options, listen).await?;
+        let directory = options.directory.hub_tls();
+        if listen.uses_own_certificate() {
+            files::private_directory(&directory)?;
+        }
+        let Listening { listener, url, pin } = listen.bind(&directory.join("own.pem")).await?;
+        listeners.pin = pin.map(|pin| pin.to_string());
+        listeners.names.push(url);
+        listeners.all.push(listener);
     }
     Ok(listeners)
-}
-
-impl Listeners {
-    async fn bind_tcp(
-        &mut self,
-        options: &HubOptions,
-        Listen { address, security }: &Listen,
-    ) -> Result<(), HubError> {
-        let (scheme, bound) = match security {
-            ListenSecurity::PlainLoopback => ("ws", Bound::PlainLoopback),
-            ListenSecurity::Insecure => ("ws", Bound::PlainInsecure),
-            ListenSecurity::OwnCertificate => {
-                let directory = options.directory.hub_tls();
-                files::private_directory(&directory)?;
-                let identity = ServerIdentity::Own { path: directory.join("own.pem") };
-                ("wss", self.tls(&identity)?)
-            }
-            ListenSecurity::Certificate { cert, key } => {
-                let (certificate, key) = (cert.clone(), key.clone());
-                ("wss", self.tls(&ServerIdentity::Files { certificate, key })?)
-            }
-        };
-        let listener = Listener::bind_tcp(*address, &bound).await.map_err(|error| match error {
-            BindError::Io(source) => HubError::Listen { address: *address, source },
-            BindError::PlainOffLoopback(_) => HubError::PlainOffLoopback(*address),
-            other @ (BindError::InTheWay(_) | BindError::OpenDirectory(_)) => {
-                HubError::Listen { address: *address, source: io::Error::other(other) }
-            }
-        })?;
-        let address = listener.local_address().unwrap_or(*address);
-        self.names.push(format!("{scheme}://{address}"));
-        self.all.push(listener);
-        Ok(())
-    }
-
-    fn tls(&mut self, identity: &ServerIdentity) -> Result<Bound, HubError> {
-        let tls = ServerTls::load(identity, &ClientAuth::None);
-        let tls = tls.map_err(|error| HubError::Tls(error.to_string()))?;
-        self.pin = Some(tls.pin().to_string());
-        Ok(Bound::Tls(tls))
-    }
 }
 
 fn build_context(
@@ -202,6 +165,7 @@ fn build_context(
     let key = keys::load_or_make(&directory.hub_key())?;
     let hub = HubId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.hub_tokens(), hub)?;
+    let door = Door::new(tokens, Journal::new(&directory.hub_journal()), []);
     let (store, mut loaded) = Store::open(&directory.hub_database())?;
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let names = Names::new(options.public_url.clone(), own_names(&options, listeners, &machine));
@@ -222,13 +186,10 @@ fn build_context(
         machines: Machines::default(),
         pace: Arc::default(),
         store,
-        tokens,
+        door,
         devices: Devices::new(std::mem::take(&mut loaded.devices)),
         names,
-        credentials: tokio::sync::watch::Sender::new(0),
-        lockout: Mutex::new(Lockout::new(std::iter::empty())),
         invitations: Mutex::default(),
-        journal: Journal::new(&directory.hub_journal()),
         post: PostOffice::default(),
         metrics: Metrics::default(),
         tasks: TaskTracker::new(),

@@ -1,8 +1,9 @@
 //! Why a hub does not start.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use quarterdeck_access::{files::FileError, keys::KeyError, lock::LockError, tokens::TokenError};
+use quarterdeck_transport::server::ListenError;
 
 pub use crate::store::StoreError;
 
@@ -12,17 +13,9 @@ pub enum HubError {
     /// The instance has a running hub, or its directory cannot be used.
     #[error("the instance's hub: {0}")]
     Lock(#[from] LockError),
-    /// The network address could not be bound.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// Which address.
-        address: SocketAddr,
-        /// Cause.
-        source: io::Error,
-    },
-    /// Plain text off loopback without `--insecure`.
-    #[error("refusing to serve {0} without TLS")]
-    PlainOffLoopback(SocketAddr),
+    /// The network address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The Unix socket could not be opened.
     #[error("cannot use {path}", path = path.display())]
     Socket {
@@ -31,9 +24,6 @@ pub enum HubError {
         /// Cause.
         source: io::Error,
     },
-    /// The certificate or key could not be used.
-    #[error("cannot set up TLS: {0}")]
-    Tls(String),
     /// A file or directory is not as it must be.
     #[error(transparent)]
     Files(#[from] FileError),

@@ -1,7 +1,7 @@
 //! Relays that dial the hub because it cannot reach them: the relay proves its key, the hub its own, and
 //! from then on the hub asks and the relay answers, as on every other link.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -10,7 +10,7 @@ use axum::{
     response::IntoResponse,
 };
 use hyper_util::rt::TokioIo;
-use quarterdeck_access::{clock, journal::Event};
+use quarterdeck_access::clock;
 use quarterdeck_crypto::{
     ChannelBinding, KeyCredential, KeyProof, PairingRefusal, Purpose,
     pairing::{PROOF_HEADER, SCHEME},
@@ -31,7 +31,7 @@ use crate::{
     context::{Context, random_bytes},
     machine::{self, Command},
     store::{Access, MachineRow},
-    way, web,
+    way,
 };
 
 /// Who dials.
@@ -58,7 +58,7 @@ pub(crate) async fn accept(
         .and_then(|(shown, binding)| admit(&context, &shown, binding));
     let (joiner, shown, binding) = match admitted {
         Ok(admitted) => admitted,
-        Err(refusal) => return refuse(&context, address.ip(), refusal).await,
+        Err(refusal) => return context.door.refuse_key(address.ip(), refusal).await,
     };
     let Some(response) = switching(&context, request.headers(), &binding) else {
         return (StatusCode::UPGRADE_REQUIRED, "a WebSocket is expected\n").into_response();
@@ -105,20 +105,6 @@ fn admit(
         }
     };
     Ok((joiner, shown.clone(), binding))
-}
-
-async fn refuse(
-    context: &Context,
-    address: IpAddr,
-    refusal: PairingRefusal,
-) -> axum::response::Response {
-    let why = refusal.to_string();
-    let event =
-        Event::LoginFailed { peer: address.to_string().into(), token: None, why: (&why).into() };
-    context.record(&event);
-    let mut response = web::refuse_wrong(context, address, &why).await;
-    web::name_refusal(&mut response, refusal);
-    response
 }
 
 /// The answer of an upgrade, with the proof of our key.

@@ -37,8 +37,6 @@ pub(crate) const STORE_BUSY_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) const DIAL_SPACING: Duration = Duration::from_millis(25);
 /// Commands that wait for a machine's task.
 pub(crate) const MACHINE_QUEUE: usize = 16;
-/// A server pings so often; two that bring no sign of life end the connection.
-pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a peer may take to accept the close.
 pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// Mailboxes of one hub: some for each machine.

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use quarterdeck_access::count::{Counter, Gauge};
+use quarterdeck_access::{
+    count::{Counter, Gauge},
+    door::Refused,
+};
 
 /// The `Content-Type` of [`Metrics::render`].
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -22,17 +25,13 @@ pub(crate) struct Metrics {
     pub(crate) links_made: Counter,
     /// Viewers that did not read, and were detached.
     pub(crate) too_slow: Counter,
-    /// Credentials that were presented and wrong.
-    pub(crate) auth_failures: Counter,
-    /// Lockouts that began.
-    pub(crate) lockouts: Counter,
     /// Writes to the database that failed.
     pub(crate) store_failures: Counter,
 }
 
 impl Metrics {
     /// The text, with the machines as they are now.
-    pub(crate) fn render(&self, machines: usize, linked: usize) -> String {
+    pub(crate) fn render(&self, refused: &Refused, machines: usize, linked: usize) -> String {
         let mut text = String::new();
         let values = [
             ("connections", "gauge", "Open connections of clients.", self.connections.value()),
@@ -57,9 +56,9 @@ impl Metrics {
                 "auth_failures_total",
                 "counter",
                 "Credentials that were wrong.",
-                self.auth_failures.value(),
+                refused.credentials.value(),
             ),
-            ("lockouts_total", "counter", "Lockouts that began.", self.lockouts.value()),
+            ("lockouts_total", "counter", "Lockouts that began.", refused.lockouts.value()),
             (
                 "store_failures_total",
                 "counter",
@@ -86,7 +85,7 @@ mod tests {
     fn each_value_is_told_with_its_kind() {
         let metrics = Metrics::default();
         metrics.too_slow.increment();
-        let text = metrics.render(3, 2);
+        let text = metrics.render(&Refused::default(), 3, 2);
         assert!(text.contains("\nquarterdeck_hub_machines_linked 2\n"), "{text}");
         assert!(text.contains(
             "# TYPE quarterdeck_hub_too_slow_total counter\nquarterdeck_hub_too_slow_total 1\n"

@@ -1,10 +1,11 @@
 //! What the command line decides before a hub runs.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use quarterdeck_access::instance::InstanceDir;
 use quarterdeck_hooks::CheckedHooks;
 use quarterdeck_transport::dial::Proxy;
+use quarterdeck_transport::server::Listen;
 
 use crate::assets::Assets;
 
@@ -82,33 +83,6 @@ impl FromStr for PublicUrl {
         }
         Ok(Self { origin: format!("{scheme}://{rest}"), authority: scheme.len() + 3 })
     }
-}
-
-/// A network address and how it is protected.
-#[derive(Debug, Clone)]
-pub struct Listen {
-    /// Where to bind; port 0 = a free one.
-    pub address: SocketAddr,
-    /// How.
-    pub security: ListenSecurity,
-}
-
-/// How a network address is protected.
-#[derive(Debug, Clone)]
-pub enum ListenSecurity {
-    /// No TLS, and only for this machine: a browser here needs none.
-    PlainLoopback,
-    /// TLS with the hub's own certificate, made at first start.
-    OwnCertificate,
-    /// TLS with a certificate from files (PEM).
-    Certificate {
-        /// The chain, leaf first.
-        cert: PathBuf,
-        /// The private key.
-        key: PathBuf,
-    },
-    /// No TLS: said in so many words by `--insecure`.
-    Insecure,
 }
 
 #[cfg(test)]

@@ -7,32 +7,20 @@ mod login;
 pub(crate) mod names;
 pub(crate) mod page;
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, PoisonError},
-};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
     extract::{FromRequestParts, State, ws::WebSocketUpgrade},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use quarterdeck_access::{
-    clock,
-    journal::Event,
     peer::{self, AgentsProcess},
-    tokens::{AuthFailure, Grant},
+    tokens::Grant,
 };
-use quarterdeck_core::lockout::WrongCredential;
-use quarterdeck_crypto::{PairingRefusal, pairing::REFUSAL_HEADER};
-use quarterdeck_protocol::{
-    ids::Principal,
-    limits::{MAX_BINARY_FRAME_BYTES, MAX_CONNECTIONS, MAX_TEXT_FRAME_BYTES},
-    scope::Scope,
-};
+use quarterdeck_protocol::{ids::Principal, limits::MAX_CONNECTIONS, scope::Scope};
 use quarterdeck_transport::{
     dial::SUBPROTOCOL,
     server::{Accepted, Listener, Peer},
@@ -41,13 +29,6 @@ use quarterdeck_transport::{
 use crate::{client, context::Context, http, join, metrics};
 pub(crate) use login::device_name;
 use names::Scheme;
-
-/// Bytes of a WebSocket's read buffer: one per connection, and most connections are idle.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
-/// Bytes gathered before they are written without being flushed.
-const WRITE_BUFFER_BYTES: usize = 64 * 1024;
-/// Bytes that may wait in a WebSocket: some messages above what is gathered.
-const MAX_WRITE_BUFFER_BYTES: usize = 4 * MAX_TEXT_FRAME_BYTES;
 
 /// Accepts connections until the hub stops.
 pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener) {
@@ -107,17 +88,7 @@ fn agents(peer: Peer) -> AgentsProcess {
 }
 
 async fn serve(context: Arc<Context>, router: Router, accepted: Accepted) {
-    let Accepted { stream, .. } = accepted;
-    let service = TowerToHyperService::new(router);
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(hyper_util::rt::TokioTimer::new());
-    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    tokio::select! {
-        () = context.shutdown.cancelled() => {}
-        outcome = connection => if let Err(error) = outcome {
-            tracing::debug!(%error, "HTTP connection ended");
-        }
-    }
+    quarterdeck_access::http::serve(accepted.stream, router, &context.shutdown).await;
 }
 
 async fn upgrade(
@@ -125,18 +96,12 @@ async fn upgrade(
     Connecting(grant): Connecting,
     ws: WebSocketUpgrade,
 ) -> Response {
-    ws.read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
-        .protocols([SUBPROTOCOL])
-        .max_message_size(MAX_TEXT_FRAME_BYTES)
-        .max_frame_size(MAX_TEXT_FRAME_BYTES.max(MAX_BINARY_FRAME_BYTES))
-        .on_upgrade(move |socket| async move {
-            // inside a task of its own: give it back to the tasks that the hub waits for
-            let tracked = context.tasks.token();
-            client::serve(context, grant, socket).await;
-            drop(tracked);
-        })
+    quarterdeck_access::http::native(ws, SUBPROTOCOL).on_upgrade(move |socket| async move {
+        // inside a task of its own: give it back to the tasks that the hub waits for
+        let tracked = context.tasks.token();
+        client::serve(context, grant, socket).await;
+        drop(tracked);
+    })
 }
 
 async fn show_metrics(
@@ -147,7 +112,7 @@ async fn show_metrics(
         return (StatusCode::FORBIDDEN, "this needs the scope \"read\"\n").into_response();
     }
     let (machines, linked) = (context.fleet.machines().len(), context.fleet.links().len());
-    let text = context.metrics.render(machines, linked);
+    let text = context.metrics.render(&context.door.refused, machines, linked);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
@@ -167,7 +132,8 @@ impl FromRequestParts<Arc<Context>> for Authenticated {
                 local(context, uid, pid, agents).map(Self)
             }
             Some(Peer::Tcp { address, .. }) => {
-                by_token(context, address.ip(), &parts.headers).await.map(Self)
+                let grant = context.door.by_token(None, address.ip(), &parts.headers).await;
+                grant.map(Self).map_err(IntoResponse::into_response)
             }
             None => Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         }
@@ -205,19 +171,12 @@ fn local(
     pid: Option<i32>,
     agents: AgentsProcess,
 ) -> Result<Grant, Response> {
-    let refuse = |why: String| {
-        let peer = "unix".into();
-        context.record(&Event::LoginFailed { peer, token: None, why: (&why).into() });
-        (StatusCode::FORBIDDEN, format!("{why}\n")).into_response()
-    };
-    let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
-    if let Err(foreign) = (peer::Peer { pid, uid }).check_user() {
-        return Err(refuse(foreign.to_string()));
-    }
+    context.door.by_user(uid, pid).map_err(IntoResponse::into_response)?;
     match agents {
         AgentsProcess::No => {}
         AgentsProcess::Yes | AgentsProcess::Unknown => {
-            return Err(refuse("this is, or may be, called from inside an agent's session".into()));
+            let why = "this is, or may be, called from inside an agent's session";
+            return Err(context.door.refuse_local(&why).into_response());
         }
     }
     let principal = Principal::new(&context.hub.to_string(), &context.user);
@@ -226,79 +185,4 @@ fn local(
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })?;
     Ok(Grant::unlimited("unix", principal))
-}
-
-async fn by_token(
-    context: &Context,
-    address: IpAddr,
-    headers: &HeaderMap,
-) -> Result<Grant, Response> {
-    let Some(presented) = headers.get(header::AUTHORIZATION) else {
-        return Err(unauthorized("a bearer token is needed\n"));
-    };
-    let secret = presented.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
-    let outcome = secret.map_or(Err(AuthFailure::Malformed), |secret| {
-        context.tokens.authenticate(secret.trim(), clock::wall_seconds())
-    });
-    let peer = address.to_string();
-    match outcome {
-        Ok(grant) => {
-            let (principal, token) = (grant.principal.clone(), Some((&grant.name).into()));
-            context.record(&Event::LoginOk {
-                peer: peer.into(),
-                principal,
-                token,
-                device: None,
-                name: None,
-            });
-            Ok(grant)
-        }
-        Err(failure) => {
-            let token = match &failure {
-                AuthFailure::Expired { name } => Some(name.into()),
-                AuthFailure::Malformed | AuthFailure::Wrong | AuthFailure::OtherWire => None,
-            };
-            let why = failure.to_string();
-            let event = Event::LoginFailed { peer: peer.into(), token, why: (&why).into() };
-            context.record(&event);
-            Err(refuse_wrong(context, address, &why).await)
-        }
-    }
-}
-
-/// The answer to a wrong credential, late or not at all to who guesses.
-pub(crate) async fn refuse_wrong(context: &Context, address: IpAddr, why: &str) -> Response {
-    context.metrics.auth_failures.increment();
-    let wrong = {
-        let mut lockout = context.lockout.lock().unwrap_or_else(PoisonError::into_inner);
-        lockout.handle_wrong(address, clock::boot())
-    };
-    match wrong {
-        WrongCredential::Refuse => unauthorized(&format!("{why}\n")),
-        WrongCredential::RefuseAfter(delay) => {
-            tokio::time::sleep(delay).await;
-            unauthorized(&format!("{why}\n"))
-        }
-        WrongCredential::LockedOut { retry_after } => {
-            context.metrics.lockouts.increment();
-            let seconds = retry_after.as_secs().max(1);
-            context.record(&Event::Lockout { peer: address.to_string().into(), seconds });
-            let text = format!("too many wrong credentials: wait {seconds} s\n");
-            let headers = [(header::RETRY_AFTER, seconds.to_string())];
-            (StatusCode::TOO_MANY_REQUESTS, headers, text).into_response()
-        }
-    }
-}
-
-/// Says in a word why a key or code was refused, unless the caller is locked out.
-pub(crate) fn name_refusal(response: &mut Response, refusal: PairingRefusal) {
-    if response.status() == StatusCode::UNAUTHORIZED {
-        let word = HeaderValue::from_static(refusal.word());
-        response.headers_mut().insert(REFUSAL_HEADER, word);
-    }
-}
-
-fn unauthorized(text: &str) -> Response {
-    let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"quarterdeck\"")];
-    (StatusCode::UNAUTHORIZED, headers, text.to_owned()).into_response()
 }

@@ -32,7 +32,7 @@ pub(crate) async fn run(context: Arc<Context>) {
             () = context.shutdown.cancelled() => return,
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
-        if let Err(error) = context.tokens.save_last_used(clock::wall_seconds()) {
+        if let Err(error) = context.door.tokens.save_last_used(clock::wall_seconds()) {
             tracing::debug!(%error, "last uses of tokens not saved");
         }
         context.uploads.expire(clock::boot());

@@ -7,11 +7,12 @@
 //! own ([`acting`]), which shares everything with the hub's but who is asking.
 
 mod acting;
-pub(crate) mod alive;
+
 pub(crate) mod channel;
 pub(crate) mod outbox;
 pub(crate) mod requests;
 pub(crate) mod sending;
+pub(crate) mod serving;
 mod view;
 
 use std::{
@@ -22,12 +23,13 @@ use std::{
     },
 };
 
-use axum::extract::ws::{CloseFrame, Message};
+use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::{
     FutureExt as _, Sink, Stream, StreamExt as _,
     stream::{FuturesUnordered, SplitStream},
 };
+use quarterdeck_access::http::{self, Received};
 use quarterdeck_hooks::Resting;
 use quarterdeck_protocol::{
     frame::{Body, Frame},
@@ -50,6 +52,7 @@ use crate::{
 use channel::{ChannelStream, Pulled};
 use outbox::{Control, Outbox, Turn};
 use sending::Work;
+use serving::{End, Served, close};
 
 /// What the parts of a connection share. Locks are short and never held across an await.
 pub(crate) struct Connection {
@@ -98,28 +101,6 @@ enum Afterwards {
     ShutDown,
 }
 
-/// Why a connection ended.
-#[derive(Debug)]
-enum End {
-    /// The peer closed it, or the link broke.
-    Peer,
-    /// It broke the protocol; the code and reason of the close.
-    Violation(u16, &'static str),
-    /// No sign of life.
-    Dead,
-    /// The relay stops.
-    Shutdown,
-}
-
-/// Close codes of RFC 6455.
-pub(crate) mod close {
-    pub(crate) const GOING_AWAY: u16 = 1001;
-    pub(crate) const PROTOCOL: u16 = 1002;
-    pub(crate) const INVALID: u16 = 1007;
-    pub(crate) const POLICY: u16 = 1008;
-    pub(crate) const TOO_LARGE: u16 = 1009;
-}
-
 /// Serves a connection until it ends.
 pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: impl Socket) {
     context.metrics.connections_accepted.increment();
@@ -128,32 +109,12 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: impl So
     let _link = crate::hubs::count(&gauge, &caller);
     let connection = Arc::new(Connection::new(context, caller));
     let (mut sink, stream) = socket.split();
-    let shutdown = connection.context.shutdown.clone();
-    let end = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => End::Shutdown,
-        end = connection.read(stream) => end,
-        () = sending::send_turns(&connection.outbox, &connection.moved, &mut sink, |turn, work| {
-            connection.messages_of(turn, work)
-        }) => End::Peer,
-        () = alive::keep_alive(&connection.moved, &connection.outbox) => End::Dead,
-        () = alive::credential_ended(&connection.context, &connection.caller) => {
-            End::Violation(close::POLICY, "the credential has ended")
-        }
-    };
-    tracing::debug!(?end, "connection ended");
+    let served = Served::new(&connection.context, &connection.caller, &connection.outbox);
+    let turns = |turn, work: &mut _| connection.messages_of(turn, work);
+    let end = served.until_end(&connection.moved, &mut sink, connection.read(stream), turns).await;
     connection.tells_no_hooks();
     connection.detach_all().await;
-    let frame = match end {
-        End::Peer | End::Dead => None,
-        End::Violation(code, reason) => Some(CloseFrame { code, reason: reason.into() }),
-        End::Shutdown => {
-            Some(CloseFrame { code: close::GOING_AWAY, reason: "the relay stops".into() })
-        }
-    };
-    if let Some(frame) = frame {
-        sending::close(&connection.outbox, &mut sink, frame).await;
-    }
+    served.close(end, &mut sink).await;
 }
 
 impl Connection {
@@ -181,33 +142,22 @@ impl Connection {
         loop {
             tokio::select! {
                 biased;
-                message = stream.next() => {
-                    let message = match message {
-                        Some(Ok(message)) => message,
-                        Some(Err(error)) => {
-                            tracing::debug!(%error, "unreadable message");
-                            return End::Violation(close::PROTOCOL, "message malformed or too large");
-                        }
-                        None => return End::Peer,
-                    };
-                    self.moved.fetch_add(1, Ordering::Relaxed);
-                    match message {
-                        Message::Text(text) => {
-                            if requests.len() >= MAX_REQUESTS_IN_FLIGHT {
-                                self.refuse_overloaded(&text);
-                            } else {
-                                requests.push(Self::answer(Arc::clone(self), text));
-                            }
-                        }
-                        Message::Binary(bytes) => {
-                            if let Some(end) = self.handle_frame(&bytes).await {
-                                return end;
-                            }
-                        }
-                        Message::Ping(_) | Message::Pong(_) => {}
-                        Message::Close(_) => return End::Peer,
+                received = http::receive(&mut stream, &self.moved) => match received {
+                    Received::Text(text) if requests.len() >= MAX_REQUESTS_IN_FLIGHT => {
+                        self.refuse_overloaded(&text);
                     }
-                }
+                    Received::Text(text) => requests.push(Self::answer(Arc::clone(self), text)),
+                    Received::Binary(bytes) => {
+                        if let Some(end) = self.handle_frame(&bytes).await {
+                            return end;
+                        }
+                    }
+                    Received::Pong => {}
+                    Received::Unreadable => {
+                        return End::Closed(close::PROTOCOL, "message malformed or too large");
+                    }
+                    Received::Gone => return End::Peer,
+                },
                 Some(()) = requests.next() => {}
             }
         }
@@ -215,12 +165,12 @@ impl Connection {
 
     async fn handle_frame(&self, bytes: &Bytes) -> Option<End> {
         let Ok(Frame { channel, body }) = Frame::parse(bytes) else {
-            return Some(End::Violation(close::INVALID, "not a quarterdeck.v1 frame"));
+            return Some(End::Closed(close::INVALID, "not a quarterdeck.v1 frame"));
         };
         match body {
             Body::In { epoch, n, bytes: input } => {
                 if input.len() > MAX_INPUT_BYTES {
-                    return Some(End::Violation(close::INVALID, "input frame too large"));
+                    return Some(End::Closed(close::INVALID, "input frame too large"));
                 }
                 if self.tunnel_input(channel, n, bytes.slice_ref(input)) {
                     return None;

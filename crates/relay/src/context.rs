@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use quarterdeck_access::pairings::Pairings;
-use quarterdeck_core::{invitations::Invitations, lockout::Lockout};
+use quarterdeck_access::{door::Door, pairings::Pairings};
+use quarterdeck_core::invitations::Invitations;
 use quarterdeck_crypto::{RelayKey, TicketKey};
 use quarterdeck_holder::zygote::Zygote;
 use quarterdeck_hooks::Hooks as HooksOut;
@@ -19,24 +19,22 @@ use quarterdeck_protocol::{
 };
 use quarterdeck_transport::dial::Proxy;
 use rustix::process::{Pid, Resource, Rlimit};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ceiling::CheckedCeiling,
-    clock,
     config::RelayConfig,
     dialect::{myagent::room::Rooms, places::Places},
     hubs::Hubs,
     instance::InstanceDir,
-    journal::{Event, Journal},
+    journal::Event,
     mail::Mail,
     metrics::Metrics,
     options::ZygoteCommand,
     program::Home,
     registry::Registry,
     screens::Screens,
-    tokens::TokenStore,
     uploads::Uploads,
 };
 
@@ -86,14 +84,8 @@ pub(crate) struct Context {
     pub mail_tools: Vec<String>,
     /// Their terminal models.
     pub screens: Screens,
-    /// Bearer tokens.
-    pub tokens: TokenStore,
-    /// Raised when a token was revoked or rotated: connections look whether theirs still holds.
-    pub credentials: watch::Sender<u64>,
-    /// Who presented wrong ones.
-    pub lockout: Mutex<Lockout>,
-    /// Logins, tokens, takes.
-    pub journal: Journal,
+    /// Who is let in.
+    pub door: Door,
     /// Counters.
     pub metrics: Metrics,
     /// What sessions may be.
@@ -171,11 +163,11 @@ fn raise_open_files() -> Rlimit {
 impl Context {
     /// Writes to the journal.
     pub(crate) fn record(&self, event: &Event) {
-        self.journal.record(event, Duration::from_micros(clock::wall_micros()));
+        self.door.record(event);
     }
 
     /// A token was revoked or rotated.
     pub(crate) fn credentials_changed(&self) {
-        self.credentials.send_modify(|count| *count += 1);
+        self.door.credentials_changed();
     }
 }

@@ -11,8 +11,7 @@ use std::{
     time::Duration,
 };
 
-use quarterdeck_access::pairings::Pairings;
-use quarterdeck_core::lockout::Lockout;
+use quarterdeck_access::{door::Door, pairings::Pairings};
 use quarterdeck_hooks::HooksOptions;
 use quarterdeck_protocol::{
     dialect::Dialect,
@@ -20,10 +19,7 @@ use quarterdeck_protocol::{
     limits::MAX_EVENT_STREAMS,
     method::RelayStatusResult,
 };
-use quarterdeck_transport::{
-    server::{BindError, ListenSecurity as BoundSecurity, Listener},
-    tls::{ClientAuth, ServerIdentity, ServerTls},
-};
+use quarterdeck_transport::server::{Listen, Listener, Listening};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -41,7 +37,6 @@ use crate::{
     keys, lock,
     mail::{self, Mail},
     metrics::Metrics,
-    options::{Listen, ListenSecurity},
     program,
     registry::Registry,
     revive,
@@ -104,7 +99,7 @@ async fn stop(context: &Context) {
         tracing::warn!("some tasks did not end in time");
     }
     context.screens.stop();
-    if let Err(error) = context.tokens.save_last_used(clock::wall_seconds()) {
+    if let Err(error) = context.door.tokens.save_last_used(clock::wall_seconds()) {
         tracing::debug!(%error, "last uses of tokens not saved");
     }
     context.record(&Event::Stopped { why: "asked to".into() });
@@ -200,52 +195,22 @@ impl Listeners {
         &mut self,
         options: &RelayOptions,
         wire: Option<Dialect>,
-        Listen { address, security }: &Listen,
+        listen: &Listen,
     ) -> Result<(), RelayError> {
-        let (scheme, bound) = match tls(options, security)? {
-            Some(tls) => {
-                self.pin = Some(tls.pin().to_string());
-                ("wss", BoundSecurity::Tls(tls))
-            }
-            None if matches!(security, ListenSecurity::PlainLoopback) => {
-                ("ws", BoundSecurity::PlainLoopback)
-            }
-            None => ("ws", BoundSecurity::PlainInsecure),
-        };
-        let listener = Listener::bind_tcp(*address, &bound).await.map_err(|error| match error {
-            BindError::Io(source) => RelayError::Listen { address: *address, source },
-            BindError::PlainOffLoopback(_) => RelayError::PlainOffLoopback(*address),
-            other @ (BindError::InTheWay(_) | BindError::OpenDirectory(_)) => {
-                RelayError::Listen { address: *address, source: io::Error::other(other) }
-            }
-        })?;
+        let directory = options.directory.tls();
+        if listen.uses_own_certificate() {
+            files::private_directory(&directory)
+                .map_err(|error| RelayError::Files(Box::new(error)))?;
+        }
+        let Listening { listener, url, pin } = listen.bind(&directory.join("own.pem")).await?;
+        if let Some(pin) = pin {
+            self.pin = Some(pin.to_string());
+        }
         let prefix = wire.map(|dialect| format!("{dialect}+")).unwrap_or_default();
-        let address = listener.local_address().unwrap_or(*address);
-        self.names.push(format!("{prefix}{scheme}://{address}"));
+        self.names.push(format!("{prefix}{url}"));
         self.all.push((listener, wire));
         Ok(())
     }
-}
-
-fn tls(options: &RelayOptions, security: &ListenSecurity) -> Result<Option<ServerTls>, RelayError> {
-    let (identity, client_ca) = match security {
-        ListenSecurity::Insecure | ListenSecurity::PlainLoopback => return Ok(None),
-        ListenSecurity::OwnCertificate { client_ca } => {
-            let directory = options.directory.tls();
-            files::private_directory(&directory)
-                .map_err(|error| RelayError::Files(Box::new(error)))?;
-            (ServerIdentity::Own { path: directory.join("own.pem") }, client_ca)
-        }
-        ListenSecurity::Certificate { cert, key, client_ca } => {
-            (ServerIdentity::Files { certificate: cert.clone(), key: key.clone() }, client_ca)
-        }
-    };
-    let clients = match client_ca {
-        None => ClientAuth::None,
-        Some(file) => ClientAuth::Required { authorities: file.clone() },
-    };
-    let tls = ServerTls::load(&identity, &clients);
-    tls.map(Some).map_err(|error| RelayError::Tls(error.to_string()))
 }
 
 /// The file is private before anything is in it.
@@ -278,6 +243,8 @@ fn build_context(
     let relay_id = RelayId::from_bytes(key.public().relay_id());
     let tokens = TokenStore::open(&directory.tokens(), relay_id)
         .map_err(|error| RelayError::Tokens(Box::new(error)))?;
+    let proxies = options.config.network.proxies.iter().copied();
+    let door = Door::new(tokens, Journal::new(&directory.journal()), proxies);
     let pairings =
         Pairings::open(&directory.hubs()).map_err(|error| RelayError::Pairings(Box::new(error)))?;
     let check = |ceiling: &Ceiling| {
@@ -314,10 +281,7 @@ fn build_context(
         mail,
         mail_tools: options.mail_tools.clone(),
         screens,
-        tokens,
-        credentials: tokio::sync::watch::Sender::new(0),
-        lockout: Mutex::new(Lockout::new(options.config.network.proxies.iter().copied())),
-        journal: Journal::new(&directory.journal()),
+        door,
         metrics: Metrics::default(),
         ceiling,
         dialect_ceilings,

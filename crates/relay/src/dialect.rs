@@ -51,7 +51,9 @@ async fn upgrade(
         return refusal;
     }
     let ws = match ws {
-        Ok(ws) => web::buffered(ws).max_message_size(max_message_bytes(dialect)),
+        Ok(ws) => {
+            quarterdeck_access::http::buffered(ws).max_message_size(max_message_bytes(dialect))
+        }
         Err(rejection) => return rejection.into_response(),
     };
     ws.max_frame_size(max_message_bytes(dialect)).on_upgrade(move |socket| async move {

@@ -1,11 +1,12 @@
 //! Why a relay does not start or does not go on.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use quarterdeck_access::{
     files::FileError, instance::InstanceName, keys::KeyError, lock::LockError,
     pairings::PairingError, tokens::TokenError,
 };
+use quarterdeck_transport::server::ListenError;
 
 /// Why a relay ended other than by request.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +21,9 @@ pub enum RelayError {
         /// Where it listens, from its record.
         listening: Vec<String>,
     },
-    /// The network address could not be bound.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// Which address.
-        address: SocketAddr,
-        /// Cause.
-        source: io::Error,
-    },
+    /// The network address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// A file or directory of the instance could not be read or written.
     #[error("cannot use {path}", path = path.display())]
     Storage {
@@ -48,12 +44,6 @@ pub enum RelayError {
     /// The configuration cannot mean what it says.
     #[error("the configuration cannot be used: {0}")]
     Config(String),
-    /// The certificate or key could not be used.
-    #[error("cannot set up TLS: {0}")]
-    Tls(String),
-    /// Plain text off loopback without `--insecure`.
-    #[error("refusing to serve {0} without TLS")]
-    PlainOffLoopback(SocketAddr),
     /// The process that starts holders could not be started.
     #[error("cannot start the holders' zygote")]
     Zygote(#[source] io::Error),

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use quarterdeck_access::count::{Counter, Gauge};
+use quarterdeck_access::{
+    count::{Counter, Gauge},
+    door::Refused,
+};
 use quarterdeck_protocol::{error::ErrorCode, session::SessionState};
 
 /// The `Content-Type` of [`Metrics::render`].
@@ -32,10 +35,6 @@ pub struct Metrics {
     pub gaps: Counter,
     /// Snapshots sent to viewers.
     pub snapshots: Counter,
-    /// Credentials that were presented and wrong.
-    pub auth_failures: Counter,
-    /// Lockouts that began.
-    pub lockouts: Counter,
     /// Connections to a holder that had to be made again.
     pub holder_reconnects: Counter,
     /// Bytes of all logs.
@@ -57,8 +56,6 @@ impl Default for Metrics {
             inputs_rejected: Counter::default(),
             gaps: Counter::default(),
             snapshots: Counter::default(),
-            auth_failures: Counter::default(),
-            lockouts: Counter::default(),
             holder_reconnects: Counter::default(),
             log_bytes: Gauge::default(),
             sessions: std::array::from_fn(|_| Gauge::default()),
@@ -90,11 +87,11 @@ impl Metrics {
 
     /// The whole text.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn render(&self, refused: &Refused) -> String {
         let mut text = String::new();
         self.render_links(&mut text);
         self.render_streams(&mut text);
-        self.render_refusals(&mut text);
+        self.render_refusals(&mut text, refused);
         text
     }
 
@@ -125,11 +122,11 @@ impl Metrics {
         single(text, "snapshots_total", "counter", "Snapshots sent to viewers.", snapshots);
     }
 
-    fn render_refusals(&self, text: &mut String) {
-        let wrong = self.auth_failures.value();
+    fn render_refusals(&self, text: &mut String, refused: &Refused) {
+        let wrong = refused.credentials.value();
         let help = "Credentials presented and wrong.";
         single(text, "auth_failures_total", "counter", help, wrong);
-        single(text, "lockouts_total", "counter", "Lockouts begun.", self.lockouts.value());
+        single(text, "lockouts_total", "counter", "Lockouts begun.", refused.lockouts.value());
         let words = ErrorCode::ALL.iter().map(|code| code.word()).chain(["other"]);
         let by_word = words.zip(self.rpc_errors.iter().map(Counter::value));
         labelled(text, "rpc_errors_total", "counter", "Errors answered.", ("error", by_word));
@@ -180,14 +177,14 @@ mod tests {
         let states = [SessionState::Running, lost, SessionState::Running, unreachable];
         metrics.set_sessions(&states);
         let entered = metrics.connections.enter();
-        assert_eq!(metrics.render(), include_str!("metrics/golden.txt"));
+        assert_eq!(metrics.render(&Refused::default()), include_str!("metrics/golden.txt"));
         drop(entered);
         assert_eq!(metrics.connections.value(), 0);
     }
 
     #[test]
     fn every_series_has_a_help_a_type_and_a_name_of_its_own() {
-        let text = Metrics::default().render();
+        let text = Metrics::default().render(&Refused::default());
         let mut series = BTreeSet::new();
         let mut family = "";
         for line in text.lines() {
@@ -209,7 +206,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.set_sessions(&[SessionState::Idle, SessionState::Idle]);
         metrics.set_sessions(&[SessionState::Running]);
-        let text = metrics.render();
+        let text = metrics.render(&Refused::default());
         assert!(text.contains("quarterdeck_sessions{state=\"idle\"} 0\n"));
         assert!(text.contains("quarterdeck_sessions{state=\"running\"} 1\n"));
     }

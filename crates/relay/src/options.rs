@@ -1,9 +1,10 @@
 //! What the command line decides before a relay runs.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf};
 
 use quarterdeck_protocol::dialect::Dialect;
 use quarterdeck_transport::dial::Proxy;
+use quarterdeck_transport::server::Listen;
 
 use crate::{config::RelayConfig, instance::InstanceDir};
 
@@ -30,38 +31,6 @@ pub struct RelayOptions {
     pub zygote: ZygoteCommand,
     /// The command by which an agent gets the tools to write to others; empty = none does.
     pub mail_tools: Vec<String>,
-}
-
-/// A network address and how it is protected.
-#[derive(Debug, Clone)]
-pub struct Listen {
-    /// Where to bind; port 0 = a free one.
-    pub address: SocketAddr,
-    /// How.
-    pub security: ListenSecurity,
-}
-
-/// How a network address is protected.
-#[derive(Debug, Clone)]
-pub enum ListenSecurity {
-    /// TLS with the relay's own certificate, made at first start.
-    OwnCertificate {
-        /// Only clients with a certificate of these authorities (PEM file).
-        client_ca: Option<PathBuf>,
-    },
-    /// TLS with a certificate from files (PEM).
-    Certificate {
-        /// The chain, leaf first.
-        cert: PathBuf,
-        /// The private key.
-        key: PathBuf,
-        /// Only clients with a certificate of these authorities (PEM file).
-        client_ca: Option<PathBuf>,
-    },
-    /// No TLS, and only for this machine: a dialect's clients may know no pins.
-    PlainLoopback,
-    /// No TLS: said in so many words by `--insecure`.
-    Insecure,
 }
 
 /// A program, its arguments and its environment.

@@ -28,16 +28,18 @@ use bytes::Bytes;
 use quarterdeck_agents::Conversation;
 use quarterdeck_core::{answerer::ModelReply, lease::Standing};
 use quarterdeck_protocol::{
+    agent::{AgentCommand, Origin},
     error::{ErrorCode, RpcError},
     holder::{SignalTarget, TrimRequest},
     ids::{Channel, ClientId, Epoch, InputNumber, Label, Out, SessionId},
-    method::{AttachRole, InputResult, LeaseResult, Role},
+    method::{AgentCommandResult, AttachRole, InputResult, LeaseResult, Role},
     record::{LogState, Owner, SessionKind, TerminalSize},
     session::SessionInfo,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{connection::outbox::Outbox, remote::Remote};
+use agent::AgentAsk;
 use meta::SessionMeta;
 use tail::Tail;
 
@@ -164,7 +166,7 @@ pub(crate) enum Command {
     /// The session was removed: tell its viewers and end.
     End,
     /// Ask something of the agent.
-    Agent(Box<agent::AgentAsk>),
+    Agent(Box<AgentAsk>),
     /// The agent's conversation as it is now.
     Conversation {
         /// Answered at once.
@@ -353,6 +355,23 @@ impl SessionHandle {
         let (reply, answer) = oneshot::channel();
         self.tell(command(reply)).await?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Has the session's agent do something, once per `key`.
+    ///
+    /// # Errors
+    /// The agent's refusal, that it is not the caller's turn, or that the session's task has ended.
+    pub(crate) async fn ask_agent(
+        &self,
+        key: String,
+        command: AgentCommand,
+        origin: Origin,
+        caller: Option<LeaseCaller>,
+    ) -> Result<AgentCommandResult, RpcError> {
+        let ask = |reply| {
+            Command::Agent(Box::new(AgentAsk::Command { key, command, origin, caller, reply }))
+        };
+        self.ask(ask).await
     }
 
     /// Sends a command that has no answer.

@@ -2,10 +2,7 @@
 //!
 //! The Unix socket proves who calls by the kernel's word; the network proves it by a bearer token.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, PoisonError},
-};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Extension, Router,
@@ -14,40 +11,27 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use quarterdeck_core::lockout::WrongCredential;
 use quarterdeck_crypto::{
     ChannelBinding, KeyCredential, PairingRefusal,
-    pairing::{PROOF_HEADER, REFUSAL_HEADER, SCHEME},
+    pairing::{PROOF_HEADER, SCHEME},
 };
 use quarterdeck_protocol::{
-    dialect::Dialect,
-    ids::Principal,
-    limits::{MAX_BINARY_FRAME_BYTES, MAX_CONNECTIONS, MAX_TEXT_FRAME_BYTES},
-    scope::Scope,
+    dialect::Dialect, ids::Principal, limits::MAX_CONNECTIONS, scope::Scope,
 };
-use quarterdeck_transport::server::{Accepted, Listener, Peer};
+use quarterdeck_transport::{
+    dial::SUBPROTOCOL,
+    server::{Accepted, Listener, Peer},
+};
 
 use crate::{
     caller::{Caller, Via},
-    clock, connection,
+    connection,
     context::Context,
-    dialect, http, hubs,
-    journal::Event,
-    metrics,
+    dialect, http, hubs, metrics,
     peer::{self, Origin},
-    tokens::{AuthFailure, Grant},
+    tokens::Grant,
     tunnel::Asking,
 };
-
-/// Subprotocol of the wire.
-pub(crate) const SUBPROTOCOL: &str = "quarterdeck.v1";
-/// Bytes of a WebSocket's read buffer: one per connection, and most connections are idle.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
-/// Bytes gathered before they are written without being flushed.
-const WRITE_BUFFER_BYTES: usize = 64 * 1024;
-/// Bytes that may wait in a WebSocket: one message above what is gathered.
-const MAX_WRITE_BUFFER_BYTES: usize = 4 * MAX_TEXT_FRAME_BYTES;
 
 /// Accepts connections on a wire until the relay stops; none = `quarterdeck.v1`.
 pub(crate) async fn accept(context: Arc<Context>, mut listener: Listener, wire: Option<Dialect>) {
@@ -98,24 +82,7 @@ fn origin(context: &Context, peer: Peer) -> Origin {
 }
 
 async fn serve(context: Arc<Context>, router: Router, accepted: Accepted) {
-    let Accepted { stream, .. } = accepted;
-    let service = TowerToHyperService::new(router);
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(hyper_util::rt::TokioTimer::new());
-    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    tokio::select! {
-        () = context.shutdown.cancelled() => {}
-        outcome = connection => if let Err(error) = outcome {
-            tracing::debug!(%error, "HTTP connection ended");
-        }
-    }
-}
-
-/// What both kinds of listeners ask of a WebSocket.
-pub(crate) fn buffered(ws: WebSocketUpgrade) -> WebSocketUpgrade {
-    ws.read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+    quarterdeck_access::http::serve(accepted.stream, router, &context.shutdown).await;
 }
 
 async fn upgrade(
@@ -128,11 +95,8 @@ async fn upgrade(
         return refused;
     }
     let Authenticated { caller, proof } = caller;
-    let mut response = buffered(ws)
-        .protocols([SUBPROTOCOL])
-        .max_message_size(MAX_TEXT_FRAME_BYTES)
-        .max_frame_size(MAX_TEXT_FRAME_BYTES.max(MAX_BINARY_FRAME_BYTES))
-        .on_upgrade(move |socket| async move {
+    let mut response =
+        quarterdeck_access::http::native(ws, SUBPROTOCOL).on_upgrade(move |socket| async move {
             // inside a task of its own: give it back to the tasks that the relay waits for
             let tracked = context.tasks.token();
             connection::serve(context, caller, socket).await;
@@ -158,7 +122,8 @@ async fn show_metrics(State(context): State<Arc<Context>>, caller: Authenticated
     let views: Vec<_> = context.registry.all().iter().map(|s| s.published()).collect();
     context.metrics.set_sessions(views.iter().map(|view| &view.state));
     context.metrics.log_bytes.set(crate::collector::log_bytes(&context));
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], context.metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], context.metrics.render(&context.door.refused))
+        .into_response()
 }
 
 /// A caller that proved who it is; anyone else is refused before a handler runs.
@@ -207,12 +172,7 @@ fn local(
     pid: Option<i32>,
     origin: Origin,
 ) -> Result<Caller, Response> {
-    let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
-    if let Err(foreign) = (peer::Peer { pid, uid }).check_user() {
-        let peer = "unix".into();
-        context.record(&Event::LoginFailed { peer, token: None, why: foreign.to_string().into() });
-        return Err((StatusCode::FORBIDDEN, format!("{foreign}\n")).into_response());
-    }
+    let pid = context.door.by_user(uid, pid).map_err(IntoResponse::into_response)?;
     let origin = match origin {
         // its session's holder may not have been known yet
         Origin::Outside => match peer::origin(pid, &context.registry.holders()) {
@@ -241,36 +201,9 @@ pub(crate) async fn by_token(
         let refusal = (StatusCode::FORBIDDEN, "this relay is not known under that host name\n");
         return Err(refusal.into_response());
     }
-    let Some(presented) = headers.get(header::AUTHORIZATION) else {
-        return Err(unauthorized("a bearer token is needed\n"));
-    };
-    let secret = presented.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
-    let outcome = secret.map_or(Err(AuthFailure::Malformed), |secret| {
-        context.tokens.authenticate_on(wire, secret.trim(), clock::wall_seconds())
-    });
-    let peer = address.to_string();
-    match outcome {
-        Ok(grant) => {
-            let (principal, token) = (grant.principal.clone(), Some((&grant.name).into()));
-            context.record(&Event::LoginOk {
-                peer: peer.into(),
-                principal,
-                token,
-                device: None,
-                name: None,
-            });
-            Ok(Caller { grant, via: Via::Network })
-        }
-        Err(failure) => {
-            context.metrics.auth_failures.increment();
-            let token = match &failure {
-                AuthFailure::Expired { name } => Some(name.into()),
-                AuthFailure::Malformed | AuthFailure::Wrong | AuthFailure::OtherWire => None,
-            };
-            let why = failure.to_string().into();
-            context.record(&Event::LoginFailed { peer: peer.into(), token, why });
-            Err(refuse_wrong(context, address, &failure).await)
-        }
+    match context.door.by_token(wire, address, headers).await {
+        Ok(grant) => Ok(Caller { grant, via: Via::Network }),
+        Err(refusal) => Err(refusal.into_response()),
     }
 }
 
@@ -310,64 +243,13 @@ async fn by_key(
         .map_err(|_| PairingRefusal::Unknown)
         .and_then(|shown| binding.map(|it| (shown, it)).ok_or(PairingRefusal::NotThisChannel))
         .and_then(|(shown, binding)| hubs::admit(context, &shown, binding, address));
-    let peer = address.to_string();
     match outcome {
         Ok((caller, proof)) => {
-            let (principal, token) =
-                (caller.principal().clone(), Some((&caller.grant.name).into()));
-            context.record(&Event::LoginOk {
-                peer: peer.into(),
-                principal,
-                token,
-                device: None,
-                name: None,
-            });
+            context.door.came_in(address, caller.principal(), &caller.grant.name);
             Ok((caller, proof))
         }
-        Err(refusal) => {
-            context.metrics.auth_failures.increment();
-            let why = refusal.to_string();
-            let event = Event::LoginFailed { peer: peer.into(), token: None, why: (&why).into() };
-            context.record(&event);
-            let mut response = refuse_wrong(context, address, &why).await;
-            let word = HeaderValue::from_static(refusal.word());
-            if response.status() == StatusCode::UNAUTHORIZED {
-                response.headers_mut().insert(REFUSAL_HEADER, word);
-            }
-            Err(response)
-        }
+        Err(refusal) => Err(context.door.refuse_key(address, refusal).await),
     }
-}
-
-async fn refuse_wrong(
-    context: &Context,
-    address: IpAddr,
-    failure: &(impl std::fmt::Display + Sync),
-) -> Response {
-    let wrong = {
-        let mut lockout = context.lockout.lock().unwrap_or_else(PoisonError::into_inner);
-        lockout.handle_wrong(address, clock::boot())
-    };
-    match wrong {
-        WrongCredential::Refuse => unauthorized(&format!("{failure}\n")),
-        WrongCredential::RefuseAfter(delay) => {
-            tokio::time::sleep(delay).await;
-            unauthorized(&format!("{failure}\n"))
-        }
-        WrongCredential::LockedOut { retry_after } => {
-            context.metrics.lockouts.increment();
-            let seconds = retry_after.as_secs().max(1);
-            context.record(&Event::Lockout { peer: address.to_string().into(), seconds });
-            let text = format!("too many wrong credentials: wait {seconds} s\n");
-            let headers = [(header::RETRY_AFTER, seconds.to_string())];
-            (StatusCode::TOO_MANY_REQUESTS, headers, text).into_response()
-        }
-    }
-}
-
-fn unauthorized(text: &str) -> Response {
-    let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"quarterdeck\"")];
-    (StatusCode::UNAUTHORIZED, headers, text.to_owned()).into_response()
 }
 
 #[cfg(test)]

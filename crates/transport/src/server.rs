@@ -5,6 +5,8 @@
 //! again. A handshake runs beside the others under a time limit, their number is bounded in all and per
 //! address, and one that fails concerns nobody else.
 
+mod listen;
+
 use std::{
     collections::HashMap,
     fs, io,
@@ -24,6 +26,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
+
+pub use listen::{Listen, ListenError, Listening, Security};
 
 use crate::{
     limits::{ACCEPT_PAUSE, MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS, TLS_LIMIT},

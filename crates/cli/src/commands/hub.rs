@@ -2,12 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use quarterdeck_hub::{
-    HubError, HubOptions,
-    error::StoreError,
-    options::{Listen, ListenSecurity, PublicUrl},
-};
+use quarterdeck_hub::{HubError, HubOptions, error::StoreError, options::PublicUrl};
 use quarterdeck_protocol::method::{Empty, HubStatus, HubStatusResult};
+use quarterdeck_transport::server::{Listen, ListenError, Security};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -193,10 +190,10 @@ fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliE
     let loopback = listen.ip().to_canonical().is_loopback();
     let security = match (cert.zip(key), settings.insecure) {
         (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
-        (Some((cert, key)), false) => ListenSecurity::Certificate { cert, key },
-        (None, true) => ListenSecurity::Insecure,
-        (None, false) if loopback && !tls => ListenSecurity::PlainLoopback,
-        (None, false) => ListenSecurity::OwnCertificate,
+        (Some((cert, key)), false) => Security::Certificate { cert, key, client_ca: None },
+        (None, true) => Security::Insecure,
+        (None, false) if loopback && !tls => Security::PlainLoopback,
+        (None, false) => Security::OwnCertificate { client_ca: None },
     };
     let hooks = relay_config(&settings.directory)?.hooks.check();
     let hooks = hooks.map_err(|error| CliError::usage("hooks").caused_by(&error))?;
@@ -222,10 +219,10 @@ fn failed(error: &HubError, settings: &Settings) -> CliError {
                 .caused_by(error)
                 .hint("see it: qd status; stop it: qd down; another one beside it: --instance NAME")
         }
-        HubError::Listen { .. } => {
+        HubError::Listen(ListenError::Bind { .. }) => {
             cannot().hint("another program may use that address: --listen ADDR, or port 0")
         }
-        HubError::PlainOffLoopback(_) => cannot().hint("leave --insecure out"),
+        HubError::Listen(ListenError::PlainOffLoopback(_)) => cannot().hint("leave --insecure out"),
         HubError::Store(StoreError::Newer { .. }) => {
             cannot().hint("install the newer version again, or use another instance")
         }
@@ -236,7 +233,7 @@ fn failed(error: &HubError, settings: &Settings) -> CliError {
         HubError::Store(_)
         | HubError::Lock(_)
         | HubError::Socket { .. }
-        | HubError::Tls(_)
+        | HubError::Listen(ListenError::Tls(_))
         | HubError::Files(_)
         | HubError::Key(_)
         | HubError::Tokens(_) => cannot().hint("see what is wrong: qd doctor"),

@@ -21,11 +21,8 @@ use quarterdeck_protocol::{
     dialect::{Dialect, UnknownDialect},
     method::{Empty, RelayStatus, RelayStatusResult},
 };
-use quarterdeck_relay::{
-    RelayError, RelayOptions,
-    config::DialectConfig,
-    options::{Listen, ListenSecurity, ZygoteCommand},
-};
+use quarterdeck_relay::{RelayError, RelayOptions, config::DialectConfig, options::ZygoteCommand};
+use quarterdeck_transport::server::{Listen, ListenError, Security};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -245,9 +242,9 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
     let RelayArgs { listen, dialect, cert, key, client_ca, started_in, insecure, .. } = args;
     let security = match (cert.zip(key), insecure) {
         (Some(_), true) => return Err(CliError::usage("--insecure and --cert exclude each other")),
-        (None, true) => ListenSecurity::Insecure,
-        (Some((cert, key)), false) => ListenSecurity::Certificate { cert, key, client_ca },
-        (None, false) => ListenSecurity::OwnCertificate { client_ca },
+        (None, true) => Security::Insecure,
+        (Some((cert, key)), false) => Security::Certificate { cert, key, client_ca },
+        (None, false) => Security::OwnCertificate { client_ca },
     };
     let config = relay_config(&settings.directory)?;
     let has_hooks = !config.hooks.to.is_empty();
@@ -323,7 +320,7 @@ impl FromStr for DialectAddress {
 fn dialects(
     flags: &[DialectAddress],
     file: &BTreeMap<Dialect, DialectConfig>,
-    security: &ListenSecurity,
+    security: &Security,
 ) -> Vec<(Dialect, Listen)> {
     let flagged = |dialect: &Dialect| flags.iter().any(|flag| flag.dialect == *dialect);
     let filed = file.iter().filter(|(dialect, _)| !flagged(dialect));
@@ -332,9 +329,9 @@ fn dialects(
     });
     let all = flags.iter().copied().chain(filed);
     all.map(|DialectAddress { dialect, address }| {
-        let own = matches!(security, ListenSecurity::OwnCertificate { client_ca: None });
+        let own = matches!(security, Security::OwnCertificate { client_ca: None });
         let security = if own && address.ip().to_canonical().is_loopback() {
-            ListenSecurity::PlainLoopback
+            Security::PlainLoopback
         } else {
             security.clone()
         };
@@ -346,12 +343,16 @@ fn dialects(
 fn failed(error: &RelayError, settings: &Settings) -> CliError {
     match error {
         RelayError::AlreadyRunning { .. } => already_running(settings).caused_by(error),
-        RelayError::Listen { .. } => CliError::new(Kind::Failed, "the relay cannot start")
-            .caused_by(error)
-            .hint("another program may use that address; choose another port, or 0"),
-        RelayError::PlainOffLoopback(_) => CliError::usage("the relay does not start")
-            .caused_by(error)
-            .hint("leave --insecure out, or listen on 127.0.0.1"),
+        RelayError::Listen(ListenError::Bind { .. }) => {
+            CliError::new(Kind::Failed, "the relay cannot start")
+                .caused_by(error)
+                .hint("another program may use that address; choose another port, or 0")
+        }
+        RelayError::Listen(ListenError::PlainOffLoopback(_)) => {
+            CliError::usage("the relay does not start")
+                .caused_by(error)
+                .hint("leave --insecure out, or listen on 127.0.0.1")
+        }
         RelayError::Config(_) => CliError::usage("the relay does not start")
             .caused_by(error)
             .hint(format!("correct {}", settings.directory.config().display())),
@@ -359,7 +360,7 @@ fn failed(error: &RelayError, settings: &Settings) -> CliError {
         | RelayError::Pairings(_)
         | RelayError::Files(_)
         | RelayError::Tokens(_)
-        | RelayError::Tls(_)
+        | RelayError::Listen(ListenError::Tls(_))
         | RelayError::Zygote(_) => CliError::new(Kind::Failed, "the relay cannot start")
             .caused_by(error)
             .hint("see what is wrong: qd doctor"),
@@ -404,11 +405,11 @@ mod tests {
         let listen = Some("127.0.0.1:1".parse().expect("an address"));
         let file =
             BTreeMap::from([(Dialect::Agor, DialectConfig { listen, ..DialectConfig::default() })]);
-        let own = ListenSecurity::OwnCertificate { client_ca: None };
-        let check = |flags: &[&str], security: &ListenSecurity| {
+        let own = Security::OwnCertificate { client_ca: None };
+        let check = |flags: &[&str], security: &Security| {
             let flags: Vec<_> = flags.iter().map(|flag| parse(flag).expect("parses")).collect();
             let listens = dialects(&flags, &file, security).into_iter().map(|(_, listen)| {
-                let plain = matches!(listen.security, ListenSecurity::PlainLoopback);
+                let plain = matches!(listen.security, Security::PlainLoopback);
                 (listen.address.to_string(), plain)
             });
             listens.collect::<Vec<_>>()
@@ -418,7 +419,7 @@ mod tests {
         let both = ["agor=[::1]:2", "agor=192.0.2.1:3"];
         assert_eq!(check(&both, &own), [listen("[::1]:2", true), listen("192.0.2.1:3", false)]);
         let (cert, key) = ("c".into(), "k".into());
-        let given = ListenSecurity::Certificate { cert, key, client_ca: None };
+        let given = Security::Certificate { cert, key, client_ca: None };
         assert_eq!(check(&[], &given), [listen("127.0.0.1:1", false)]);
     }
 }

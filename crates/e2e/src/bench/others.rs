@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use super::{
     line::{self, Line, Patient},
     sshd::Sshd,
+    sshx::Sshx,
     systems::{Server, System},
     ttyd::Ttyd,
 };
@@ -62,9 +63,10 @@ pub fn find_all() -> io::Result<Vec<Found>> {
         Some(binary) => Found::Here(Box::new(Ttyd::new(binary))),
         None => Found::Missing("ttyd", "not installed"),
     });
-    // its client speaks a protocol of its own inside an encryption of its own
-    let sshx = if find_program("sshx").is_some() { "no client here" } else { "not installed" };
-    all.push(Found::Missing("sshx", sshx));
+    all.push(match Sshx::find()? {
+        Some(sshx) => Found::Here(Box::new(sshx)),
+        None => Found::Missing("sshx", "not installed"),
+    });
     Ok(all)
 }
 

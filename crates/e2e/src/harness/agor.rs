@@ -228,6 +228,13 @@ impl Controller {
             self.next().await;
         }
     }
+    /// Takes events until a terminal has shown what was typed and what came back. A screen may come in
+    /// between, with its cursor's way from one to the other.
+    pub async fn until_echoed(&mut self, terminal: &str, text: &str) {
+        while self.printed(terminal).matches(text).count() < 2 {
+            self.next().await;
+        }
+    }
     /// What a terminal has printed.
     #[must_use]
     pub fn printed(&self, terminal: &str) -> &str {

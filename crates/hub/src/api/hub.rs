@@ -103,7 +103,7 @@ pub(super) fn detach(asker: &Arc<Asker>, p: ChannelParams) -> Result<Empty, RpcE
 /// The hub's own journal.
 pub(super) async fn audit(asker: &Asker, p: AuditListParams) -> Result<AuditListResult, RpcError> {
     let context = Arc::clone(&asker.context);
-    let read = tokio::task::spawn_blocking(move || journal::answer(&context.journal, &p));
+    let read = tokio::task::spawn_blocking(move || journal::answer(&context.door.journal, &p));
     read.await.map_err(|_| RpcError::new(ErrorCode::Internal, "reading the journal failed"))?
 }
 

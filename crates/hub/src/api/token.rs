@@ -21,7 +21,8 @@ pub(super) fn create(asker: &Asker, p: &TokenCreateParams) -> Result<TokenSecret
             .hint("make a token on the machine itself: qd --on MACHINE token create"));
     }
     let context = &asker.context;
-    let made = context.tokens.create(p, &asker.grant, clock::wall_seconds()).map_err(refuse)?;
+    let made =
+        context.door.tokens.create(p, &asker.grant, clock::wall_seconds()).map_err(refuse)?;
     let by = asker.principal().clone();
     let name = p.principal.as_deref().unwrap_or_else(|| by.name());
     let principal = Principal::new(&context.hub.to_string(), name);
@@ -36,12 +37,13 @@ pub(super) fn create(asker: &Asker, p: &TokenCreateParams) -> Result<TokenSecret
 }
 
 pub(super) fn list(asker: &Asker) -> TokenListResult {
-    TokenListResult { tokens: asker.context.tokens.list(clock::wall_seconds()) }
+    TokenListResult { tokens: asker.context.door.tokens.list(clock::wall_seconds()) }
 }
 
 pub(super) fn rotate(asker: &Asker, p: &TokenRotateParams) -> Result<TokenSecret, RpcError> {
     let context = &asker.context;
-    let made = context.tokens.rotate(p, &asker.grant, clock::wall_seconds()).map_err(refuse)?;
+    let made =
+        context.door.tokens.rotate(p, &asker.grant, clock::wall_seconds()).map_err(refuse)?;
     let by = asker.principal().clone();
     context.record(&Event::TokenRotated { token: (&made.name).into(), by });
     context.credentials_changed();
@@ -50,7 +52,7 @@ pub(super) fn rotate(asker: &Asker, p: &TokenRotateParams) -> Result<TokenSecret
 
 pub(super) fn revoke(asker: &Asker, p: &TokenNameParams) -> Result<Empty, RpcError> {
     let context = &asker.context;
-    context.tokens.revoke(&p.name, clock::wall_seconds()).map_err(refuse)?;
+    context.door.tokens.revoke(&p.name, clock::wall_seconds()).map_err(refuse)?;
     let by = asker.principal().clone();
     context.record(&Event::TokenRevoked { token: (&p.name).into(), by });
     context.credentials_changed();

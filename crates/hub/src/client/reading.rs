@@ -8,6 +8,7 @@ use futures_util::{
     StreamExt as _,
     stream::{FuturesUnordered, SplitStream},
 };
+use quarterdeck_access::http::{self, Received};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     frame::{Body, Frame},
@@ -31,27 +32,19 @@ impl Asker {
         loop {
             tokio::select! {
                 biased;
-                message = stream.next() => {
-                    let message = match message {
-                        Some(Ok(message)) => message,
-                        Some(Err(error)) => {
-                            tracing::debug!(%error, "unreadable message");
-                            return End::Violation(close::PROTOCOL, "message malformed or too large");
+                received = http::receive(&mut stream, &self.moved) => match received {
+                    Received::Text(text) => requests.push(Arc::clone(self).handle_text(text)),
+                    Received::Binary(bytes) => {
+                        if let Some(end) = self.handle_frame(bytes).await {
+                            return end;
                         }
-                        None => return End::Peer,
-                    };
-                    self.moved.fetch_add(1, Ordering::Relaxed);
-                    match message {
-                        Message::Text(text) => requests.push(Arc::clone(self).handle_text(text)),
-                        Message::Binary(bytes) => {
-                            if let Some(end) = self.handle_frame(bytes).await {
-                                return end;
-                            }
-                        }
-                        Message::Ping(_) | Message::Pong(_) => {}
-                        Message::Close(_) => return End::Peer,
                     }
-                }
+                    Received::Pong => {}
+                    Received::Unreadable => {
+                        return End::Violation(close::PROTOCOL, "message malformed or too large");
+                    }
+                    Received::Gone => return End::Peer,
+                },
                 Some(()) = requests.next() => {}
             }
         }

@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{Visitor, answer, ask};
 use crate::{
-    client::{Asker, alive, outbox::Turn},
+    client::{Asker, outbox::Turn},
     limits::FORWARD_LIMIT,
 };
 
@@ -107,7 +107,7 @@ async fn pump(asker: &Arc<Asker>, channel: Channel, far: DuplexStream) {
     let shutdown = asker.context.shutdown.clone();
     tokio::select! {
         () = shutdown.cancelled() => {}
-        () = alive::credential_ended(&asker.context, &asker.grant) => {}
+        () = asker.context.credential_ended(&asker.grant) => {}
         () = to_machine(asker, channel, &mut reader, took) => {}
         () = from_machine(asker, channel, &mut writer, taken) => {}
     }

@@ -14,6 +14,7 @@ use axum::{
 };
 use quarterdeck_access::{
     clock,
+    door::Refusal,
     journal::{Event, Expiry},
     tokens::Grant,
 };
@@ -22,7 +23,7 @@ use quarterdeck_protocol::ids::DeviceId;
 use quarterdeck_transport::server::Peer;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{by_token, names::Scheme, refuse_wrong, unauthorized};
+use super::names::Scheme;
 use crate::{
     context::{Context, random_bytes},
     devices::{DeviceRow, LoginRefusal, Times},
@@ -187,7 +188,8 @@ pub(crate) async fn ticket(
     request: Request,
 ) -> Response {
     let grant = if request.headers().contains_key(header::AUTHORIZATION) {
-        by_token(&context, browser.address, request.headers()).await
+        let shown = context.door.by_token(None, browser.address, request.headers()).await;
+        shown.map_err(IntoResponse::into_response)
     } else {
         by_key(&context, browser.address, request).await
     };
@@ -255,17 +257,16 @@ pub(super) async fn by_ticket(
 }
 
 async fn refuse(context: &Context, address: IpAddr, refusal: LoginRefusal) -> Response {
-    let why = refusal.to_string();
-    let peer = address.to_string().into();
-    context.record(&Event::LoginFailed { peer, token: None, why: (&why).into() });
     if refusal.is_guess() {
-        refuse_wrong(context, address, &why).await
-    } else if refusal == LoginRefusal::StaleChallenge {
-        // tried again, with a new one
-        no_store(StatusCode::CONFLICT, &why)
-    } else {
-        unauthorized(&format!("{why}\n"))
+        return context.door.refuse(address, &refusal).await.into_response();
     }
+    let why = refusal.to_string();
+    context.door.turned_away(&address.to_string(), None, &why);
+    if refusal == LoginRefusal::StaleChallenge {
+        // tried again, with a new one
+        return no_store(StatusCode::CONFLICT, &why);
+    }
+    Refusal::Unauthorized(why).into_response()
 }
 
 /// A page of elsewhere can send a form without asking first, but no JSON.

@@ -114,9 +114,7 @@ async fn tell(
         Author::Person => Origin::Person { principal, client },
         Author::Script => Origin::Script { principal, client },
     };
-    let ask =
-        |reply| Command::Agent(Box::new(AgentAsk::Command { key, command, origin, caller, reply }));
-    session.ask(ask).await
+    session.ask_agent(key, command, origin, caller).await
 }
 
 pub(super) async fn prompts(

@@ -128,7 +128,7 @@ pub(super) async fn audit(c: &Connection, p: AuditListParams) -> Result<AuditLis
         return Err(RpcError::new(ErrorCode::Forbidden, message));
     }
     let context = Arc::clone(&c.context);
-    let read = tokio::task::spawn_blocking(move || journal::answer(&context.journal, &p));
+    let read = tokio::task::spawn_blocking(move || journal::answer(&context.door.journal, &p));
     read.await.map_err(|_| RpcError::new(ErrorCode::Internal, "reading the journal failed"))?
 }
 

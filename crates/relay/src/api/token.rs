@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) fn create(c: &Connection, p: &TokenCreateParams) -> Result<TokenSecret, RpcError> {
     let grant = &c.caller.grant;
-    let made = c.context.tokens.create(p, grant, clock::wall_seconds()).map_err(refuse)?;
+    let made = c.context.door.tokens.create(p, grant, clock::wall_seconds()).map_err(refuse)?;
     let by = grant.principal.clone();
     let name = p.principal.as_deref().unwrap_or_else(|| by.name());
     let principal = quarterdeck_protocol::ids::Principal::new(by.issuer(), name);
@@ -31,12 +31,12 @@ pub(super) fn create(c: &Connection, p: &TokenCreateParams) -> Result<TokenSecre
 }
 
 pub(super) fn list(c: &Connection) -> Result<TokenListResult, RpcError> {
-    Ok(TokenListResult { tokens: c.context.tokens.list(clock::wall_seconds()) })
+    Ok(TokenListResult { tokens: c.context.door.tokens.list(clock::wall_seconds()) })
 }
 
 pub(super) fn rotate(c: &Connection, p: &TokenRotateParams) -> Result<TokenSecret, RpcError> {
     let grant = &c.caller.grant;
-    let made = c.context.tokens.rotate(p, grant, clock::wall_seconds()).map_err(refuse)?;
+    let made = c.context.door.tokens.rotate(p, grant, clock::wall_seconds()).map_err(refuse)?;
     let by = grant.principal.clone();
     c.context.record(&Event::TokenRotated { token: (&made.name).into(), by });
     c.context.credentials_changed();
@@ -44,7 +44,7 @@ pub(super) fn rotate(c: &Connection, p: &TokenRotateParams) -> Result<TokenSecre
 }
 
 pub(super) fn revoke(c: &Connection, p: &TokenNameParams) -> Result<Empty, RpcError> {
-    c.context.tokens.revoke(&p.name, clock::wall_seconds()).map_err(refuse)?;
+    c.context.door.tokens.revoke(&p.name, clock::wall_seconds()).map_err(refuse)?;
     let by = c.caller.principal().clone();
     c.context.record(&Event::TokenRevoked { token: (&p.name).into(), by });
     c.context.credentials_changed();

@@ -28,12 +28,13 @@ use std::{
     },
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures_util::{
     FutureExt as _, StreamExt as _,
     stream::{FuturesUnordered, SplitStream},
 };
+use quarterdeck_access::http::{self, Received};
 use quarterdeck_protocol::{
     dialect::agor::Event,
     error::{ErrorCode, RpcError},
@@ -45,9 +46,9 @@ use quarterdeck_protocol::{
 use crate::{
     caller::Caller,
     connection::{
-        alive, close,
         outbox::{Control, Outbox, Turn},
-        sending::{self, Work},
+        sending::Work,
+        serving::{End, Served, close},
     },
     context::Context,
     session::{LeaseCaller, SessionHandle},
@@ -80,41 +81,16 @@ struct Controller {
     moved: AtomicU64,
 }
 
-/// Why a connection ended.
-#[derive(Debug)]
-enum End {
-    /// The peer closed it, or the link broke.
-    Peer,
-    /// The close code and its reason.
-    Closed(u16, &'static str),
-    /// No sign of life.
-    Dead,
-}
-
 /// Serves a controller until its connection ends.
 pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
     let controller = Arc::new(Controller::new(context, caller));
     let (mut sink, stream) = socket.split();
-    let shutdown = controller.context.shutdown.clone();
-    let end = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => End::Closed(close::GOING_AWAY, "the relay stops"),
-        end = controller.read(stream) => end,
-        () = sending::send_turns(&controller.outbox, &controller.moved, &mut sink, |turn, work| {
-            controller.messages_of(turn, work)
-        }) => End::Peer,
-        () = alive::keep_alive(&controller.moved, &controller.outbox) => End::Dead,
-        () = alive::credential_ended(&controller.context, &controller.caller) => {
-            End::Closed(close::POLICY, "the credential has ended")
-        }
-    };
-    tracing::debug!(?end, "controller's connection ended");
+    let served = Served::new(&controller.context, &controller.caller, &controller.outbox);
+    let turns = |turn, work: &mut _| controller.messages_of(turn, work);
+    let end = served.until_end(&controller.moved, &mut sink, controller.read(stream), turns).await;
     controller.keep_places();
     controller.unfollow_all().await;
-    if let End::Closed(code, reason) = end {
-        let frame = CloseFrame { code, reason: reason.into() };
-        sending::close(&controller.outbox, &mut sink, frame).await;
-    }
+    served.close(end, &mut sink).await;
 }
 
 impl Controller {
@@ -148,29 +124,22 @@ impl Controller {
         loop {
             tokio::select! {
                 biased;
-                message = stream.next() => {
-                    let message = match message {
-                        Some(Ok(message)) => message,
-                        Some(Err(error)) => {
-                            tracing::debug!(%error, "unreadable message");
+                received = http::receive(&mut stream, &self.moved) => {
+                    match received {
+                        Received::Text(text) => {
+                            under_way.extend(self.handle_text(&text, under_way.len()));
+                        }
+                        Received::Binary(_) => {
+                            let text = "a command is a text message";
+                            self.refuse("", None, RpcError::new(ErrorCode::ParseError, text));
+                        }
+                        Received::Pong => self.handle_confirmation(),
+                        Received::Unreadable => {
                             let text = "the message is malformed or too large";
                             self.refuse("", None, RpcError::new(ErrorCode::ParseError, text));
                             return End::Closed(close::TOO_LARGE, text);
                         }
-                        None => return End::Peer,
-                    };
-                    self.moved.fetch_add(1, Ordering::Relaxed);
-                    match message {
-                        Message::Text(text) => {
-                            under_way.extend(self.handle_text(&text, under_way.len()));
-                        }
-                        Message::Binary(_) => {
-                            let text = "a command is a text message";
-                            self.refuse("", None, RpcError::new(ErrorCode::ParseError, text));
-                        }
-                        Message::Pong(_) => self.handle_confirmation(),
-                        Message::Ping(_) => {}
-                        Message::Close(_) => return End::Peer,
+                        Received::Gone => return End::Peer,
                     }
                     if self.outbox.waiting() > MAX_WAITING_REPLIES {
                         return End::Closed(close::POLICY, "replies are not read");

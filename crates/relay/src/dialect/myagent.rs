@@ -21,12 +21,13 @@ use std::{
     },
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures_util::{
     FutureExt as _, StreamExt as _,
     stream::{FuturesUnordered, SplitStream},
 };
+use quarterdeck_access::http::{self, Received};
 use quarterdeck_protocol::{
     dialect::myagent::{Command, Event, Misread},
     error::RpcError,
@@ -39,9 +40,9 @@ use quarterdeck_protocol::{
 use crate::{
     caller::Caller,
     connection::{
-        alive, close,
         outbox::{Control, Outbox, Turn},
-        sending::{self, Work},
+        sending::Work,
+        serving::{End, Served, close},
     },
     context::Context,
     session::LeaseCaller,
@@ -67,17 +68,6 @@ struct Client {
     moved: AtomicU64,
 }
 
-/// Why a connection ended.
-#[derive(Debug)]
-enum End {
-    /// The peer closed it, or the link broke.
-    Peer,
-    /// The close code and its reason.
-    Closed(u16, &'static str),
-    /// No sign of life.
-    Dead,
-}
-
 /// Serves a client until its connection ends.
 pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSocket) {
     let Ok(number) = crate::agent::random_uuid() else { return };
@@ -101,26 +91,12 @@ pub(super) async fn serve(context: Arc<Context>, caller: Caller, socket: WebSock
     client.say(&Event::Ready { protocol_version: 1 });
     client.say(&Event::Role { role, epoch });
     let (mut sink, stream) = socket.split();
-    let shutdown = client.context.shutdown.clone();
-    let end = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => End::Closed(close::GOING_AWAY, "the relay stops"),
-        end = client.read(stream) => end,
-        () = sending::send_turns(&client.outbox, &client.moved, &mut sink, |turn, work| {
-            client.messages_of(turn, work)
-        }) => End::Peer,
-        () = alive::keep_alive(&client.moved, &client.outbox) => End::Dead,
-        () = alive::credential_ended(&client.context, &client.caller) => {
-            End::Closed(close::POLICY, "the credential has ended")
-        }
-    };
-    tracing::debug!(?end, "client's connection ended");
+    let served = Served::new(&client.context, &client.caller, &client.outbox);
+    let turns = |turn, work: &mut _| client.messages_of(turn, work);
+    let end = served.until_end(&client.moved, &mut sink, client.read(stream), turns).await;
     client.context.rooms.leave(&client.me.principal, client.seat);
     client.hide_all().await;
-    if let End::Closed(code, reason) = end {
-        let frame = CloseFrame { code, reason: reason.into() };
-        sending::close(&client.outbox, &mut sink, frame).await;
-    }
+    served.close(end, &mut sink).await;
 }
 
 /// Whether a token lets its connections write at all.
@@ -136,24 +112,18 @@ impl Client {
         loop {
             tokio::select! {
                 biased;
-                message = stream.next() => {
-                    let message = match message {
-                        Some(Ok(message)) => message,
-                        Some(Err(error)) => {
-                            tracing::debug!(%error, "unreadable message");
-                            return End::Closed(close::TOO_LARGE, "malformed or too large");
-                        }
-                        None => return End::Peer,
-                    };
-                    self.moved.fetch_add(1, Ordering::Relaxed);
-                    match message {
-                        Message::Text(text) if under_way.len() < MAX_REQUESTS_IN_FLIGHT => {
+                received = http::receive(&mut stream, &self.moved) => {
+                    match received {
+                        Received::Text(text) if under_way.len() < MAX_REQUESTS_IN_FLIGHT => {
                             under_way.extend(self.handle_text(&text));
                         }
-                        Message::Text(_) => self.refuse(None, "too many messages wait"),
-                        Message::Binary(_) => self.refuse(None, "Invalid JSON remote message"),
-                        Message::Ping(_) | Message::Pong(_) => {}
-                        Message::Close(_) => return End::Peer,
+                        Received::Text(_) => self.refuse(None, "too many messages wait"),
+                        Received::Binary(_) => self.refuse(None, "Invalid JSON remote message"),
+                        Received::Pong => {}
+                        Received::Unreadable => {
+                            return End::Closed(close::TOO_LARGE, "malformed or too large");
+                        }
+                        Received::Gone => return End::Peer,
                     }
                     if self.outbox.waiting() > MAX_WAITING_REPLIES {
                         return End::Closed(close::POLICY, "replies are not read");

@@ -40,9 +40,10 @@ use crate::{
     api,
     caller::Caller,
     connection::{
-        Connection, alive,
+        Connection,
         channel::agent::Stepped,
         outbox::{Control, Outbox, Turn},
+        serving,
     },
     context::Context,
     session::{Command, SessionHandle},
@@ -110,7 +111,7 @@ async fn next(
     let gone = tokio::select! {
         biased;
         () = context.shutdown.cancelled() => (ErrorCode::ShuttingDown, "the relay stops"),
-        () = alive::credential_ended(&context, &caller) => {
+        () = serving::credential_ended(&context, &caller) => {
             (ErrorCode::Unauthenticated, "the credential has ended")
         }
         event = feed.next() => {

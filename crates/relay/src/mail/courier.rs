@@ -12,10 +12,7 @@ use quarterdeck_protocol::{
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{Ask, Delivery, LiveSession};
-use crate::{
-    context::Context,
-    session::{Command, agent::AgentAsk},
-};
+use crate::context::Context;
 
 /// Pause before a session is asked again that could not take a message.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
@@ -84,16 +81,9 @@ async fn attempt(context: &Context, delivery: &Delivery) -> Option<Outcome> {
             return Some(Outcome::Delivered);
         }
         let content = vec![ContentBlock::Text { text: delivery.text.clone() }];
-        let ask = |reply| {
-            Command::Agent(Box::new(AgentAsk::Command {
-                key: delivery.key.clone(),
-                command: AgentCommand::Prompt { content, delivery: When::Queue },
-                origin: Origin::Agent { address: delivery.address.clone() },
-                caller: None,
-                reply,
-            }))
-        };
-        match session.ask(ask).await {
+        let prompt = AgentCommand::Prompt { content, delivery: When::Queue };
+        let origin = Origin::Agent { address: delivery.address.clone() };
+        match session.ask_agent(delivery.key.clone(), prompt, origin, None).await {
             Ok(_) => return Some(Outcome::Delivered),
             Err(error) if error.code() == ErrorCode::Ended => return Some(Outcome::Gone),
             Err(error) if error.code() == ErrorCode::ShuttingDown => return None,

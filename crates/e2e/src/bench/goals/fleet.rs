@@ -21,6 +21,7 @@ use crate::{
         quarterdeck::Quarterdeck,
         relay::{BenchRelay, Security},
         rounds::{self, Plan},
+        sshx::Sshx,
         systems::{RefWs, System},
     },
     harness::{
@@ -73,6 +74,7 @@ fn speed(extent: Extent, program: &str, progress: &mut dyn FnMut(&str)) -> io::R
         Box::new(Quarterdeck::new(Over::Ws)),
         Box::new(Quarterdeck::new(Over::Hub)),
     ];
+    systems.extend(Sshx::find()?.map(|sshx| Box::new(sshx) as Box<dyn System>));
     Ok(of_hub(&rounds::run(&mut systems, plan, program, progress)?))
 }
 

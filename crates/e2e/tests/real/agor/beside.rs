@@ -73,7 +73,7 @@ async fn a_session_of_another_principal_is_seen_and_not_touched() {
     owner.type_applied(b"untouched\r").await;
     owner.until_text("untouched\r\nuntouched").await;
     // by using it the guest follows it
-    guest.until_text(&session, "untouched\r\nuntouched").await;
+    guest.until_echoed(&session, "untouched").await;
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_lost_connection_closes_no_terminal_and_the_controller_owns_its_own_wh
     let resized = peer.ask("pty_resize", json!({ "id": pty, "cols": 70, "rows": 20 })).await;
     assert_eq!(resized["type"], "ack", "it is the owner still: {resized}");
     peer.type_text(&pty, "after\r").await;
-    peer.until_text(&pty, "after\r\nafter").await;
+    peer.until_echoed(&pty, "after").await;
 }
 
 #[tokio::test]
@@ -135,9 +135,9 @@ async fn after_a_killed_relay_the_controller_finds_its_terminals_alive() {
     assert_eq!(peer.next().await, json!({ "type": "state_sync", "payload": alive }));
     peer.until_text(&one, "life-one").await;
     peer.type_text(&one, "life-two\r").await;
-    peer.until_text(&one, "life-two\r\nlife-two").await;
+    peer.until_echoed(&one, "life-two").await;
     peer.type_text(&two, "me-too\r").await;
-    peer.until_text(&two, "me-too\r\nme-too").await;
+    peer.until_echoed(&two, "me-too").await;
     let resized = peer.ask("pty_resize", json!({ "id": one, "cols": 70, "rows": 20 })).await;
     assert_eq!(resized["type"], "ack", "{resized}");
 }
@@ -216,7 +216,7 @@ async fn a_controller_works_beside_native_clients_for_as_long_as_it_is_asked_to(
     stage.restart().await;
     let mut peer = stage.controller().await;
     peer.type_text(&own, "end\r").await;
-    peer.until_text(&own, "end\r\nend").await;
+    peer.until_echoed(&own, "end").await;
 }
 
 #[tokio::test]
@@ -229,8 +229,8 @@ async fn two_controllers_with_tokens_of_their_own_are_two_clients() {
     let sync = laptop.ask("state_sync", json!({})).await;
     assert_eq!(sync["payload"]["activePtys"], json!([pty]));
     laptop.type_text(&pty, "hello\r").await;
-    laptop.until_text(&pty, "hello\r\nhello").await;
-    tower.until_text(&pty, "hello\r\nhello").await;
+    laptop.until_echoed(&pty, "hello").await;
+    tower.until_echoed(&pty, "hello").await;
     let refused = laptop.ask("pty_resize", json!({ "id": pty, "cols": 9, "rows": 9 })).await;
     assert_eq!(refused["payload"]["code"], "not_owner", "{refused}");
 }

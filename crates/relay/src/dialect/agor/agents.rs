@@ -28,7 +28,7 @@ use crate::{
     api,
     connection::requests::record_refusal,
     environment::Variables,
-    session::{Command as Ask, SessionHandle, StopBegins, agent::AgentAsk, launch},
+    session::{Command as Ask, SessionHandle, StopBegins, launch},
     tokens::SessionLimit,
     watch,
 };
@@ -199,16 +199,7 @@ impl Controller {
         let caller = self.lease_caller();
         let (principal, client) = (self.me.principal.clone(), Some(self.me.client));
         let origin = Origin::Person { principal, client };
-        let ask = |reply| {
-            Ask::Agent(Box::new(AgentAsk::Command {
-                key,
-                command,
-                origin,
-                caller: Some(caller),
-                reply,
-            }))
-        };
-        session.ask(ask).await
+        session.ask_agent(key, command, origin, Some(caller)).await
     }
 
     pub(super) async fn stop_agent(self: Arc<Self>, id: String, p: AgentStop) {

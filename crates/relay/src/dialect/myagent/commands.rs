@@ -238,16 +238,7 @@ impl Client {
         let caller = self.lease_caller();
         let (principal, client) = (self.me.principal.clone(), Some(self.me.client));
         let origin = Origin::Person { principal, client };
-        let ask = |reply| {
-            Ask::Agent(Box::new(AgentAsk::Command {
-                key,
-                command,
-                origin,
-                caller: Some(caller),
-                reply,
-            }))
-        };
-        session.ask(ask).await
+        session.ask_agent(key, command, origin, Some(caller)).await
     }
 
     async fn decide(self: Arc<Self>, p: PermissionDecision) {
