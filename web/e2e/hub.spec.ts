@@ -1,4 +1,6 @@
 // Several machines behind a hub.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Machine, network } from './machine';
 import { CutLine } from './line';
 import { test as base, expect, finish, look, PHONE, PROMPT, row, Site, startTerminal, terminal, type } from './fixtures';
@@ -71,6 +73,22 @@ test('a machine whose line is cut is shown so, and what was open goes on when it
   await type(page, 'far:1', 'echo after-$((2+2))\n');
   await expect(terminal(page, 'far:1')).toContainText('after-4');
   for (const shown of ['before-2', 'meanwhile-6']) await expect(terminal(page, 'far:1')).toContainText(shown);
+});
+
+test('who missed more than is shown again is told how much', async ({ machines: { site, there, line } }) => {
+  there.qd('run', '--detach', '--label', 'far:1', '--', 'bash', '--norc');
+  const page = await site.person();
+  await row(page, 'far:1').click();
+  await expect(terminal(page, 'far:1')).toContainText(PROMPT);
+  await type(page, 'far:1', 'sleep 3; seq 1 2000000; echo all-$((1+1)); touch ~/all-done\n');
+  await expect(terminal(page, 'far:1')).toContainText('sleep 3');
+  line.cut();
+  await expect(row(page, 'far:1')).toContainText('unreachable', { timeout: 30_000 });
+  await expect.poll(() => existsSync(join(there.home, 'all-done')), { timeout: 45_000 }).toBe(true);
+  line.mend();
+  await expect(page.getByText(/gap of [\d.,]+ (kB|MB|bytes)/)).toBeVisible({ timeout: 45_000 });
+  await look(page, 'hub-gap');
+  for (const shown of ['2000000', 'all-2']) await expect(terminal(page, 'far:1')).toContainText(shown);
 });
 
 test('a relay that is killed comes back with its sessions', async ({ machines: { site, there } }) => {

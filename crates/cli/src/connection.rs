@@ -201,7 +201,6 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
         if settings.insecure { PlainOffLoopback::Insecure } else { PlainOffLoopback::Refused };
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
     let prompts = if on_terminal { SshPrompts::Ask } else { SshPrompts::Never };
-    let proxy = remote.proxy.as_deref().map(str::parse).transpose();
     Ok(DialOptions {
         token: remote.token.as_ref().map(crate::config::TokenSource::read).transpose()?,
         tls: ClientTls {
@@ -212,8 +211,7 @@ fn options(remote: &Remote, settings: &Settings) -> Result<DialOptions, CliError
                 .map(|(certificate, key)| ClientIdentity { certificate, key }),
         },
         plain,
-        proxy: proxy
-            .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?,
+        proxy: settings.environment.proxy()?,
         ssh: SshOptions { prompts, ..SshOptions::default() },
         key: None,
     })

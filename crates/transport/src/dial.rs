@@ -214,7 +214,7 @@ pub async fn probe(endpoint: &Endpoint, options: &DialOptions, limit: Duration) 
     let reached = async {
         match endpoint {
             Endpoint::Unix { path } => connect_unix(path).await.map(drop),
-            Endpoint::Tcp { host, port, .. } => match via_proxy(host, options) {
+            Endpoint::Tcp { host, port, .. } => match via_proxy(host, *port, options) {
                 Some(proxy) => tcp::connect(&proxy.host, proxy.port).await.map(drop),
                 None => tcp::connect(host, *port).await.map(drop),
             },
@@ -254,7 +254,7 @@ async fn connect_tcp(
         return Err(DialError::PlainOffLoopback);
     }
     let stream = async {
-        match via_proxy(host, options) {
+        match via_proxy(host, port, options) {
             Some(proxy) => {
                 let mut stream = tcp::connect(&proxy.host, proxy.port).await?;
                 proxy.open_tunnel(&mut stream, &format!("{host}:{port}")).await?;
@@ -267,8 +267,8 @@ async fn connect_tcp(
     Ok(Box::new(stream))
 }
 
-fn via_proxy<'a>(host: &Host, options: &'a DialOptions) -> Option<&'a Proxy> {
-    options.proxy.as_ref().filter(|_| !host.is_loopback())
+fn via_proxy<'a>(host: &Host, port: u16, options: &'a DialOptions) -> Option<&'a Proxy> {
+    options.proxy.as_ref().filter(|proxy| proxy.is_for(host, port))
 }
 
 async fn secure(

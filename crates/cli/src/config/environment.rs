@@ -44,11 +44,14 @@ impl Environment {
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.var(name).map(|value| value.to_string_lossy().into_owned())
     }
-    /// The way out of this network, for daemons: `HTTPS_PROXY`.
+    /// The way out of this network: `HTTPS_PROXY`, but not for those whom `NO_PROXY` names.
     pub(crate) fn proxy(&self) -> Result<Option<Proxy>, CliError> {
-        let text = self.text("HTTPS_PROXY").or_else(|| self.text("https_proxy"));
-        let proxy = text.map(|text| text.parse()).transpose();
-        proxy.map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))
+        let either = |name: &str| self.text(name).or_else(|| self.text(&name.to_lowercase()));
+        let Some(proxy) = either("HTTPS_PROXY") else { return Ok(None) };
+        let proxy: Proxy = proxy
+            .parse()
+            .map_err(|error| CliError::usage("HTTPS_PROXY is not usable").caused_by(&error))?;
+        Ok(Some(proxy.sparing(&either("NO_PROXY").unwrap_or_default())))
     }
     /// Where the command was started.
     pub(crate) fn current_dir(&self) -> Option<&Path> {

@@ -63,8 +63,6 @@ pub(crate) struct Remote {
     pub(crate) ca: Option<PathBuf>,
     /// This client's own certificate and key.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
-    /// Proxy from `HTTPS_PROXY`.
-    pub(crate) proxy: Option<String>,
 }
 
 impl Settings {
@@ -172,7 +170,6 @@ fn target(
         token: token.or_else(|| file.token_file.clone().map(TokenSource::from_path)),
         ca: typed.ca.clone().or_else(|| file.ca.clone()),
         identity: identity(typed, file)?,
-        proxy: environment.text("HTTPS_PROXY").or_else(|| environment.text("https_proxy")),
     }))
 }
 

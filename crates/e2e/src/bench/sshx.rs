@@ -123,7 +123,7 @@ impl Viewer {
         viewer.say("create", vec![Value::from(0), Value::from(0)])?;
         while viewer.shell == 0 {
             let shells = viewer.next("shells")?;
-            viewer.shell = number(item(&item(&shells, 0), 0)).unwrap_or_default();
+            viewer.shell = number(&item(&item(&shells, 0), 0)).unwrap_or_default();
         }
         let shell = viewer.shell;
         viewer.say("subscribe", vec![Value::from(shell), Value::from(0)])?;
@@ -187,7 +187,7 @@ impl Line for Viewer {
         if kind != "chunks" {
             return Ok(());
         }
-        let mut at = number(item(&body, 1)).unwrap_or_default();
+        let mut at = number(&item(&body, 1)).unwrap_or_default();
         let Value::Array(chunks) = item(&body, 2) else { return Ok(()) };
         for chunk in chunks {
             let Value::Bytes(mut bytes) = chunk else { continue };
@@ -203,7 +203,7 @@ fn item(value: &Value, index: usize) -> Value {
     value.as_array().and_then(|items| items.get(index)).cloned().unwrap_or(Value::Null)
 }
 
-fn number(value: Value) -> Option<u64> {
+fn number(value: &Value) -> Option<u64> {
     value.as_integer().and_then(|number| u64::try_from(number).ok())
 }
 

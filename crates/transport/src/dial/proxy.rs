@@ -1,6 +1,8 @@
 //! The way out of a network that lets only a proxy out: HTTP `CONNECT`. What goes through is TLS, so the
 //! proxy sees the name and sizes and nothing else.
 
+mod spared;
+
 use std::{fmt, io, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -10,6 +12,8 @@ use crate::{
     endpoint::{Endpoint, Host},
     limits::MAX_PROXY_ANSWER_BYTES,
 };
+
+use spared::Spared;
 
 /// Port of a proxy that names none, as other programs have it.
 const DEFAULT_PROXY_PORT: u16 = 80;
@@ -21,6 +25,8 @@ pub struct Proxy {
     pub(super) port: u16,
     /// Value of `Proxy-Authorization`. A secret.
     authorization: Option<String>,
+    /// Whom it is not asked for.
+    spared: Spared,
 }
 
 impl fmt::Debug for Proxy {
@@ -85,7 +91,7 @@ impl FromStr for Proxy {
                 Some(format!("Basic {}", STANDARD.encode(secret)))
             }
         };
-        Ok(Self { host, port, authorization })
+        Ok(Self { host, port, authorization, spared: Spared::default() })
     }
 }
 
@@ -106,6 +112,17 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Proxy {
+    /// The same, but not for the hosts of a list as `NO_PROXY` has it.
+    #[must_use]
+    pub fn sparing(self, list: &str) -> Self {
+        Self { spared: Spared::parse(list), ..self }
+    }
+
+    /// Whether the way to a host leads through it. This machine is always reached directly.
+    pub(super) fn is_for(&self, host: &Host, port: u16) -> bool {
+        !host.is_loopback() && !self.spared.has(host, port)
+    }
+
     /// Asks for a way to `target` (`host:port`) and takes the answer, and no byte after it.
     pub(super) async fn open_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
@@ -174,6 +191,18 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Proxy>().map(|_| ()), Err(error), "{text}");
         }
+    }
+
+    #[test]
+    fn this_machine_and_whom_the_list_names_are_reached_without_it() {
+        let proxy: Proxy = "http://proxy:3128".parse().expect("a proxy");
+        let dev = Host::Name("dev.corp".into());
+        assert!(proxy.is_for(&dev, 7717));
+        assert!(!proxy.is_for(&Host::Name("localhost".into()), 7717));
+        let sparing = proxy.sparing("corp, 10.0.0.0/8");
+        assert!(!sparing.is_for(&dev, 7717));
+        assert!(sparing.is_for(&Host::Name("dev.example".into()), 7717));
+        assert!(format!("{sparing:?}").contains("proxy:3128"));
     }
 
     /// What the client makes of an answer, what it sent, and what is left for the tunnel.
