@@ -20,7 +20,9 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-say() { printf '\n== %s\n' "$*"; }
+stage=
+say() { stage=$*; printf '\n== %s\n' "$*"; }
+trap '[ $? = 0 ] || echo "FAILED in: $stage" >&2' EXIT
 missing=()
 
 # command that must be there, and the Debian package that has it
@@ -61,6 +63,7 @@ if [ "$install" = 1 ]; then scripts/agents.sh; else scripts/agents.sh --no-insta
 # In CI a test that fails is tried once more by itself: a machine's hiccup must not hide what the other
 # tests say. One that passes then is told loudly, and is a defect to be found.
 MAX_SECOND_TRIES=3
+MAX_LINES_OF_FAILURE=40
 run_tests() {
     local log failed
     log=$(mktemp)
@@ -69,13 +72,24 @@ run_tests() {
         return
     fi
     failed=$(sed -n 's/^test \([^ ]*\) \.\.\. FAILED$/\1/p' "$log" | sort -u)
-    rm "$log"
+    say_why "$log"
     [ "${CI:-}" = true ] && [ -n "$failed" ] || return 1
     [ "$(wc -l <<<"$failed")" -le "$MAX_SECOND_TRIES" ] || return 1
     say "once more, one by one:" $failed
     # shellcheck disable=SC2086 # names of tests have no spaces
-    cargo test --locked --workspace -- --exact --test-threads=1 $failed
+    if ! cargo test --locked --workspace -- --exact --test-threads=1 $failed >"$log" 2>&1; then
+        say_why "$log"
+        return 1
+    fi
+    rm "$log"
     say "UNSTEADY, failed once and passed alone:" $failed
+}
+
+# what each failed test said, after everything else: who reads the end of a log finds it there
+say_why() {
+    say "why tests failed"
+    awk -v most="$MAX_LINES_OF_FAILURE" '/^---- .* stdout ----$/ { left = most } left-- > 0 { print substr($0, 1, 2000) }' "$1"
+    grep -E '^error' "$1" || true
 }
 
 # in CI a missing part is an error; elsewhere its tests say that they were left out
