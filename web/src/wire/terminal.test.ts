@@ -131,6 +131,19 @@ describe('a terminal stream', () => {
     expect(paper.told).toEqual(['begin ', 'snap screen first last']);
   });
 
+  test('nothing was missed once everything has come, and a gap before that is what was missed', async () => {
+    await start();
+    for (const [out, head] of [[100, 110], [110, 9000]] as const) {
+      door.last.cut();
+      answer = { out, head };
+      await clock.advance(8_000);
+      expect(said).toEqual(out === 100 ? [] : ['{"how":"nothing_missed"}']);
+      if (out === 100) door.last.frame({ channel: 7, body: { kind: 'out', out, flags: 0, bytes: encode('0123456789') } });
+      else door.last.frame({ channel: 7, body: { kind: 'gap', from: out, to: head } });
+    }
+    expect(said).toEqual(['{"how":"nothing_missed"}', '{"how":"gap","bytes":8890}']);
+  });
+
   test('after a cut it goes on behind the last byte that it was given, drawn or not', async () => {
     await start();
     out(100, 'abc');

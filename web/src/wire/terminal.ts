@@ -53,6 +53,8 @@ export class TerminalStream implements Viewer {
   #position = 0;
   #lease: LeaseView | undefined;
   #snapOpen = false;
+  /** After a reconnect: where the log was then. Nothing was missed once everything before it has come. */
+  #catchesUpTo: number | undefined;
   #wish: { role: AttachParams['role']; fresh: boolean } = { role: 'auto', fresh: true };
   /** What came while the lines above the screen were fetched; at most a credit window of bytes. */
   #held: Step[] | undefined;
@@ -80,7 +82,9 @@ export class TerminalStream implements Viewer {
     this.#position = result.out;
     this.#credit = new Credit(result.out, CREDIT_WINDOW_BYTES);
     this.#attachInput(result);
-    if (previous) this.listener.resumed(resumption(result));
+    this.#catchesUpTo = undefined;
+    if (previous && result.start === 'ok' && result.head > result.out) this.#catchesUpTo = result.head;
+    else if (previous) this.listener.resumed(resumption(result));
     if (fresh) void this.#begin(result);
     else this.canvas.resize(result.session.size);
   }
@@ -193,9 +197,9 @@ export class TerminalStream implements Viewer {
         break;
       }
       case 'gap':
-        this.#give(body.to);
         this.canvas.gap(body.from, body.to);
-        this.listener.skipped(body.to - body.from);
+        this.#tellGap(body.to - body.from);
+        this.#give(body.to);
         this.#drawn(body.to);
         break;
       case 'in':
@@ -205,8 +209,19 @@ export class TerminalStream implements Viewer {
     }
   }
 
+  /** What was too far behind after a reconnect was missed; later on, it came too fast. */
+  #tellGap(bytes: number): void {
+    if (this.#catchesUpTo === undefined) return this.listener.skipped(bytes);
+    this.#catchesUpTo = undefined;
+    this.listener.resumed({ how: 'gap', bytes });
+  }
+
   #give(end: number): void {
     this.#position = Math.max(this.#position, end);
+    if (this.#catchesUpTo !== undefined && end >= this.#catchesUpTo) {
+      this.#catchesUpTo = undefined;
+      this.listener.resumed({ how: 'nothing_missed' });
+    }
     this.#credit?.handleGiven(end);
   }
 
