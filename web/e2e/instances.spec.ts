@@ -8,7 +8,8 @@ const test = base.extend<{ others: string[] }>({
     const others: string[] = [];
     await use(others);
     for (const name of others) {
-      site.here.qd('--instance', name, 'stop', '--all', '--now', '--reason', 'the test is over');
+      const { sessions } = site.here.qdJson<{ sessions: { session: string }[] }>('--instance', name, 'ls');
+      for (const { session } of sessions) site.here.qd('--instance', name, 'stop', session, '--now', '--reason', 'the test is over');
       site.here.qd('--instance', name, 'down');
     }
   },
