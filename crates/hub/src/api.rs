@@ -3,6 +3,7 @@
 mod device;
 mod hook;
 mod hub;
+mod instance;
 mod machine;
 mod prompts;
 mod token;
@@ -76,6 +77,20 @@ pub(crate) async fn call(
         }
         N::HookTest if own => {
             answer::<m::HookTest>(asker, id, params, async |p| hook::test(asker, p).await).await
+        }
+        N::InstanceList if own => {
+            answer::<m::InstanceList>(asker, id, params, async |_| instance::list(asker).await)
+                .await
+        }
+        N::InstanceCreate => {
+            answer::<m::InstanceCreate>(asker, id, params, async |p| {
+                instance::create(asker, &p).await
+            })
+            .await
+        }
+        N::InstanceOpen => {
+            answer::<m::InstanceOpen>(asker, id, params, async |p| instance::open(asker, p).await)
+                .await
         }
         N::MachineList => {
             answer::<m::MachineList>(asker, id, params, async |_| Ok(machine::list(asker))).await
@@ -197,10 +212,13 @@ fn require_unlimited(asker: &Asker, method: MethodName) -> Result<(), RpcError> 
             | N::MachineDisconnect
             | N::MachineInvite
     );
-    if !asker.is_limited() || !(of_machines || method == N::SessionCreate) {
+    let of_instances = matches!(method, N::InstanceCreate | N::InstanceOpen);
+    if !asker.is_limited() || !(of_machines || of_instances || method == N::SessionCreate) {
         return Ok(());
     }
-    let message = if of_machines {
+    let message = if of_instances {
+        "this credential is limited to certain sessions and opens no other instance"
+    } else if of_machines {
         "this credential is limited to certain sessions and cannot change machines"
     } else {
         "this credential is limited to certain sessions and cannot start others"

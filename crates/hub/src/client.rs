@@ -37,6 +37,7 @@ use tokio::sync::watch;
 
 use crate::{
     context::Context,
+    place::Place,
     store::Access as AccessWay,
     switch::{self, Linked},
 };
@@ -57,6 +58,8 @@ pub(crate) struct Asker {
     pub(crate) context: Arc<Context>,
     /// Who it is and what it may do.
     pub(crate) grant: Grant,
+    /// Whether it is at this machine.
+    pub(crate) place: Place,
     pub(crate) outbox: Arc<Outbox>,
     /// Set by `hello`.
     acting: OnceLock<Acting>,
@@ -93,11 +96,11 @@ pub(crate) enum End {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(context: Arc<Context>, grant: Grant, socket: WebSocket) {
+pub(crate) async fn serve(context: Arc<Context>, grant: Grant, place: Place, socket: WebSocket) {
     context.metrics.connections_accepted.increment();
     let gauge = Arc::clone(&context);
     let _counted = gauge.metrics.connections.enter();
-    let asker = Arc::new(Asker::new(context, grant));
+    let asker = Arc::new(Asker::new(context, grant, place));
     let (mut sink, stream) = socket.split();
     let shutdown = asker.context.shutdown.clone();
     let end = tokio::select! {
@@ -129,10 +132,11 @@ pub(crate) async fn serve(context: Arc<Context>, grant: Grant, socket: WebSocket
 
 impl Asker {
     /// A client that has said nothing yet; also one without a WebSocket.
-    pub(crate) fn new(context: Arc<Context>, grant: Grant) -> Self {
+    pub(crate) fn new(context: Arc<Context>, grant: Grant, place: Place) -> Self {
         Self {
             context,
             grant,
+            place,
             outbox: Arc::default(),
             acting: OnceLock::new(),
             bound: watch::Sender::new(None),

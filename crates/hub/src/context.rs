@@ -64,6 +64,8 @@ pub(crate) struct Context {
     pub(crate) invitations: Mutex<Invitations<Option<MachineLabel>>>,
     /// Where each identity's mail goes.
     pub(crate) post: PostOffice,
+    /// Held while another instance is looked at and started, so that two callers do not start it twice.
+    pub(crate) starting: tokio::sync::Mutex<()>,
     /// Counters.
     pub(crate) metrics: Metrics,
     /// Everything that runs beside the listeners.

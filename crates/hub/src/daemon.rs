@@ -191,6 +191,7 @@ fn build_context(
         names,
         invitations: Mutex::default(),
         post: PostOffice::default(),
+        starting: tokio::sync::Mutex::default(),
         metrics: Metrics::default(),
         tasks: TaskTracker::new(),
         shutdown,

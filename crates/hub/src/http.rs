@@ -35,6 +35,7 @@ use crate::{
     api,
     client::{Asker, outbox::Turn},
     context::Context,
+    place::Place,
     web::Authenticated,
 };
 
@@ -108,7 +109,8 @@ impl FromRequestParts<Arc<Context>> for Visitor {
         let fixed = context.ticket_key.fixed_client(&format!("{name} {principal}"));
         let client_id: ClientId = context.hub.client(std::array::from_fn(|at| fixed[at]));
         let sessions = grant.sessions.to_list().unwrap_or_default();
-        let asker = Asker::new(Arc::clone(context), grant);
+        let Ok(place) = Place::from_request_parts(parts, context).await;
+        let asker = Asker::new(Arc::clone(context), grant, place);
         let acting = Acting { principal, client_id, name, scopes, sessions };
         asker.introduce(acting).map_err(|error| answer(&error))?;
         Ok(Self(Arc::new(asker)))

@@ -6,7 +6,8 @@
 //!
 //! - [`daemon`]: a hub's life; [`options`]: what it is given;
 //! - [`web`]: listeners, HTTP, who is let in; [`join`]: relays that dial the hub; [`assets`]: pages;
-//! - [`devices`]: browsers, and how they come in;
+//! - [`devices`]: browsers, and how they come in; [`place`]: whether a caller is at this machine;
+//! - [`instances`]: what runs beside this hub;
 //! - [`client`]: one client: requests and frames in, turns out; [`api`]: the methods it answers itself;
 //! - [`request`]: which machine is meant, and what the request looks like there;
 //! - [`switch`]: channels and calls of one link, and whose each is;
@@ -28,6 +29,7 @@ pub mod error;
 mod fleet;
 mod hooks;
 mod http;
+pub mod instances;
 mod join;
 mod json;
 mod limits;
@@ -35,6 +37,7 @@ mod machine;
 mod mail;
 mod metrics;
 pub mod options;
+mod place;
 mod request;
 mod store;
 mod switch;

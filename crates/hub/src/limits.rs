@@ -68,6 +68,9 @@ pub(crate) const MAIL_CALL_LIMIT: Duration = Duration::from_secs(30);
 /// Pause before carrying on a link begins again.
 pub(crate) const MAIL_RETRY: Duration = Duration::from_millis(500);
 
+/// Instances below one base directory up to which a page makes more: far more than anybody tells apart.
+pub(crate) const MAX_INSTANCES: usize = 64;
+
 // ---- browsers ----
 
 /// Browsers that one hub knows: far more than a team has, and each login compares none of them.

@@ -7,7 +7,7 @@ use quarterdeck_hooks::CheckedHooks;
 use quarterdeck_transport::dial::Proxy;
 use quarterdeck_transport::server::Listen;
 
-use crate::assets::Assets;
+use crate::{assets::Assets, instances::Instances};
 
 /// Everything a hub needs to know from outside.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub struct HubOptions {
     pub hooks: CheckedHooks,
     /// The pages of the web interface; none = this build has none.
     pub assets: Option<Arc<dyn Assets>>,
+    /// The instances of this machine; none = only its own is known.
+    pub instances: Option<Arc<dyn Instances>>,
 }
 
 impl fmt::Debug for HubOptions {

@@ -26,7 +26,7 @@ use quarterdeck_transport::{
     server::{Accepted, Listener, Peer},
 };
 
-use crate::{client, context::Context, http, join, metrics};
+use crate::{client, context::Context, http, join, metrics, place::Place};
 pub(crate) use login::device_name;
 use names::Scheme;
 
@@ -94,12 +94,13 @@ async fn serve(context: Arc<Context>, router: Router, accepted: Accepted) {
 async fn upgrade(
     State(context): State<Arc<Context>>,
     Connecting(grant): Connecting,
+    place: Place,
     ws: WebSocketUpgrade,
 ) -> Response {
     quarterdeck_access::http::native(ws, SUBPROTOCOL).on_upgrade(move |socket| async move {
         // inside a task of its own: give it back to the tasks that the hub waits for
         let tracked = context.tasks.token();
-        client::serve(context, grant, socket).await;
+        client::serve(context, grant, place, socket).await;
         drop(tracked);
     })
 }

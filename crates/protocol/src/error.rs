@@ -109,6 +109,8 @@ codes! {
     MachineExists = -32027, "machine_exists";
     /// The pairing line, its code or the other side's key was not accepted.
     PairingFailed = -32028, "pairing_failed";
+    /// There is an instance of that name already.
+    InstanceExists = -32029, "instance_exists";
 }
 
 /// Typed detail of an error. A newer peer's detail reads as `None` of [`RpcError::detail`].

@@ -393,7 +393,8 @@ pub const fn status_of(code: ErrorCode) -> u16 {
         | ErrorCode::PromptSettled
         | ErrorCode::AgentNotReady
         | ErrorCode::WrongKind
-        | ErrorCode::MachineExists => 409,
+        | ErrorCode::MachineExists
+        | ErrorCode::InstanceExists => 409,
         ErrorCode::NotOffered | ErrorCode::StartFailed | ErrorCode::PairingFailed => 422,
         ErrorCode::Overloaded | ErrorCode::InputFull => 429,
         ErrorCode::ShuttingDown | ErrorCode::Unreachable => 503,

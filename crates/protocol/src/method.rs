@@ -11,6 +11,7 @@ mod device;
 mod git;
 mod hello;
 mod hook;
+mod instance;
 mod lease;
 mod log;
 mod machine;
@@ -48,6 +49,10 @@ pub use hello::{Acting, HelloParams, HelloResult};
 pub use hook::{
     HookEvent, HookInfo, HookKind, HookListResult, HookTestParams, HookTestResult, HookToldParams,
 };
+pub use instance::{
+    InstanceCreateParams, InstanceHub, InstanceInfo, InstanceListResult, InstanceOpenParams,
+    InstanceResult, InstanceState,
+};
 pub use lease::{LeaseResult, OfferParams, TakeParams};
 pub use log::{LogEntry, LogParams, LogResult, ScrollbackParams, ScrollbackResult, ScrolledLine};
 pub use machine::{
@@ -70,9 +75,7 @@ pub use pairing::{
 pub use place::{
     DirectoriesParams, DirectoriesResult, DirectoryEntry, UploadParams, UploadResult, UploadedFile,
 };
-pub use relay::{
-    GcParams, GcResult, InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
-};
+pub use relay::{GcParams, GcResult, RelayStatusResult};
 pub use session::{
     CreateParams, InputParams, InputResult, RenameParams, ResizeParams, ResumeParams,
     SessionListResult, SessionParams, SessionResult, SignalParams, StopParams,
@@ -273,8 +276,13 @@ methods! {
     RelayShutdown = "relay.shutdown", Needs(Scope::Admin), Empty => Empty;
     /// Apply quota and age limits to logs.
     RelayGc = "relay.gc", Needs(Scope::Admin), GcParams => GcResult;
-    /// The instances of this machine that the relay knows: at least itself.
+    /// The instances of this machine that are known: at least that of whoever answers.
     InstanceList = "instance.list", Needs(Scope::Read), Empty => InstanceListResult;
+    /// Make an instance beside a hub's own, and start its relay and hub.
+    InstanceCreate = "instance.create", Needs(Scope::Admin), InstanceCreateParams => InstanceResult;
+    /// Make a one-time link to the page of an instance beside a hub's own, whose daemons are started
+    /// where they do not run. Only for a caller of the hub's own machine.
+    InstanceOpen = "instance.open", Needs(Scope::Admin), InstanceOpenParams => DeviceInviteResult;
     /// Make a one-use line that pairs a hub with this relay.
     PairingInvite = "pairing.invite", Needs(Scope::Admin), PairingInviteParams => PairingInviteResult;
     /// Pair with a hub by the line that it made, and dial it from now on.

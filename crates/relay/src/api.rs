@@ -207,7 +207,9 @@ pub(crate) async fn call(
         | N::DeviceList
         | N::DeviceRevoke
         | N::HubStatus
-        | N::HubShutdown => {
+        | N::HubShutdown
+        | N::InstanceCreate
+        | N::InstanceOpen => {
             let message = format!("{} is asked of a hub; this is a relay", method.word());
             Err(RpcError::new(ErrorCode::MethodNotFound, message).hint("start a hub: qd up"))
         }

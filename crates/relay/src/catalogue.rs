@@ -15,11 +15,14 @@ use std::{
 
 use quarterdeck_protocol::{
     ids::{RelayId, SessionId},
-    method::{InstanceInfo, InstanceState},
+    method::{InstanceHub, InstanceInfo, InstanceState},
 };
 
 use crate::files;
-use quarterdeck_access::instance::{InstanceDir, InstanceName, RelayRecord};
+use quarterdeck_access::{
+    instance::{InstanceDir, InstanceName, RelayRecord},
+    lock,
+};
 
 /// Instances that are listed at most; more are a sign that something makes them without end.
 pub const MAX_LISTED_INSTANCES: usize = 1024;
@@ -83,7 +86,7 @@ fn announced(announcements: &Path) -> BTreeMap<PathBuf, InstanceDir> {
 /// What is known of one instance.
 #[must_use]
 pub fn look(directory: &InstanceDir) -> InstanceInfo {
-    let running = is_running(directory);
+    let running = is_held(&directory.lock());
     let (record, state) = match (RelayRecord::read(directory), running) {
         (Err(bad), _) => (None, InstanceState::Unknown { why: bad.to_string() }),
         (Ok(record), Ok(true)) => (record, InstanceState::Running),
@@ -105,6 +108,7 @@ pub fn look(directory: &InstanceDir) -> InstanceInfo {
         host: address.map(|address| address.ip().to_string()),
         port: address.map(|address| address.port()),
         listening: live.map(|record| record.listening.clone()).unwrap_or_default(),
+        hub: hub(directory),
         cwd: record.as_ref().and_then(|record| record.cwd.clone()),
         started_at: record.as_ref().and_then(|record| record.started_at),
         schema_version: record.as_ref().map(|record| record.schema),
@@ -114,13 +118,28 @@ pub fn look(directory: &InstanceDir) -> InstanceInfo {
     }
 }
 
-/// Whether a relay holds the instance's lock. Asking takes a shared lock for a moment, which a starting
-/// relay waits out.
+/// Its hub, if one runs; one whose lock cannot be probed is not shown as running.
+fn hub(directory: &InstanceDir) -> Option<InstanceHub> {
+    if !is_held(&directory.hub_lock()).unwrap_or(false) {
+        return None;
+    }
+    let record = lock::read_record(&directory.hub_record());
+    let pid = record.as_ref().map(|record| record.pid);
+    Some(InstanceHub { pid, listening: record.map(|it| it.listening).unwrap_or_default() })
+}
+
+/// Whether a relay holds the instance's lock.
 ///
 /// # Errors
 /// When the lock cannot be opened or probed.
 pub fn is_running(directory: &InstanceDir) -> io::Result<bool> {
-    let lock = match File::open(directory.lock()) {
+    is_held(&directory.lock())
+}
+
+/// Whether a daemon holds its lock. Asking takes a shared lock for a moment, which a starting daemon
+/// waits out.
+fn is_held(path: &Path) -> io::Result<bool> {
+    let lock = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other?,
     };
@@ -197,6 +216,21 @@ mod tests {
         lock.lock().expect("is free");
         let info = look(&directory);
         assert_eq!((info.state, info.pid), (InstanceState::Running, Some(std::process::id())));
+    }
+
+    #[test]
+    fn a_hub_is_told_while_its_lock_is_held_whatever_its_record_says() {
+        let home = tempfile::tempdir().expect("a directory");
+        let directory = instance(home.path(), "default");
+        let listening = vec!["ws://127.0.0.1:7718".to_owned()];
+        let record = lock::DaemonRecord { pid: 7, listening: listening.clone() };
+        lock::write_record(&directory.hub_record(), &record).expect("writes");
+        assert_eq!(look(&directory).hub, None, "its record alone is no proof");
+        let held = File::create(directory.hub_lock()).expect("opens");
+        held.lock().expect("is free");
+        assert_eq!(look(&directory).hub, Some(InstanceHub { pid: Some(7), listening }));
+        fs::remove_file(directory.hub_record()).expect("is deleted");
+        assert_eq!(look(&directory).hub, Some(InstanceHub { pid: None, listening: Vec::new() }));
     }
 
     #[test]

@@ -24,6 +24,7 @@ const WORDS: Record<string, { what: string; about: string[]; tone?: AuditLine['t
   hub_paired: { what: 'Hub paired', about: ['name', 'scopes', 'peer'] },
   hub_revoked: { what: 'Hub forgotten', about: ['hub', 'by'] },
   machine: { what: 'Machine', about: ['label', 'what', 'why', 'by'] },
+  instance: { what: 'Instance', about: ['name', 'what', 'by'] },
   lease_taken: { what: 'Session taken', about: ['session', 'from', 'reason', 'by'] },
   session_created: { what: 'Session started', about: ['label', 'program', 'by'] },
   session_removed: { what: 'Session removed', about: ['session', 'by'] },

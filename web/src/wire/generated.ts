@@ -1632,8 +1632,12 @@ export interface WireTypes {
   InputParams: InputParams;
   InputRejected: InputRejected;
   InputResult: InputResult;
+  InstanceCreateParams: InstanceCreateParams;
+  InstanceHub: InstanceHub;
   InstanceInfo: InstanceInfo;
   InstanceListResult: InstanceListResult;
+  InstanceOpenParams: InstanceOpenParams;
+  InstanceResult: InstanceResult;
   InstanceState: InstanceState;
   Label: Label;
   LeaseChanged: LeaseChanged;
@@ -3269,6 +3273,29 @@ export interface InputResult {
   out: Out;
 }
 /**
+ * [`InstanceCreate`].
+ */
+export interface InstanceCreateParams {
+  /**
+   * Its name: 1 to 32 of `a-z 0-9 . _ -`, first a letter or digit. Another spelling is refused, with
+   * the canonical one as the hint.
+   */
+  name: string;
+}
+/**
+ * The running hub of an instance.
+ */
+export interface InstanceHub {
+  /**
+   * Where it listens, as URLs.
+   */
+  listening?: string[];
+  /**
+   * Its pid; none when its record cannot be read.
+   */
+  pid?: number | null;
+}
+/**
  * An instance of this machine.
  */
 export interface InstanceInfo {
@@ -3288,6 +3315,10 @@ export interface InstanceInfo {
    * Host of its first network address, when its relay listens on one.
    */
   host?: string | null;
+  /**
+   * Its hub, when one runs: that is what shows its page.
+   */
+  hub?: InstanceHub | null;
   /**
    * The relay's id, once one has run.
    */
@@ -3331,9 +3362,32 @@ export interface InstanceInfo {
  */
 export interface InstanceListResult {
   /**
-   * By name.
+   * By directory.
    */
   instances: InstanceInfo[];
+  /**
+   * State directory of the instance that answers; none when no daemon was asked.
+   */
+  own?: string | null;
+}
+/**
+ * [`InstanceOpen`].
+ */
+export interface InstanceOpenParams {
+  /**
+   * The base directory that it is in, as `instance.list` tells it; none = the hub's own.
+   */
+  base_dir?: string | null;
+  /**
+   * Its name.
+   */
+  name: string;
+}
+/**
+ * [`InstanceCreate`].
+ */
+export interface InstanceResult {
+  instance: InstanceInfo;
 }
 /**
  * `lease.changed`: a session's lease as it is now.
@@ -4666,7 +4720,9 @@ export interface Methods {
   'http.open': { params: Empty; result: ChannelParams; scope: null };
   'hub.shutdown': { params: Empty; result: Empty; scope: 'admin' };
   'hub.status': { params: Empty; result: HubStatusResult; scope: 'read' };
+  'instance.create': { params: InstanceCreateParams; result: InstanceResult; scope: 'admin' };
   'instance.list': { params: Empty; result: InstanceListResult; scope: 'read' };
+  'instance.open': { params: InstanceOpenParams; result: DeviceInviteResult; scope: 'admin' };
   'lease.offer': { params: OfferParams; result: LeaseResult; scope: 'drive' };
   'lease.release': { params: SessionParams; result: LeaseResult; scope: 'drive' };
   'lease.request': { params: SessionParams; result: LeaseResult; scope: 'drive' };
@@ -4751,6 +4807,7 @@ export const ERROR_CODES = {
   hello_required: -32002,
   holder_silent: -32018,
   input_full: -32017,
+  instance_exists: -32029,
   internal: -32603,
   invalid_params: -32602,
   invalid_request: -32600,

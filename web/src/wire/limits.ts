@@ -43,3 +43,5 @@ export const MAX_ATTACHMENTS = 16;
 export const MAX_UPLOAD_CHUNK_BYTES = 256 * 1024;
 /** Bytes of the smallest one: a tenth of a second of a slow uplink. */
 export const MIN_UPLOAD_CHUNK_BYTES = 16 * 1024;
+/** An instance's relay and hub may take this long to start before nobody waits any more: a minute each. */
+export const INSTANCE_START_TIMEOUT_MS = 150_000;

@@ -161,6 +161,17 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<Text>,
     },
+    /// A hub did something with another instance of its machine.
+    Instance {
+        /// Its name.
+        name: Text,
+        /// Its state directory.
+        directory: Text,
+        /// What was done: `create`, `start` or `open`.
+        what: Text,
+        /// By whom.
+        by: Principal,
+    },
     /// A lease was taken from another principal.
     LeaseTaken {
         /// Of which session.

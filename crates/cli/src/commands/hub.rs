@@ -1,6 +1,12 @@
 //! `qd hub`: only the hub, in the foreground or in the background.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod beside;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use quarterdeck_hub::{HubError, HubOptions, error::StoreError, options::PublicUrl};
 use quarterdeck_protocol::method::{Empty, HubStatus, HubStatusResult};
@@ -50,6 +56,21 @@ pub(crate) struct NetworkArgs {
     /// Authorities (PEM) for machines that are added by a token without a pin [default: the system's]
     #[arg(long, value_name = "FILE")]
     machine_ca: Option<PathBuf>,
+}
+
+impl NetworkArgs {
+    /// For a hub that only this machine reaches, on whatever port is free.
+    pub(crate) fn free_port() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: false,
+            cert: None,
+            key: None,
+            public_address: None,
+            public_url: None,
+            machine_ca: None,
+        }
+    }
 }
 
 /// Flags of `qd hub`.
@@ -206,6 +227,7 @@ fn options(settings: &Settings, network: NetworkArgs) -> Result<HubOptions, CliE
         authorities: machine_ca,
         hooks,
         assets: quarterdeck_assets::page(),
+        instances: Some(Arc::new(beside::Beside(settings.clone()))),
     })
 }
 

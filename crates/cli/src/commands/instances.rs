@@ -29,7 +29,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Exit, CliError> {
     if instances.is_empty() {
         settings.output.note("no instances; the first one is made by: qd run");
     }
-    let listed = InstanceListResult { instances };
+    let listed = InstanceListResult { instances, own: None };
     let (now, width) = (now_micros(), crate::attach::terminal::size().map(|s| s.cols.into()));
     settings.output.result(&listed, |styles| match listed.instances.is_empty() {
         true => String::new(),
@@ -88,6 +88,7 @@ mod tests {
             host: None,
             port: None,
             listening: Vec::new(),
+            hub: None,
             cwd: None,
             started_at: None,
             schema_version: None,

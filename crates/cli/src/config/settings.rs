@@ -94,6 +94,18 @@ impl Settings {
     pub(crate) fn at_hub(&self) -> Self {
         Self { target: Target::Hub, machine: None, ..self.clone() }
     }
+    /// The same, for another instance of this machine and its daemons.
+    pub(crate) fn at_instance(&self, directory: InstanceDir) -> Self {
+        Self {
+            base: directory.base().to_owned(),
+            directory,
+            target: Target::Local,
+            machine: None,
+            // what this instance was told of its own network is no word about another's
+            insecure: false,
+            ..self.clone()
+        }
+    }
     /// Whether the relay is this machine's own.
     pub(crate) const fn is_local(&self) -> bool {
         matches!(self.target, Target::Local)

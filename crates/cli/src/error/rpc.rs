@@ -37,9 +37,10 @@ const fn kind(code: ErrorCode) -> Kind {
         ErrorCode::Forbidden | ErrorCode::Unauthenticated | ErrorCode::Ceiling => Kind::Forbidden,
         ErrorCode::NotFound => Kind::NotFound,
         ErrorCode::Ambiguous => Kind::Ambiguous,
-        ErrorCode::LabelTaken | ErrorCode::StillRunning | ErrorCode::MachineExists => {
-            Kind::AlreadyRunning
-        }
+        ErrorCode::LabelTaken
+        | ErrorCode::StillRunning
+        | ErrorCode::MachineExists
+        | ErrorCode::InstanceExists => Kind::AlreadyRunning,
         ErrorCode::NotOwner | ErrorCode::LeaseHeld => Kind::NotOwner,
         ErrorCode::Ended | ErrorCode::PromptAnswered | ErrorCode::PromptSettled => Kind::Ended,
         ErrorCode::HolderSilent => Kind::Timeout,
@@ -126,6 +127,7 @@ fn next_step(code: ErrorCode, name: &str) -> Option<String> {
         ErrorCode::Unreachable => "see the machines: qd machine ls".to_owned(),
         ErrorCode::ParseError
         | ErrorCode::MachineExists
+        | ErrorCode::InstanceExists
         | ErrorCode::PairingFailed
         | ErrorCode::InvalidRequest
         | ErrorCode::InvalidParams

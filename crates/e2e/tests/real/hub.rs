@@ -4,6 +4,7 @@ mod crowd;
 mod database;
 mod faults;
 mod http;
+mod instances;
 mod limits;
 mod links;
 mod login;

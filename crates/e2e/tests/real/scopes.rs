@@ -83,6 +83,8 @@ mod raw {
         RelayShutdown,
         RelayGc,
         InstanceList,
+        InstanceCreate,
+        InstanceOpen,
         SessionGit,
         SessionUpload,
         RelayDirectories,
@@ -173,6 +175,7 @@ fn params(method: MethodName) -> Value {
         | MethodName::MachineDisconnect => {
             json!({ "machine": "mars" })
         }
+        MethodName::InstanceCreate | MethodName::InstanceOpen => json!({ "name": "No Name" }),
         MethodName::HookTest => json!({ "name": "nobody" }),
         MethodName::HookTold => json!({ "key": "nothing" }),
         MethodName::HookList

@@ -140,5 +140,6 @@ pub(super) async fn instances(c: &Connection) -> Result<InstanceListResult, RpcE
     let instances = listed
         .await
         .map_err(|_| RpcError::new(ErrorCode::Internal, "looking for the instances failed"))?;
-    Ok(InstanceListResult { instances })
+    let own = Some(c.context.directory.path().display().to_string());
+    Ok(InstanceListResult { instances, own })
 }
