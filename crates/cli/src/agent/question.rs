@@ -18,6 +18,9 @@ pub(crate) enum NotAnAnswer {
     /// No option has this number or name.
     #[error("type a number from 1 to {0}, y, or n and why")]
     Option(usize),
+    /// It has nothing to fill in, and this is neither of its two answers.
+    #[error("type y or n")]
+    YesOrNo,
     /// It cannot be denied so.
     #[error("this cannot be denied; choose one of the options")]
     NoDenial,
@@ -108,8 +111,15 @@ const fn caution_words(caution: Caution) -> &'static str {
     }
 }
 
-/// Allow it, once or for good.
+/// Allow it, once or for good. A question that has nothing to fill in is allowed by confirming it: so Codex
+/// asks for the tools of servers.
 pub(crate) fn allow(prompt: &Prompt, kind: OptionKind) -> Result<PromptAnswer, NotAnAnswer> {
+    if let Ask::Question { form, .. } = &prompt.ask
+        && form.fields.is_empty()
+        && kind == OptionKind::AllowOnce
+    {
+        return Ok(PromptAnswer::Form { values: BTreeMap::new() });
+    }
     let options = prompt.ask.options();
     let found = options.iter().find(|option| option.kind == kind);
     found.map(choose).ok_or(NotAnAnswer::Option(options.len()))
@@ -137,6 +147,11 @@ pub(crate) fn deny(prompt: &Prompt, message: &str) -> Result<PromptAnswer, NotAn
 pub(crate) fn answer(prompt: &Prompt, words: &str) -> Result<PromptAnswer, NotAnAnswer> {
     let words = words.trim();
     match &prompt.ask {
+        Ask::Question { form, .. } if form.fields.is_empty() => match words {
+            "y" | "yes" => allow(prompt, OptionKind::AllowOnce),
+            "n" | "no" => deny(prompt, ""),
+            _ => Err(NotAnAnswer::YesOrNo),
+        },
         Ask::Question { form, .. } => answer_form(&form.fields, words),
         Ask::Permission { .. } | Ask::Plan { .. } => {
             let (first, rest) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
@@ -321,5 +336,20 @@ mod tests {
         assert_eq!(answer(&two, "Color=red; Size=3"), expected);
         assert_eq!(answer(&two, "Color=red"), Err(NotAnAnswer::Missing("Size".into())));
         assert_eq!(deny(&two, ""), Ok(PromptAnswer::Decline));
+    }
+
+    #[test]
+    fn a_question_without_fields_is_a_yes_or_a_no_and_no_other_word_agrees() {
+        let form = Form { message: None, url: None, fields: vec![] };
+        let ask = Ask::Question { tool_call_id: None, form, can_deny_with_message: false };
+        let prompt = prompt(ask);
+        let agreed = Ok(PromptAnswer::Form { values: BTreeMap::new() });
+        assert_eq!(allow(&prompt, OptionKind::AllowOnce), agreed);
+        assert_eq!(allow(&prompt, OptionKind::AllowAlways), Err(NotAnAnswer::Option(0)));
+        assert_eq!(answer(&prompt, "y"), agreed);
+        assert_eq!(answer(&prompt, "n"), Ok(PromptAnswer::Decline));
+        for words in ["", "1", "never"] {
+            assert_eq!(answer(&prompt, words), Err(NotAnAnswer::YesOrNo), "{words}");
+        }
     }
 }

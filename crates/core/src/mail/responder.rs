@@ -140,14 +140,19 @@ impl Responder {
     pub fn handle_switch(&mut self, switch: Switch) {
         self.switch = switch;
         if switch == Switch::Off {
-            let running: Vec<MailNumber> = self.under_way.keys().copied().collect();
-            self.effects.extend(running.into_iter().map(|number| Effect::Abort { number }));
+            let running = core::mem::take(&mut self.under_way);
+            self.effects.extend(running.into_keys().map(|number| Effect::Abort { number }));
         }
     }
 
     /// Who may be answered: nobody, unless somebody says so.
     pub fn handle_allowed(&mut self, allowed: BTreeSet<PeerKey>) {
         self.allowed = allowed;
+    }
+
+    /// An answer that was begun before a restart: what may be spent is counted over it. The oldest first.
+    pub fn handle_earlier(&mut self, number: MailNumber, from: PeerKey, at: Duration) {
+        self.note_spent(number, from, at);
     }
 
     /// A message that no session has. The answer is due when this says nothing.
@@ -158,12 +163,7 @@ impl Responder {
         let Question { number, from, marking, addressed } = question;
         self.forget_old(now);
         self.may_answer(number, from, marking)?;
-        let peer = self.peer(from);
-        peer.recent.push_back(now);
-        peer.in_a_row += 1;
-        peer.last = now;
-        self.spent.push_back(now);
-        self.taken.insert(number);
+        self.note_spent(number, from, now);
         let deadline = now + self.limits.deadline;
         self.under_way.insert(number, deadline);
         self.effects.push_back(Effect::Answer { number, answer_as: addressed, deadline });
@@ -223,6 +223,15 @@ impl Responder {
             Some((_, why)) => Err(why),
             None => Ok(()),
         }
+    }
+
+    fn note_spent(&mut self, number: MailNumber, from: PeerKey, at: Duration) {
+        let peer = self.peer(from);
+        peer.recent.push_back(at);
+        peer.in_a_row += 1;
+        peer.last = at;
+        self.spent.push_back(at);
+        self.taken.insert(number);
     }
 
     fn forget_old(&mut self, now: Duration) {

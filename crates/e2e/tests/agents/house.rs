@@ -2,4 +2,5 @@
 
 mod course;
 mod killing;
+mod mail;
 mod trouble;

@@ -2,10 +2,11 @@
 //! owner named writes one answer, as the session that was asked.
 //!
 //! The program is given the message and gives the answer: it has no other means, whatever the message says.
-//! Before it is started the message is noted as taken, so it is answered at most once, and no session that
-//! comes to live meanwhile answers as well. What it says is marked as automatic.
+//! Before it is started that is noted with the message, so it is answered at most once, and no session that
+//! comes to live meanwhile answers as well. When nothing was answered the message is its session's again.
+//! What it says is marked as automatic, and what was spent is stored, so that a restart frees nobody.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use quarterdeck_core::mail::{
     MailNumber,
@@ -18,6 +19,7 @@ use quarterdeck_protocol::{
     limits::MAX_MAIL_TEXT_BYTES,
     method::{MailAutorespondResult, MailSendParams},
 };
+use tokio::sync::oneshot;
 
 use super::{
     PERSON, Who,
@@ -33,10 +35,20 @@ use crate::config::ResponderConfig;
 pub(crate) struct Draft {
     /// To which message.
     pub number: MailNumber,
+    /// Closes when it is not wanted any more.
+    pub wanted: oneshot::Receiver<Infallible>,
     /// What the program is told.
     pub text: String,
     /// How long it may take.
     pub limit: Duration,
+}
+
+/// A message whose answer is being written. When this is dropped the program is ended.
+#[derive(Debug)]
+pub(super) struct Answering {
+    identity: i64,
+    answer_as: Label,
+    _wants: oneshot::Sender<Infallible>,
 }
 
 /// The program, and who writes by it.
@@ -98,7 +110,10 @@ impl Owner {
     pub(super) fn consider_answering(&mut self, row: &InboundRow) -> Result<(), StoreError> {
         let Some(writing) = &self.writing else { return Ok(()) };
         let Some(mailbox) = self.mailboxes.get_mut(&row.identity) else { return Ok(()) };
-        if !mailbox.autorespond || mailbox.router.waits_for(row.number) != Some(Waits::ForSession) {
+        if !self.knows_live
+            || !mailbox.autorespond
+            || mailbox.router.waits_for(row.number) != Some(Waits::ForSession)
+        {
             return Ok(());
         }
         let allowed = writing.config.allow.iter();
@@ -132,9 +147,10 @@ impl Owner {
                 Effect::Answer { number, answer_as, deadline } => {
                     self.begin_answer(id, number, &answer_as, deadline)?;
                 }
-                // the program is ended by its own limit, and what it says afterwards is not sent
                 Effect::Abort { number } => {
-                    self.answering.remove(&number);
+                    if self.answering.remove(&number).is_some() {
+                        self.give_back(number)?;
+                    }
                 }
             }
         }
@@ -153,12 +169,26 @@ impl Owner {
         if !mailbox.router.try_take(number) {
             return Ok(());
         }
-        self.store.atomically(|c| store::set_inbound(c, number, "taken", None))?;
-        self.answering.insert(number, (id, answer_as.clone()));
+        let peer = row.peer;
+        self.store.atomically(|c| store::begin_answer(c, number, id, &peer, now()))?;
+        let (wants, wanted) = oneshot::channel();
+        let answering = Answering { identity: id, answer_as: answer_as.clone(), _wants: wants };
+        self.answering.insert(number, answering);
         let name = self.mailboxes.get(&id).map(|mailbox| mailbox.name_of(&row.peer));
         let text = prompt(&name.unwrap_or_default(), answer_as, &row.text);
         let limit = deadline.saturating_sub(now());
-        self.hand_draft(Draft { number, text, limit });
+        self.hand_draft(Draft { number, wanted, text, limit });
+        Ok(())
+    }
+
+    /// Nothing was answered, and nothing will be by itself: the message waits for its session again.
+    fn give_back(&mut self, number: MailNumber) -> Result<(), StoreError> {
+        self.store.atomically(|c| store::set_inbound(c, number, "waiting", None))?;
+        if let Some(row) = store::inbound(self.store.read(), number)?
+            && let Some(mailbox) = self.mailboxes.get_mut(&row.identity)
+        {
+            mailbox.route(&row, BTreeSet::new());
+        }
         Ok(())
     }
 
@@ -168,7 +198,8 @@ impl Owner {
         number: MailNumber,
         text: Option<String>,
     ) -> Result<(), StoreError> {
-        let Some((id, answer_as)) = self.answering.remove(&number) else { return Ok(()) };
+        let Some(answering) = self.answering.remove(&number) else { return Ok(()) };
+        let Answering { identity: id, answer_as, .. } = answering;
         if let Some(mailbox) = self.mailboxes.get_mut(&id) {
             mailbox.responder.handle_ended(number);
         }
@@ -176,7 +207,7 @@ impl Owner {
         let fits = |text: &String| !text.is_empty() && text.len() <= MAX_MAIL_TEXT_BYTES;
         let Some(body) = text.filter(fits) else {
             tracing::info!(number = number.0, "no answer was written");
-            return Ok(());
+            return self.give_back(number);
         };
         let name = self.mailboxes.get(&id).map(|mailbox| mailbox.name.clone());
         let who = Who { session: None, identity: name, label: Some(answer_as) };
@@ -184,8 +215,9 @@ impl Owner {
         let p = MailSendParams { body, in_reply_to, auto: true, ..MailSendParams::default() };
         if let Err(error) = self.handle_send(&who, p) {
             tracing::warn!(%error, "an answer was not sent");
+            return self.give_back(number);
         }
-        Ok(())
+        self.store.atomically(|c| store::set_inbound(c, number, "taken", None))
     }
 
     /// Ends what takes too long.

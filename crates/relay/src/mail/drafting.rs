@@ -4,7 +4,7 @@ use std::{process::Stdio, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    process::Command,
+    process::{Child, Command},
     sync::mpsc,
     task::JoinSet,
 };
@@ -44,8 +44,12 @@ pub(crate) async fn run(
 
 async fn write(context: Arc<Context>, config: ResponderConfig, draft: Draft) {
     let number = draft.number;
-    let text = tokio::time::timeout(draft.limit, answer(&config, &draft.text)).await;
-    let text = text.ok().flatten();
+    let text = tokio::select! {
+        text = tokio::time::timeout(draft.limit, answer(&config, &draft.text)) => text.ok().flatten(),
+        // it was turned off, or took too long: the owner does not wait for it
+        _ = draft.wanted => return,
+        () = context.shutdown.cancelled() => return,
+    };
     while context.mail.tell(Ask::Drafted { number, text: text.clone() }).is_err() {
         tokio::select! {
             () = context.shutdown.cancelled() => return,
@@ -54,7 +58,8 @@ async fn write(context: Arc<Context>, config: ResponderConfig, draft: Draft) {
     }
 }
 
-/// What the program says; its exit code says nothing. It is killed when this is dropped.
+/// What the program says; its exit code says nothing. When this is dropped it is killed, with all that it
+/// has started.
 async fn answer(config: &ResponderConfig, text: &str) -> Option<String> {
     let (program, args) = config.command.split_first()?;
     let own = own_environment();
@@ -62,11 +67,12 @@ async fn answer(config: &ResponderConfig, text: &str) -> Option<String> {
     let mut command = Command::new(program);
     command.args(args).env_clear().envs(inherited).envs(&config.env).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command.current_dir(std::env::temp_dir());
+    command.current_dir(std::env::temp_dir()).process_group(0);
     let mut child = command
         .spawn()
         .inspect_err(|error| tracing::warn!(%error, program, "no answer can be written"))
         .ok()?;
+    let _group = Group::of(&child);
     let (mut input, output) = (child.stdin.take()?, child.stdout.take()?);
     let tell = async move {
         // one that does not read its input may answer all the same
@@ -80,3 +86,25 @@ async fn answer(config: &ResponderConfig, text: &str) -> Option<String> {
     let _ = child.wait().await;
     String::from_utf8(said).ok()
 }
+
+/// A program with all that it has started; killed when it is dropped.
+struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        Self(pid.and_then(rustix::process::Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // it may have ended by itself
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -284,6 +284,7 @@ impl Owner {
         let (state, why) = match (row.state.as_str(), waits) {
             ("waiting", Some(waits)) => ("held", Some(waits_word(waits).to_owned())),
             ("waiting", None) => ("held", None),
+            ("answering", _) => ("held", Some("answering".to_owned())),
             ("dead", _) => ("dead", row.why.clone()),
             _ => ("delivered", None),
         };

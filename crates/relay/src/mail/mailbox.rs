@@ -25,6 +25,9 @@ use super::{
     store::{self, InboundRow, StoreError, StoredIdentity, StoredPeer},
 };
 
+/// The longest time over which a responder's answers are counted.
+const COUNTED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// One identity.
 pub(super) struct Mailbox {
     pub(super) id: i64,
@@ -111,11 +114,23 @@ impl Mailbox {
         Ok(mailbox)
     }
 
-    /// A responder that has spent nothing.
-    pub(super) fn begin_responding(&mut self, limits: Limits) {
+    /// A responder that has spent what the store says.
+    pub(super) fn begin_responding(
+        &mut self,
+        c: &Connection,
+        limits: Limits,
+    ) -> Result<(), StoreError> {
         self.responder = Responder::new(limits);
+        for answer in store::answers(c, self.id, now().saturating_sub(COUNTED))? {
+            let peer = PeerKey(answer.peer);
+            self.responder.handle_earlier(answer.number, peer, answer.at);
+            if answer.is_looked_at {
+                self.responder.handle_written(peer);
+            }
+        }
         let switch = if self.autorespond { Switch::On } else { Switch::Off };
         self.responder.handle_switch(switch);
+        Ok(())
     }
 
     pub(super) fn key(&self) -> IdentityKey {

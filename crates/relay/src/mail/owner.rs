@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Ask, Delivery, LiveSession, Reply, Who,
-    answering::Writing,
+    answering::{Answering, Writing},
     asking::Seeking,
     mailbox::{Mailbox, Peer, now},
     post::Post,
@@ -64,8 +64,10 @@ pub(super) struct Owner {
     pub(super) awaited_rest: Vec<AwaitedRest>,
     /// What answers while nobody is there.
     pub(super) writing: Option<Writing>,
-    /// Messages that are being answered: of which identity, and as which session.
-    pub(super) answering: BTreeMap<MailNumber, (i64, quarterdeck_protocol::ids::Label)>,
+    /// Messages that are being answered.
+    pub(super) answering: BTreeMap<MailNumber, Answering>,
+    /// Whether it was told who lives: before, nobody can say that a session does not.
+    pub(super) knows_live: bool,
     pub(super) courier: mpsc::Sender<Delivery>,
     /// What this turn has done so far.
     pub(super) pending: Pending,
@@ -105,6 +107,7 @@ impl Owner {
             awaited_rest: Vec::new(),
             writing,
             answering: BTreeMap::new(),
+            knows_live: false,
             courier,
             pending: Pending::default(),
             changed_accounts: BTreeSet::new(),
@@ -127,13 +130,16 @@ impl Owner {
         self.assignments = store::assignments(self.store.read())?;
         // the project with the longest path first: it is the nearest one
         self.assignments.sort_by_key(|(project, _)| std::cmp::Reverse(project.len()));
+        // whoever was writing an answer is not listened to any more
+        self.answering.clear();
+        self.store.atomically(store::give_back_unanswered)?;
         for stored in store::identities(self.store.read())? {
             let mailbox = Mailbox::load(self.store.read(), stored)?;
             self.mailboxes.insert(mailbox.id, mailbox);
         }
         if let Some(writing) = &self.writing {
             for mailbox in self.mailboxes.values_mut() {
-                mailbox.begin_responding(writing.limits());
+                mailbox.begin_responding(self.store.read(), writing.limits())?;
             }
         }
         self.introduce()?;

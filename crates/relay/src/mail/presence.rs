@@ -25,6 +25,7 @@ impl Owner {
     /// These sessions live.
     pub(super) fn handle_live(&mut self, live: Vec<LiveSession>) {
         self.live = live;
+        self.knows_live = true;
         let lives = |id: &SessionId| self.live.iter().any(|live| live.id == *id);
         self.statuses.retain(|id, _| lives(id));
         self.awaited_rest.retain(|it| lives(&it.tell) && lives(&it.of));

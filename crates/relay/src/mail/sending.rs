@@ -62,6 +62,11 @@ impl Owner {
             && let Some(mailbox) = self.mailboxes.get_mut(&id)
         {
             mailbox.responder.handle_written(peer_key(&addressed.peer));
+            if mailbox.autorespond {
+                let noted =
+                    self.store.atomically(|c| store::note_looked_at(c, id, &addressed.peer));
+                noted.map_err(|error| storage(&error))?;
+            }
         }
         let (row, body) = self.write(id, from, &addressed, p)?;
         let row = OutboundRow { body, ..row };

@@ -10,12 +10,14 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use serde::{Serialize, de::DeserializeOwned};
 
+mod answers;
 mod inbound;
 mod outbound;
 mod people;
 mod row;
 mod schema;
 
+pub(super) use answers::{answers, begin_answer, give_back_unanswered, note_looked_at};
 pub(super) use inbound::{
     add_inbound, deliveries, drop_delivery, inbound, inbound_by_peer_id, inbox, mark_read, page,
     release, set_delivery, set_inbound, waiting,
@@ -137,6 +139,7 @@ pub(super) fn prune(c: &Connection, before: Duration) -> Result<(), StoreError> 
     )?;
     c.execute(&format!("DELETE FROM inbound WHERE {over}"), [before])?;
     c.execute("DELETE FROM outbound WHERE NOT is_open AND at < ?1", [before])?;
+    c.execute("DELETE FROM answer WHERE at < ?1", [before])?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
 
 mod hub;
+mod responder;
 
 const S1: SessionId = SessionId::from_bytes([1; 10]);
 const S2: SessionId = SessionId::from_bytes([2; 10]);
@@ -414,4 +415,43 @@ fn what_comes_after_a_lost_letter_waits_for_it_and_not_for_ever() {
     bench.owner.skip_missing_since(later).expect("is stored");
     bench.owner.turn(|_| {});
     assert_eq!(bench.take(Outcome::Delivered), (S2, "three".to_owned()));
+}
+
+#[test]
+fn a_session_has_the_identity_of_its_nearest_project_and_outside_of_all_the_default_one() {
+    let mut bench = Bench::new();
+    bench.add_identity("bob", "/work");
+    bench.add_identity("eve", "/work/secret");
+    let places = ["/work/a", "/work/secret/b", "/workshop", "/work/secrets"];
+    let expected = ["bob", "eve", "default", "bob"];
+    for (cwd, name) in places.into_iter().zip(expected) {
+        bench.live(&[(S1, "claude:1", cwd)]);
+        let who = Who { session: Some(S1), identity: None, label: None };
+        let found = bench.ask(|reply| Ask::Whoami(who, reply)).expect("somebody");
+        assert_eq!(found.identity, name, "{cwd}");
+    }
+}
+
+#[test]
+fn what_is_held_is_shown_with_why() {
+    let mut bench = Bench::with_two();
+    bench.send(S1, to_session("codex:1", "later")).expect("is taken");
+    let p = MailInboxParams { peek: true, ..MailInboxParams::default() };
+    let shown = bench.ask(|reply| Ask::Inbox(Who::default(), p, None, reply)).expect("an inbox");
+    let held = |it: &MailMessage| (it.text.clone(), it.state.clone(), it.why.clone());
+    let expected = ("later".to_owned(), "held".to_owned(), Some("no_session".to_owned()));
+    assert_eq!(shown.messages.iter().map(held).collect::<Vec<_>>(), [expected]);
+}
+
+#[test]
+fn an_envelope_of_ten_megabytes_stops_nobody() {
+    let mut bench = Bench::with_identities();
+    bench.add_identity("eve", "/e");
+    let huge = serde_json::json!({
+        "envelope_version": "tinyplace.harness.session.v1",
+        "message": { "id": "huge", "text": "x".repeat(10_000_000) },
+    });
+    bench.owner.send_raw("eve", "bob", huge.to_string());
+    bench.owner.send_raw("default", "bob", "after it".to_owned());
+    assert_eq!(bench.take(Outcome::Delivered), (S2, "after it".to_owned()));
 }

@@ -79,7 +79,6 @@ impl Owner {
         self.store.roll_back();
         self.pending.deliveries.clear();
         self.pending.drafts.clear();
-        self.answering.clear();
         self.pending.peers.clear();
         self.pending.receipts.clear();
         self.changed_accounts.clear();

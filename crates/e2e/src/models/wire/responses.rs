@@ -138,6 +138,12 @@ impl Format for Stream {
                 "input": text, "status": "completed",
             });
         }
+        // the tools of an MCP server are named below it
+        let of_server = name.strip_prefix("mcp__").and_then(|rest| rest.split_once("__"));
+        if let Some((server, tool)) = of_server {
+            item["namespace"] = json!(format!("mcp__{server}"));
+            item["name"] = json!(tool);
+        }
         self.added(&item, out);
         self.done(item, out);
     }

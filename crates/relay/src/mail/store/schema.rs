@@ -1,7 +1,7 @@
 //! The tables of the mail store, in versions.
 
 /// Versions of the file. Only ever added to.
-pub(super) const SCHEMA: [&str; 2] = [
+pub(super) const SCHEMA: [&str; 3] = [
     "
 CREATE TABLE identity (
     id INTEGER PRIMARY KEY,
@@ -33,7 +33,7 @@ CREATE TABLE inbound (
     delivery_key BLOB NOT NULL,
     stream BLOB,
     letter INTEGER,
-    -- ahead, waiting, done, dead, taken
+    -- ahead, waiting, answering, done, dead, taken
     state TEXT NOT NULL,
     why TEXT,
     peer_id TEXT NOT NULL,
@@ -87,5 +87,17 @@ ALTER TABLE identity ADD COLUMN autorespond INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE peer ADD COLUMN note TEXT;
 -- hubs that had a link once: there may be a way by them again
 CREATE TABLE hub (id TEXT PRIMARY KEY) STRICT;
+",
+    "
+-- messages that a program was let answer: what it may spend is counted over restarts
+CREATE TABLE answer (
+    number INTEGER PRIMARY KEY,
+    identity INTEGER NOT NULL REFERENCES identity(id),
+    peer BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    -- a session or a person wrote to the peer since
+    is_looked_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX answer_peer ON answer (identity, peer);
 ",
 ];

@@ -380,3 +380,67 @@ fn what_passes_the_hub_says_nothing() {
         }
     }
 }
+
+#[test]
+fn whoever_asks_something_publishes_no_key_and_begins_no_ratchet() {
+    let mut net = Net::of_contacts();
+    let (keys, seen) = (net.keys.clone(), net.seen.len());
+    for _ in 0..20 {
+        for who in [Who::default(), Who { session: Some(S1), identity: None, label: None }] {
+            let inbox = MailInboxParams::default();
+            net.ada().ask(|reply| Ask::Whoami(who.clone(), reply)).expect("somebody");
+            net.ada().ask(|reply| Ask::Contacts(who.clone(), reply)).expect("are known");
+            net.ada().ask(|reply| Ask::Inbox(who, inbox, None, reply)).expect("an inbox");
+        }
+        net.ada().live(&[(S1, "claude:1", "/a"), (S3, "claude:3", "/a")]);
+        net.ada().live(&[(S1, "claude:1", "/a")]);
+        net.pump();
+    }
+    assert_eq!((net.keys, net.seen.len()), (keys, seen));
+}
+
+#[test]
+fn a_ratchet_is_begun_anew_by_its_owner_and_nothing_under_way_is_lost_by_it() {
+    let mut net = Net::of_contacts();
+    let texts: Vec<String> = (0..8).map(|n| format!("message {n}")).collect();
+    for (at, text) in texts.iter().enumerate() {
+        net.ada().send(S1, to_identity("bob", text)).expect("is taken");
+        if at % 2 == 0 {
+            let who = Who { session: Some(S1), identity: None, label: None };
+            net.ada().ask(|reply| Ask::Reset(who, "bob".to_owned(), reply)).expect("is begun");
+        }
+        if at % 3 == 0 {
+            net.pump();
+        }
+    }
+    assert_eq!(net.taken(), texts);
+}
+
+#[test]
+fn a_contact_that_is_asked_by_its_name_and_by_its_address_is_one() {
+    let mut net = Net::new();
+    let _first = net.add(0, 1, "bob");
+    net.pump();
+    let address = net.address(1);
+    for contact in ["bob".to_owned(), address.clone()] {
+        let p = MailContactAddParams { contact, ..MailContactAddParams::default() };
+        let known = net.ada().ask(|reply| Ask::Add(Who::default(), p, reply)).expect("is known");
+        assert_eq!((known.name.as_str(), known.address.as_str()), ("bob", address.as_str()));
+    }
+    net.pump();
+    assert_eq!((net.contacts(0).len(), net.contacts(1).len()), (1, 1));
+}
+
+#[test]
+fn a_message_that_is_not_wanted_asks_nobody_to_be_a_contact() {
+    let mut net = Net::of_contacts();
+    for (decision, standing) in
+        [(ContactDecision::Refuse, "accepted"), (ContactDecision::Block, "blocked")]
+    {
+        net.decide(1, decision);
+        net.ada().send(S1, to_identity("bob", "let me in")).expect("is taken");
+        assert_eq!(net.taken(), Vec::<String>::new());
+        assert_eq!(net.contacts(1).remove(0).standing, standing, "nothing was asked again");
+        assert_eq!(net.contacts(0).remove(0).standing, "accepted");
+    }
+}
