@@ -2,6 +2,7 @@
 //! that prints the recognised lines for the rest.
 
 mod elsewhere;
+mod policy;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
