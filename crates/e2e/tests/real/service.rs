@@ -1,13 +1,18 @@
 //! The daemons as services, and sessions that come back after everything was ended. The service manager
 //! is a script: it notes what it is asked, and starts and stops what the unit says.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use quarterdeck_e2e::{
     harness::{
         client::Way,
         instance::{Instance, Ran},
         overview::Overview,
+        tools,
     },
     processes,
 };
@@ -76,6 +81,16 @@ impl Machine {
         self.instance.path(UNIT)
     }
 
+    /// systemd itself reads a unit. It ends well whatever it has found, but says it.
+    async fn systemd_finds_nothing_wrong(&self, unit: &Path) {
+        let Some(systemd) = tools::require("systemd-analyze") else { return };
+        let mut command = self.instance.program(&systemd);
+        command.args(["--user", "--no-pager", "verify"]).arg(unit);
+        command.env_clear().envs(self.instance.environment());
+        let ran = Ran::of(command).await.ok();
+        assert_eq!((ran.text().trim(), ran.stderr.trim()), ("", ""));
+    }
+
     /// The relay that serves; an installed service has one.
     async fn relay(&self) -> RelayStatusResult {
         self.qd(&["status", "--json"]).await.ok().json()
@@ -103,6 +118,7 @@ async fn a_service_is_installed_shown_read_and_removed() {
     let installed = machine.qd(&["service", "install"]).await.ok();
     assert!(installed.stderr.contains("loginctl enable-linger"), "{installed:?}");
     assert_eq!(fs::read_to_string(machine.unit()).expect("is written"), printed);
+    machine.systemd_finds_nothing_wrong(&machine.unit()).await;
     for words in ["--user daemon-reload", "--user enable qd-relay", "--user restart qd-relay"] {
         assert!(machine.asked().contains(words), "{}", machine.asked());
     }
@@ -120,6 +136,30 @@ async fn a_service_is_installed_shown_read_and_removed() {
     let after = machine.sessions().await;
     assert_eq!((after[0].session, after[0].incarnation), (session.session, session.incarnation));
     assert!(after[0].state.is_live(), "{after:?}");
+}
+
+#[tokio::test]
+async fn systemd_reads_the_units_of_a_strange_directory_and_of_the_hub() {
+    let machine = Machine::new();
+    let base = machine.instance.path("a b %n $HOME; \"quoted\" 'x'");
+    let words = ["--base-dir", base.to_str().expect("is text"), "service", "install", "--print"];
+    let words = [&words[..], &["--json", "--hub", "--", "--listen", "127.0.0.1:0"]].concat();
+    let units: Vec<String> = machine.qd(&words).await.ok().json();
+    for (text, name) in units.iter().zip(["qd-relay-default.service", "qd-hub-default.service"]) {
+        let unit = machine.instance.path(name);
+        fs::write(&unit, text).expect("writes");
+        machine.systemd_finds_nothing_wrong(&unit).await;
+    }
+    // and it would have said what is wrong
+    let broken = units[0].replace("KillMode=process", "KillMode=proces");
+    let unit = machine.instance.path("broken.service");
+    fs::write(&unit, broken).expect("writes");
+    let Some(systemd) = tools::require("systemd-analyze") else { return };
+    let mut command = machine.instance.program(&systemd);
+    command.args(["--user", "verify"]).arg(&unit);
+    command.env_clear().envs(machine.instance.environment());
+    let said = Ran::of(command).await.stderr;
+    assert!(said.contains("kill mode"), "{said}");
 }
 
 #[tokio::test]
