@@ -10,6 +10,7 @@ use std::{
 use quarterdeck_e2e::{
     harness::{
         client::Way,
+        files::until_changed,
         instance::{Instance, Ran},
         overview::Overview,
         tools,
@@ -173,6 +174,55 @@ async fn holders_survive_a_restart_of_the_service_and_a_relay_that_ran_before_it
     let after = machine.sessions().await.remove(0);
     assert_eq!((after.session, after.incarnation), (session.session, session.incarnation));
     assert!(after.state.is_live(), "{after:?}");
+}
+
+/// Waits until the relay has noted where a kept shell is.
+async fn until_noted(machine: &Machine, session: &SessionInfo, place: &Path) {
+    let directory = machine.instance.session_directory(session.session);
+    until_changed(&directory, "the relay notes where the shell is", || {
+        let text = fs::read_to_string(directory.join("meta.json")).expect("a session has one");
+        let meta: Value = serde_json::from_str(&text).expect("is whole");
+        (meta["last_cwd"] == place.to_str().expect("is text")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_kept_shell_starts_again_where_it_last_was_and_else_where_it_began() {
+    let machine = Machine::new();
+    let (first, second) = (machine.instance.path("first"), machine.instance.path("second"));
+    fs::create_dir(&first).expect("makes a directory");
+    fs::create_dir(&second).expect("makes a directory");
+    let text = |path: &Path| path.to_str().expect("is text").to_owned();
+    let cwd = ["--cwd", &text(&first)];
+    let (stays, goes) = (
+        machine.run(&[&["--keep", "--label", "stays"], &cwd[..]].concat()).await,
+        machine.run(&[&["--keep", "--label", "goes"], &cwd[..]].concat()).await,
+    );
+    let gone = machine.instance.path("gone");
+    fs::create_dir(&gone).expect("makes a directory");
+    for (session, to) in [(&stays, &second), (&goes, &gone)] {
+        let line = format!("cd {}", to.display());
+        let words = ["send", session.label.as_str(), &line, "--enter", "--wait", "idle"];
+        machine.qd(&words).await.ok();
+        until_noted(&machine, session, to).await;
+    }
+    processes::kill_naming(machine.instance.home());
+    fs::remove_dir(&gone).expect("is empty");
+
+    // any command starts a relay again
+    machine.sessions().await;
+    let mut overview = Overview::start(&Way::unix(&machine.instance)).await;
+    for (session, place) in [(&stays, &second), (&goes, &first)] {
+        let again = |info: &SessionInfo| info.incarnation.0 == 2 && info.state.is_live();
+        overview.until(session.session, "it runs again", again).await;
+        let file = machine.instance.path(session.label.as_str());
+        let line = format!("pwd > {}", file.display());
+        let words = ["send", session.label.as_str(), &line, "--enter", "--wait", "idle"];
+        machine.qd(&words).await.ok();
+        let said = fs::read_to_string(&file).expect("it ran");
+        assert_eq!(said.trim(), text(place), "{}", session.label);
+    }
 }
 
 #[tokio::test]
