@@ -38,6 +38,7 @@ need less less
 need ssh openssh-client
 need ps procps
 need ip iproute2
+need systemd-analyze systemd
 need git git
 need node nodejs
 need npm npm

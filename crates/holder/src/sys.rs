@@ -64,9 +64,13 @@ pub(crate) fn exit_now(code: u8) -> ! {
 /// exist yet.
 pub(crate) fn close_all_but(kept: BorrowedFd<'_>) {
     let Ok(kept) = libc::c_uint::try_from(kept.as_raw_fd()) else { return };
-    // SAFETY: see above; `kept` is in neither range.
-    let closed = unsafe { kept <= 3 || libc::close_range(3, kept - 1, 0) == 0 }
-        && unsafe { libc::close_range(kept.max(2) + 1, libc::c_uint::MAX, 0) == 0 };
+    // by its number: a C library may have no function for it (musl)
+    // SAFETY: see above; callers leave `kept` out.
+    let close = |first: libc::c_uint, last: libc::c_uint| unsafe {
+        let (first, last) = (libc::c_ulong::from(first), libc::c_ulong::from(last));
+        libc::syscall(libc::SYS_close_range, first, last, libc::c_ulong::MIN) == 0
+    };
+    let closed = (kept <= 3 || close(3, kept - 1)) && close(kept.max(2) + 1, libc::c_uint::MAX);
     if !closed {
         close_listed_but(kept);
     }

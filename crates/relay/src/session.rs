@@ -12,6 +12,7 @@ mod input;
 pub(crate) mod launch;
 pub(crate) mod meta;
 mod ownership;
+mod place;
 mod queries;
 mod records;
 pub(crate) mod tail;
@@ -297,6 +298,7 @@ impl SessionHandle {
             argv: Vec::new(),
             command: vec!["sh".into()],
             cwd: "/".into(),
+            last_cwd: None,
             project: None,
             created_at: 0,
             created_by: None,

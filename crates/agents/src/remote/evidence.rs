@@ -5,7 +5,7 @@ use alloc::{borrow::ToOwned, string::String};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::preflight::{Login, Policy, Trust};
+use super::preflight::{Login, Trust};
 
 /// `claude auth status`, which prints JSON.
 #[must_use]
@@ -60,13 +60,24 @@ pub fn claude_trust<'a>(file: &str, mut places: impl Iterator<Item = &'a str>) -
     if places.any(trusted) { Trust::Given } else { Trust::Missing }
 }
 
-/// Claude's settings that an administrator manages.
+/// Claude's settings that an administrator or an organisation manages, whether they switch it off
+/// (`disableRemoteControl`, by the program's own text, 2.1.329).
 #[must_use]
-pub fn claude_policy(settings: &str, file: &str) -> Policy {
-    let off = serde_json::from_str::<Value>(settings)
-        .ok()
-        .and_then(|settings| settings.get("disableRemoteControl").and_then(Value::as_bool));
-    if off == Some(true) { Policy::Off { file: file.to_owned() } } else { Policy::Silent }
+pub fn claude_settings_forbid(settings: &str) -> bool {
+    let settings = serde_json::from_str::<Value>(settings).ok();
+    let off = settings.as_ref().and_then(|it| it.get("disableRemoteControl")?.as_bool());
+    off == Some(true)
+}
+
+/// What Claude keeps of its organisation's limits (`policy-limits.json`, by the program's own text,
+/// 2.1.329), whether they forbid it.
+#[must_use]
+pub fn claude_limits_forbid(limits: &str) -> bool {
+    let limits = serde_json::from_str::<Value>(limits).ok();
+    let allowed = limits.as_ref().and_then(|it| {
+        it.get("restrictions")?.get("allow_remote_control")?.get("allowed")?.as_bool()
+    });
+    allowed == Some(false)
 }
 
 #[cfg(test)]
@@ -100,10 +111,27 @@ mod tests {
     }
 
     #[test]
-    fn an_administrators_file_switches_it_off() {
-        let off = claude_policy(r#"{"disableRemoteControl":true}"#, "/f");
-        assert_eq!(off, Policy::Off { file: "/f".to_owned() });
-        assert_eq!(claude_policy(r#"{"disableRemoteControl":false}"#, "/f"), Policy::Silent);
-        assert_eq!(claude_policy("", "/f"), Policy::Silent);
+    fn an_administrators_settings_forbid_it_and_damage_says_nothing() {
+        assert!(claude_settings_forbid(r#"{"model":"x","disableRemoteControl":true}"#));
+        for silent in [r#"{"disableRemoteControl":false}"#, "{}", "", "[1]", "{"] {
+            assert!(!claude_settings_forbid(silent), "{silent}");
+        }
+    }
+
+    #[test]
+    fn an_organisations_limits_forbid_it_and_damage_says_nothing() {
+        let limits = |name: &str, allowed: bool| {
+            std::format!(r#"{{"restrictions":{{"{name}":{{"allowed":{allowed}}}}}}}"#)
+        };
+        assert!(claude_limits_forbid(&limits("allow_remote_control", false)));
+        for silent in [
+            &limits("allow_remote_control", true)[..],
+            &limits("allow_product_feedback", false),
+            r#"{"restrictions":{}}"#,
+            "",
+            "{",
+        ] {
+            assert!(!claude_limits_forbid(silent), "{silent}");
+        }
     }
 }

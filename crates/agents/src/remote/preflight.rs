@@ -72,7 +72,7 @@ pub struct Facts {
     pub blocking: Vec<String>,
     /// How its user is logged in.
     pub login: Login,
-    /// Whether somebody who administers the machine has switched it off.
+    /// Whether somebody who administers the machine or the organisation has switched it off.
     pub policy: Policy,
     /// Whether the directory is trusted.
     pub trust: Trust,
@@ -102,15 +102,20 @@ pub enum Login {
     },
 }
 
-/// What the machine's administrator says.
+/// What the machine's administrator and the account's organisation say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Policy {
     /// Nothing is said here; the organisation's own answer comes at the start.
     #[default]
     Silent,
-    /// It is switched off.
+    /// It is switched off on this machine.
     Off {
         /// The file that says so.
+        file: String,
+    },
+    /// The organisation forbids it, by what the vendor's program last heard of its servers.
+    Forbidden {
+        /// The file in which the program keeps that.
         file: String,
     },
 }
@@ -257,6 +262,13 @@ fn policy(facts: &Facts) -> Finding {
             let message = format!("the machine's administrator has switched it off in {file}");
             let advice = "ask whoever administers this machine".to_owned();
             finding(Check::Policy, Level::Blocked, &message, Some(advice))
+        }
+        Policy::Forbidden { file } => {
+            let message = format!("your organisation's policy forbids it, as noted in {file}");
+            // the note is as old as the program's last start
+            let advice = "ask whoever administers your organisation at claude.ai/admin-settings; \
+                          once it is allowed: qd rc --anyway";
+            finding(Check::Policy, Level::Blocked, &message, Some(advice.to_owned()))
         }
     }
 }

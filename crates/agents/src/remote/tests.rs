@@ -239,6 +239,13 @@ fn a_preflight_names_what_stands_in_the_way_and_what_to_type() {
     check(elsewhere, RemoteCheck::Login, "CLAUDE_CONFIG_DIR=/a claude auth login");
     let off = Facts { policy: Policy::Off { file: "/etc/x".into() }, ..good() };
     check(off, RemoteCheck::Policy, "ask whoever administers this machine");
+    let forbidden = Facts { policy: Policy::Forbidden { file: "/home/x".into() }, ..good() };
+    check(
+        forbidden,
+        RemoteCheck::Policy,
+        "ask whoever administers your organisation at claude.ai/admin-settings; once it is \
+         allowed: qd rc --anyway",
+    );
     // it asks on its terminal, so it does not stand in the way
     let untrusted = decide(&Facts { trust: Trust::Missing, ..good() });
     assert!(untrusted.ready);

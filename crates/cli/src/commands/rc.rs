@@ -5,6 +5,7 @@ mod show;
 use std::{path::PathBuf, time::Duration};
 
 use quarterdeck_protocol::{
+    error::ErrorCode,
     ids::Label,
     method::{AttachRole, CreateParams, RemotePreflight, SessionCreate},
     remote_control::{
@@ -132,7 +133,8 @@ pub(crate) async fn run(settings: &Settings, args: RcArgs) -> Result<Exit, CliEr
         let result = connection.call::<RemotePreflight>(&asked, None).await?;
         return show::reports(settings, &result);
     }
-    let created = connection.call::<SessionCreate>(&params, None).await?;
+    let created = connection.call::<SessionCreate>(&params, None).await;
+    let created = created.map_err(|error| there(settings, error))?;
     let session = created.session.session.to_string();
     if attach {
         let (role, program) = (AttachRole::Auto, Program::JustStarted);
@@ -140,6 +142,16 @@ pub(crate) async fn run(settings: &Settings, args: RcArgs) -> Result<Exit, CliEr
         return attach::run(settings, wish).await;
     }
     show::when_known(settings, &session, patience).await
+}
+
+/// What the preflight of another machine says is to be done there.
+fn there(settings: &Settings, error: CliError) -> CliError {
+    let of_preflight = error.wire.as_ref().is_some_and(|it| it.code() == ErrorCode::StartFailed);
+    if !of_preflight {
+        return error;
+    }
+    let hints = error.hints.iter().map(|hint| show::to_type(settings, hint)).collect();
+    CliError { hints, ..error }
 }
 
 fn params(settings: &Settings, args: RcArgs) -> Result<CreateParams, CliError> {

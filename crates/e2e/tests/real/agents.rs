@@ -7,6 +7,7 @@ mod inside;
 mod killing;
 mod mail;
 mod prompts;
+mod revival;
 mod storage;
 mod trouble;
 

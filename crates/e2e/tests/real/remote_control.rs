@@ -1,6 +1,9 @@
 //! Vendors' own Remote Control: the real programs as far as they go without an account, and a script
 //! that prints the recognised lines for the rest.
 
+mod elsewhere;
+mod policy;
+
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use quarterdeck_e2e::harness::{
@@ -32,31 +35,13 @@ struct Scripted {
 impl Scripted {
     fn new(script: &str) -> Self {
         let instance = Instance::new();
-        let program = instance.path("claude");
-        let text = format!(
-            "#!/bin/sh\ncase \"$1 $2\" in\n'--version '*) echo '2.1.329 (Claude Code)'; exit;;\n\
-             'auth status') cat \"$HOME/login.json\"; exit;;\nesac\n\
-             printf '%s\\n' \"$@\" > \"$HOME/args\"; env > \"$HOME/env\"; pwd > \"$HOME/cwd\"\n{script}\n"
-        );
-        fs::write(&program, text).expect("writes");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("can be run");
-        instance.configure(&format!("[agents.claude]\ncommand = [{program:?}]\n"));
-        let login = r#"{"loggedIn":true,"authMethod":"claude.ai","subscriptionType":"max"}"#;
-        fs::write(instance.path("login.json"), login).expect("writes");
-        fs::create_dir(instance.path("project")).expect("makes a directory");
+        install(&instance, script);
         Self { instance }
     }
 
     /// Prints a screen, and goes on when `project/go` is there.
     fn serving() -> Self {
-        Self::new(&format!(
-            "printf '\\033[2mconnecting\\033[0m\\r\\n|\\033[1CConnecting\\r\\n'\n\
-             printf 'Capacity: 0/32\\r\\nCode anywhere with the Claude mobile app or {URL}\\r\\n'\n\
-             trap 'exit 0' HUP TERM\n\
-             while [ ! -e go ]; do sleep 0.05; done\n\
-             printf '* Attached\\r\\n'\n\
-             while [ ! -e fail ]; do sleep 0.05; done\nrm fail go; exit 3"
-        ))
+        Self::new(&serving_script())
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -81,6 +66,33 @@ impl Scripted {
     async fn overview(&self) -> Overview {
         Overview::start(&Way::unix(&self.instance)).await
     }
+}
+
+/// Puts a script in the place of Claude, which is logged in.
+fn install(instance: &Instance, script: &str) {
+    let program = instance.path("claude");
+    let text = format!(
+        "#!/bin/sh\ncase \"$1 $2\" in\n'--version '*) echo '2.1.329 (Claude Code)'; exit;;\n\
+         'auth status') cat \"$HOME/login.json\"; exit;;\nesac\n\
+         printf '%s\\n' \"$@\" > \"$HOME/args\"; env > \"$HOME/env\"; pwd > \"$HOME/cwd\"\n{script}\n"
+    );
+    fs::write(&program, text).expect("writes");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("can be run");
+    instance.configure(&format!("[agents.claude]\ncommand = [{program:?}]\n"));
+    let login = r#"{"loggedIn":true,"authMethod":"claude.ai","subscriptionType":"max"}"#;
+    fs::write(instance.path("login.json"), login).expect("writes");
+    fs::create_dir(instance.path("project")).expect("makes a directory");
+}
+
+fn serving_script() -> String {
+    format!(
+        "printf '\\033[2mconnecting\\033[0m\\r\\n|\\033[1CConnecting\\r\\n'\n\
+     printf 'Capacity: 0/32\\r\\nCode anywhere with the Claude mobile app or {URL}\\r\\n'\n\
+     trap 'exit 0' HUP TERM\n\
+     while [ ! -e go ]; do sleep 0.05; done\n\
+     printf '* Attached\\r\\n'\n\
+     while [ ! -e fail ]; do sleep 0.05; done\nrm fail go; exit 3"
+    )
 }
 
 fn remote(info: &SessionInfo) -> &RemoteInfo {

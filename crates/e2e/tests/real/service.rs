@@ -1,13 +1,19 @@
 //! The daemons as services, and sessions that come back after everything was ended. The service manager
 //! is a script: it notes what it is asked, and starts and stops what the unit says.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use quarterdeck_e2e::{
     harness::{
         client::Way,
+        files::until_changed,
         instance::{Instance, Ran},
         overview::Overview,
+        tools,
     },
     processes,
 };
@@ -76,6 +82,16 @@ impl Machine {
         self.instance.path(UNIT)
     }
 
+    /// systemd itself reads a unit. It ends well whatever it has found, but says it.
+    async fn systemd_finds_nothing_wrong(&self, unit: &Path) {
+        let Some(systemd) = tools::require("systemd-analyze") else { return };
+        let mut command = self.instance.program(&systemd);
+        command.args(["--user", "--no-pager", "verify"]).arg(unit);
+        command.env_clear().envs(self.instance.environment());
+        let ran = Ran::of(command).await.ok();
+        assert_eq!((ran.text().trim(), ran.stderr.trim()), ("", ""));
+    }
+
     /// The relay that serves; an installed service has one.
     async fn relay(&self) -> RelayStatusResult {
         self.qd(&["status", "--json"]).await.ok().json()
@@ -103,6 +119,7 @@ async fn a_service_is_installed_shown_read_and_removed() {
     let installed = machine.qd(&["service", "install"]).await.ok();
     assert!(installed.stderr.contains("loginctl enable-linger"), "{installed:?}");
     assert_eq!(fs::read_to_string(machine.unit()).expect("is written"), printed);
+    machine.systemd_finds_nothing_wrong(&machine.unit()).await;
     for words in ["--user daemon-reload", "--user enable qd-relay", "--user restart qd-relay"] {
         assert!(machine.asked().contains(words), "{}", machine.asked());
     }
@@ -123,6 +140,30 @@ async fn a_service_is_installed_shown_read_and_removed() {
 }
 
 #[tokio::test]
+async fn systemd_reads_the_units_of_a_strange_directory_and_of_the_hub() {
+    let machine = Machine::new();
+    let base = machine.instance.path("a b %n $HOME; \"quoted\" 'x'");
+    let words = ["--base-dir", base.to_str().expect("is text"), "service", "install", "--print"];
+    let words = [&words[..], &["--json", "--hub", "--", "--listen", "127.0.0.1:0"]].concat();
+    let units: Vec<String> = machine.qd(&words).await.ok().json();
+    for (text, name) in units.iter().zip(["qd-relay-default.service", "qd-hub-default.service"]) {
+        let unit = machine.instance.path(name);
+        fs::write(&unit, text).expect("writes");
+        machine.systemd_finds_nothing_wrong(&unit).await;
+    }
+    // and it would have said what is wrong
+    let broken = units[0].replace("KillMode=process", "KillMode=proces");
+    let unit = machine.instance.path("broken.service");
+    fs::write(&unit, broken).expect("writes");
+    let Some(systemd) = tools::require("systemd-analyze") else { return };
+    let mut command = machine.instance.program(&systemd);
+    command.args(["--user", "verify"]).arg(&unit);
+    command.env_clear().envs(machine.instance.environment());
+    let said = Ran::of(command).await.stderr;
+    assert!(said.contains("kill mode"), "{said}");
+}
+
+#[tokio::test]
 async fn holders_survive_a_restart_of_the_service_and_a_relay_that_ran_before_it() {
     let machine = Machine::new();
     let session = machine.run(&["--label", "work", "--", "sleep", "9999"]).await;
@@ -133,6 +174,55 @@ async fn holders_survive_a_restart_of_the_service_and_a_relay_that_ran_before_it
     let after = machine.sessions().await.remove(0);
     assert_eq!((after.session, after.incarnation), (session.session, session.incarnation));
     assert!(after.state.is_live(), "{after:?}");
+}
+
+/// Waits until the relay has noted where a kept shell is.
+async fn until_noted(machine: &Machine, session: &SessionInfo, place: &Path) {
+    let directory = machine.instance.session_directory(session.session);
+    until_changed(&directory, "the relay notes where the shell is", || {
+        let text = fs::read_to_string(directory.join("meta.json")).expect("a session has one");
+        let meta: Value = serde_json::from_str(&text).expect("is whole");
+        (meta["last_cwd"] == place.to_str().expect("is text")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_kept_shell_starts_again_where_it_last_was_and_else_where_it_began() {
+    let machine = Machine::new();
+    let (first, second) = (machine.instance.path("first"), machine.instance.path("second"));
+    fs::create_dir(&first).expect("makes a directory");
+    fs::create_dir(&second).expect("makes a directory");
+    let text = |path: &Path| path.to_str().expect("is text").to_owned();
+    let cwd = ["--cwd", &text(&first)];
+    let (stays, goes) = (
+        machine.run(&[&["--keep", "--label", "stays"], &cwd[..]].concat()).await,
+        machine.run(&[&["--keep", "--label", "goes"], &cwd[..]].concat()).await,
+    );
+    let gone = machine.instance.path("gone");
+    fs::create_dir(&gone).expect("makes a directory");
+    for (session, to) in [(&stays, &second), (&goes, &gone)] {
+        let line = format!("cd {}", to.display());
+        let words = ["send", session.label.as_str(), &line, "--enter", "--wait", "idle"];
+        machine.qd(&words).await.ok();
+        until_noted(&machine, session, to).await;
+    }
+    processes::kill_naming(machine.instance.home());
+    fs::remove_dir(&gone).expect("is empty");
+
+    // any command starts a relay again
+    machine.sessions().await;
+    let mut overview = Overview::start(&Way::unix(&machine.instance)).await;
+    for (session, place) in [(&stays, &second), (&goes, &first)] {
+        let again = |info: &SessionInfo| info.incarnation.0 == 2 && info.state.is_live();
+        overview.until(session.session, "it runs again", again).await;
+        let file = machine.instance.path(session.label.as_str());
+        let line = format!("pwd > {}", file.display());
+        let words = ["send", session.label.as_str(), &line, "--enter", "--wait", "idle"];
+        machine.qd(&words).await.ok();
+        let said = fs::read_to_string(&file).expect("it ran");
+        assert_eq!(said.trim(), text(place), "{}", session.label);
+    }
 }
 
 #[tokio::test]

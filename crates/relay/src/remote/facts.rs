@@ -1,5 +1,7 @@
 //! What is so on this machine before a Remote Control is started.
 
+mod policy;
+
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
@@ -22,13 +24,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// Bytes of a vendor's file that is looked at.
 const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;
-/// Where an administrator's settings of Claude Code stand.
-const MANAGED_SETTINGS: &str = if cfg!(target_os = "macos") {
-    "/Library/Application Support/ClaudeCode/managed-settings.json"
-} else {
-    "/etc/claude-code/managed-settings.json"
-};
-
 /// Gathers. The program is only asked, in its user's home directory: a project's settings cannot make it
 /// do anything yet.
 pub(super) async fn gather(start: &Start, with_trust: WithTrust) -> Facts {
@@ -107,12 +102,11 @@ async fn files(start: &Start, with_trust: WithTrust) -> (Policy, Trust) {
     }
     let home = start.home.account().home.clone();
     let moved = start.env.get("CLAUDE_CONFIG_DIR").map(PathBuf::from);
+    let account = moved.clone().unwrap_or_else(|| home.join(".claude"));
     let projects = moved.unwrap_or_else(|| home.clone()).join(".claude.json");
     let cwd = PathBuf::from(&start.launch.cwd);
     let looked = tokio::task::spawn_blocking(move || {
-        let managed = read(Path::new(MANAGED_SETTINGS));
-        let policy =
-            managed.map_or(Policy::Silent, |text| evidence::claude_policy(&text, MANAGED_SETTINGS));
+        let policy = policy::of_claude(Path::new(policy::MANAGED), &account);
         let trust = match with_trust {
             WithTrust::No => Trust::Unknown,
             WithTrust::Yes if cwd == home => Trust::Never,

@@ -30,6 +30,7 @@ use super::{
     driving::{HolderState, PendingRequest, Then, answer},
     input::{BorrowedInput, InputProgress},
     meta::{Keep, META_SCHEMA, SessionMeta},
+    place::Place,
     tail::Tail,
 };
 use crate::{
@@ -78,6 +79,8 @@ pub(super) struct Session {
     pub(super) started_at: u64,
     /// Somebody has asked for the end of the program that runs.
     pub(super) stop_asked: bool,
+    /// Where a kept shell is.
+    pub(super) place: Place,
 }
 
 /// A client's attachment to this session.
@@ -130,6 +133,7 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
         remote,
         started_at: clock::wall_micros(),
         stop_asked: false,
+        place: Place::default(),
     };
     let context = Arc::clone(context);
     let id = handle.id;
@@ -192,13 +196,15 @@ impl Session {
         });
         let oldest = self.pending.values().map(|request| request.deadline).min();
         let agent = self.agent.as_ref().and_then(|agent| agent.poll_timeout());
-        [retry, grace, oldest, agent].into_iter().flatten().min()
+        let place = self.place.poll_timeout();
+        [retry, grace, oldest, agent, place].into_iter().flatten().min()
     }
 
     fn handle_deadline(&mut self) {
         self.lease.handle_timeout(clock::boot());
         self.record_lease_changes(Then::Ignore);
         self.handle_agent_deadline();
+        self.look_at_place();
         self.fail_overdue();
         self.dial_if_due();
     }

@@ -87,12 +87,15 @@ impl Session {
     fn handle_linked(&mut self, link: HolderLink, hello: HelloAnswer) {
         self.holder = HolderState::Linked(Box::new(link));
         self.handle.holder_pid.store(hello.holder_pid, Ordering::Relaxed);
+        self.place.set_shell(Some(hello.program_pid));
         for InputEntry { client, n } in hello.inputs {
             self.note_input(client, n);
         }
         self.set_stalled(&hello.stalled.map(|stalled| stalled.why).unwrap_or_default());
         self.note_told(hello.seq);
         self.read_log(None);
+        // it may have moved while no relay ran
+        self.note_place_may_change();
         self.record_lease_changes(Then::Listen);
         self.drive_agent();
     }
@@ -122,6 +125,7 @@ impl Session {
         }
         self.holder = HolderState::Ended;
         self.handle.holder_pid.store(0, Ordering::Relaxed);
+        self.place.set_shell(None);
         self.handle_agent_ended();
         self.publish();
     }

@@ -83,6 +83,7 @@ pub(crate) async fn create(
         argv: p.argv,
         command: program.launch.argv.clone(),
         cwd: program.launch.cwd.clone(),
+        last_cwd: None,
         project: program.launch.project.clone(),
         created_at: clock::wall_micros(),
         created_by: Some(caller.principal().clone()),
@@ -169,13 +170,20 @@ pub(crate) async fn resume_with(
         agent,
         remote_control: meta.remote_control.clone(),
         argv: meta.argv.clone(),
-        cwd: Some(meta.cwd.clone()),
+        cwd: Some(meta.last_directory().to_owned()),
         env,
         client_env: p.client_env,
         size: Some(p.size.unwrap_or(view.size)),
         ..CreateParams::default()
     };
-    let program = program::prepare(context, caller, &create, meta.session, history).await?;
+    let program = match program::prepare(context, caller, &create, meta.session, history).await {
+        // the directory that it was in last may be gone, or out of bounds
+        Err(_) if meta.last_cwd.is_some() => {
+            let create = CreateParams { cwd: Some(meta.cwd.clone()), ..create };
+            program::prepare(context, caller, &create, meta.session, history).await?
+        }
+        prepared => prepared?,
+    };
     until_free(&handle.directory).await;
     start(context, &meta, program, view.incarnation.next()).await?;
     if reserved.label != meta.label {

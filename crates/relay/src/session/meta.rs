@@ -35,6 +35,10 @@ pub(crate) struct SessionMeta {
     pub command: Vec<String>,
     /// Where it starts.
     pub cwd: String,
+    /// Where a kept shell was when it was last looked at, if that is somewhere else: there it is started
+    /// again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_cwd: Option<String>,
     /// The top of the git repository that this is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -95,6 +99,11 @@ pub(crate) struct AgentMeta {
 }
 
 impl SessionMeta {
+    /// The directory that the program was last known to be in.
+    pub(crate) fn last_directory(&self) -> &str {
+        self.last_cwd.as_deref().unwrap_or(&self.cwd)
+    }
+
     /// Reads a session's `meta.json`.
     ///
     /// # Errors

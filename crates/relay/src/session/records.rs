@@ -73,6 +73,7 @@ impl Session {
         if self.agent.is_none() {
             self.context.screens.advance(&self.handle);
         }
+        self.note_place_may_change();
     }
 
     /// Tells watchers of all sessions what the agent did.

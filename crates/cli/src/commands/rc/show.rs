@@ -70,25 +70,43 @@ fn is_known(info: &SessionInfo) -> Result<bool, CliError> {
 fn say(settings: &Settings, info: SessionInfo) -> Result<Exit, CliError> {
     let label = info.label.clone();
     let Some(remote) = info.remote_control.clone() else { return Ok(Exit::OK) };
+    let name = where_is(settings, label.as_str());
     if let RemoteState::Failed { reason, advice, .. } = &remote.state {
         let error = CliError::new(Kind::Failed, plain(reason));
-        let error =
-            advice.iter().fold(error, |error, advice| error.hint(format!("type: {advice}")));
-        return Err(error.hint(format!("all that it said: qd logs {label}")));
+        let error = advice
+            .iter()
+            .fold(error, |error, advice| error.hint(to_type(settings, &format!("type: {advice}"))));
+        return Err(error.hint(format!("all that it said: qd logs {name}")));
     }
     let output = settings.output;
     output.result(&SessionResult { session: info }, |styles| {
         format!("{label} {}\n{}", state_words(&remote), address(&remote, styles))
     })?;
     let next = if let RemoteState::Asking { question } = &remote.state {
-        format!("it asks: {}\nanswer on its terminal: qd attach {label}", plain(question))
+        format!("it asks: {}\nanswer on its terminal: qd attach {name}", plain(question))
     } else if remote.url.is_none() && remote.code.is_none() {
-        format!("no address yet; look again: qd rc --show {label}, or: qd attach {label}")
+        format!("no address yet; look again: qd rc --show {name}, or: qd attach {name}")
     } else {
-        format!("its terminal: qd attach {label}; end it: qd stop {label}")
+        format!("its terminal: qd attach {name}; end it: qd stop {name}")
     };
     output.note(&next);
     Ok(Exit::OK)
+}
+
+/// The name by which the next command finds the session.
+fn where_is(settings: &Settings, label: &str) -> String {
+    match &settings.machine {
+        Some(machine) => format!("{machine}/{label}"),
+        None => label.to_owned(),
+    }
+}
+
+/// Advice with the machine whose program and login it is about, where that is another one.
+pub(super) fn to_type(settings: &Settings, advice: &str) -> String {
+    match &settings.machine {
+        Some(machine) => format!("on {machine}, {advice}"),
+        None => advice.to_owned(),
+    }
 }
 
 /// The address with its QR code.
@@ -122,13 +140,13 @@ pub(super) fn reports(
     result: &RemotePreflightResult,
 ) -> Result<Exit, CliError> {
     settings.output.result(result, |styles| {
-        result.reports.iter().map(|report| report_text(report, styles)).collect()
+        result.reports.iter().map(|report| report_text(settings, report, styles)).collect()
     })?;
     let ready = result.reports.iter().all(|report| report.ready);
     Ok(if ready { Exit::OK } else { Exit::code(1) })
 }
 
-fn report_text(report: &RemoteReport, styles: Styles) -> String {
+fn report_text(settings: &Settings, report: &RemoteReport, styles: Styles) -> String {
     let mut text = format!("{} ({})\n", plain(&report.profile), report.vendor.word());
     for RemoteFinding { level, message, advice, .. } in &report.findings {
         let (mark, style) = match level {
@@ -140,7 +158,8 @@ fn report_text(report: &RemoteReport, styles: Styles) -> String {
         if let Some(advice) = advice
             && *level != RemoteLevel::Fine
         {
-            text += &format!("     type: {}\n", plain(advice));
+            let advice = format!("type: {}", plain(advice));
+            text += &format!("     {}\n", to_type(settings, &advice));
         }
     }
     text
