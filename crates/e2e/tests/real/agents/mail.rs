@@ -1,10 +1,12 @@
 //! Agents that write to each other: by what they start themselves, and while the relay dies.
 
+use std::fs;
+
 use quarterdeck_e2e::{
     harness::{
         agent::{self, Watcher},
         files::until_file,
-        instance::qd_binary,
+        instance::{Instance, qd_binary},
         ordinary_or_long,
     },
     streams::mix,
@@ -98,4 +100,30 @@ async fn a_message_whose_relay_is_killed_is_delivered_once_and_in_order() {
         journal.iter().filter(|line| line.starts_with("say round-")).collect();
     let expected: Vec<String> = (0..rounds).map(|round| format!("say round-{round}")).collect();
     assert_eq!(bodies, expected.iter().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_program_answers_for_a_session_that_does_not_live_as_often_as_it_may() {
+    let instance = Instance::new();
+    let told = instance.path("told");
+    let script = format!("cat >>'{}'; echo it is green", told.display());
+    let command = format!("command = [\"sh\", \"-c\", {script:?}]");
+    instance
+        .configure(&format!("[mail.responder]\n{command}\nallow = [\"default\"]\nin_a_row = 2\n"));
+    let relay = instance.start_relay(&[]).await;
+    instance.qd(["msg", "identity", "add", "bob"]).await.ok();
+    instance.qd(["msg", "--identity", "bob", "autorespond", "on"]).await.ok();
+    for question in ["Is main green?", "Still green?"] {
+        let ask = ["msg", "send", "--wait", "bob/claude:9", question];
+        let said = instance.qd(ask).await.ok().text();
+        assert!(said.contains("bob/claude:9") && said.contains("it is green"), "{said}");
+    }
+    relay.kill().await;
+    let _relay = instance.start_relay(&[]).await;
+    instance.qd(["msg", "send", "bob/claude:9", "And now?"]).await.ok();
+    let inbox = ["msg", "--identity", "bob", "inbox", "--peek"];
+    let held = instance.qd(inbox).await.ok().text();
+    assert!(held.contains("held: no_session") && held.contains("And now?"), "{held}");
+    let told = fs::read_to_string(told).expect("was told");
+    assert!(told.contains("Still green?") && !told.contains("And now?"), "{told}");
 }
