@@ -70,7 +70,8 @@ async fn an_instance_is_made_listed_and_opened_by_a_link_that_logs_in() {
     assert_eq!(all[0]["hub"]["pid"], hub.status.pid);
     assert!(all[1]["hub"]["pid"].is_u64(), "its hub runs too: {all:?}");
 
-    let again = page.call("instance.create", &json!({ "name": "work" })).await.expect_err("is there");
+    let again =
+        page.call("instance.create", &json!({ "name": "work" })).await.expect_err("is there");
     assert_eq!(word(&again), "instance_exists");
     let link = page.call("instance.open", &json!({ "name": "work" })).await.expect("is opened");
     let (mut browser, mut other) = follow(&link["url"]).await;
@@ -123,7 +124,8 @@ async fn names_that_are_none_are_refused_with_the_right_one_and_nothing_is_made(
     let mut page = page(&here, &hub, &[]).await;
     for (name, hint) in [("My App", json!("did you mean: my-app")), ("..", Value::Null)] {
         for method in ["instance.create", "instance.open"] {
-            let refused = page.call(method, &json!({ "name": name })).await.expect_err("is no name");
+            let refused =
+                page.call(method, &json!({ "name": name })).await.expect_err("is no name");
             assert_eq!(word(&refused), "invalid_params", "{method} {name}");
             assert_eq!(refused["data"]["detail"]["hint"], hint, "{method} {name}");
         }
