@@ -3,13 +3,13 @@
 #   scripts/test.sh [--long] [--fuzz SECONDS] [--no-install]
 #
 #   --long          fault rounds, soak and fuzz in their long versions (about an hour more)
-#   --fuzz SECONDS  seconds of each fuzz target; 60 where CI=true, else none
+#   --fuzz SECONDS  seconds of each fuzz target; 20 where CI=true, else none
 #   --no-install    install nothing, real coding agents neither; a missing part is then an error in CI and a warning elsewhere
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 long=0 install=1 fuzz=0
-[ "${CI:-}" = true ] && fuzz=60
+[ "${CI:-}" = true ] && fuzz=20
 while [ $# -gt 0 ]; do
     case $1 in
         --long) long=1 fuzz=300 ;;
