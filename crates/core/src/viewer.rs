@@ -74,6 +74,14 @@ impl Viewer {
         }
     }
 
+    /// There is no output before `to` to be sent: it is told so. That costs no credit, because nobody
+    /// renders what is missing.
+    pub fn handle_missing(&mut self, to: Out) {
+        let missing = to.0.saturating_sub(self.sent.0);
+        self.sent = Out(self.sent.0 + missing);
+        self.rendered = Out(self.rendered.0 + missing);
+    }
+
     /// The viewer now has the screen at `to`; what lies between is a gap. What it had not rendered is
     /// moot: its credit begins anew.
     pub fn handle_skipped(&mut self, to: Out) {
@@ -142,6 +150,20 @@ mod tests {
         assert_eq!(v.poll_pace(Out(1_000_005)), Pace::Send(5));
         v.handle_credit(Out(70_000));
         assert_eq!(v.poll_pace(Out(1_000_005)), Pace::Send(5), "an old credit does no harm");
+    }
+
+    #[test]
+    fn what_is_missing_costs_no_credit_however_long_it_is() {
+        let mut v = viewer(Behind::Skip);
+        v.handle_sent(Out(100));
+        let to = 100 + 10 * WINDOW;
+        v.handle_missing(Out(to));
+        assert_eq!(v.sent(), Out(to));
+        assert_eq!(v.poll_pace(Out(u64::MAX / 2)), Pace::Send(WINDOW - 100), "100 are under way");
+        v.handle_credit(Out(to));
+        assert_eq!(v.poll_pace(Out(u64::MAX / 2)), Pace::Send(WINDOW));
+        v.handle_missing(Out(5));
+        assert_eq!(v.sent(), Out(to), "what was sent is not missing");
     }
 
     #[test]

@@ -114,7 +114,10 @@ impl Stream {
             Body::Snap { out, flags, bytes: payload } => {
                 self.handle_snapshot(out, flags, bytes.slice_ref(payload))
             }
-            Body::Gap { from, to } => Seen::Gap(to.0.saturating_sub(from.0)),
+            Body::Gap { from, to } => {
+                self.next = self.next.max(to);
+                Seen::Gap(to.0.saturating_sub(from.0))
+            }
             Body::In { .. } | Body::Credit { .. } => Seen::Nothing,
         }
     }

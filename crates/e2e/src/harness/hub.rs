@@ -90,7 +90,9 @@ impl Drop for Hub {
     fn drop(&mut self) {
         // the child is killed with its handle
         if std::thread::panicking() {
-            show(&format!("the hub's words:\n{}", self.diagnostics()));
+            // the home may have been dropped before
+            let text = fs::read_to_string(&self.log).unwrap_or_default();
+            show(&format!("the hub's words:\n{text}"));
         }
     }
 }

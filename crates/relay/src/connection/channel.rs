@@ -109,6 +109,9 @@ impl ChannelStream {
             fold: None,
             awaits_snapshot: false,
         };
+        if let Some((_, to)) = gap {
+            stream.viewer.handle_missing(to);
+        }
         if let Some(snapshot) = snapshot {
             stream.draw(snapshot);
         }
@@ -246,7 +249,7 @@ impl ChannelStream {
     fn tell_gap(&mut self, (from, to): (Out, Out)) -> Pulled {
         let from = from.max(self.viewer.sent());
         let to = to.max(from);
-        self.viewer.handle_sent(to);
+        self.viewer.handle_missing(to);
         self.frame(Body::Gap { from, to })
     }
 

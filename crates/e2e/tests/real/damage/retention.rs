@@ -1,7 +1,5 @@
 //! What is dropped on purpose: old segments, old sessions, removed ones.
 
-use std::{fs, os::unix::fs::DirBuilderExt};
-
 use quarterdeck_e2e::{
     harness::{
         canary::Canary,
@@ -26,17 +24,10 @@ use super::start;
 const EMITTED: KnownStream = KnownStream::new(StreamKind::Lines, 31);
 const TOTAL: u64 = 40_000_000;
 
-fn configure(instance: &Instance, text: &str) {
-    let mut private = fs::DirBuilder::new();
-    private.recursive(true).mode(0o700);
-    private.create(instance.directory()).expect("makes the instance's directory");
-    fs::write(instance.directory().join("config.toml"), text).expect("is writable");
-}
-
 #[tokio::test]
 async fn retention_passes_an_owner_and_a_slow_viewer_and_says_what_it_took() {
     let instance = Instance::new();
-    configure(&instance, "[logs]\nsession_bytes = 8388608\n");
+    instance.configure("[logs]\nsession_bytes = 8388608\n");
     let _relay = instance.start_relay(&[]).await;
     let way = Way::unix(&instance);
     let mut canary = Canary::start(&way).await;
@@ -72,6 +63,13 @@ async fn retention_passes_an_owner_and_a_slow_viewer_and_says_what_it_took() {
     slow.until("the end of the stream", |it| it.out.0 >= TOTAL - 70_000).await;
     let [(from, to)] = slow.gaps[..] else { panic!("one gap: {:?}", slow.gaps) };
     assert!(to.0 - from.0 > TOTAL / 2, "it has its size: {from} to {to}");
+
+    // one who comes back to a place that is gone hears from where to where, and gets all the rest
+    let place = (Out(100), slow.place().1);
+    let mut late = way.connect("late").await.attach(&recording(&name, Some(place))).await;
+    late.known = Some(EMITTED);
+    late.until("the end of the stream", |it| it.out.0 >= TOTAL - 70_000).await;
+    assert_eq!(late.gaps, [(Out(100), oldest)]);
 
     let page = scrollback(&overview, &name, Out(TOTAL)).await;
     assert!(page.lines.len() >= 50, "history comes: {}", page.lines.len());
@@ -120,7 +118,7 @@ async fn gc_removes_and_trims_what_its_dry_run_said() {
 
     // a live session loses its oldest records only
     relay.kill().await;
-    configure(&instance, "[logs]\nsession_bytes = 5000000\n");
+    instance.configure("[logs]\nsession_bytes = 5000000\n");
     let _relay = instance.start_relay(&[]).await;
     let mut canary = canary.revived(&way).await;
     let mut overview = Overview::start(&way).await;

@@ -16,8 +16,11 @@ use quarterdeck_protocol::{
     method::{HelloParams, SessionAttach},
 };
 
-/// Bytes a second of the flood: far more than a person reads, and little enough that none is dropped from the log.
+/// Bytes a second of the flood: far more than a person reads.
 const RATE: u64 = 1_500_000;
+/// Bytes that the log keeps: all of the flood, as each round takes as long as a machine takes to be
+/// linked again.
+const KEPT: &str = "[logs]\nsession_bytes = 1073741824\n";
 /// Until a machine is linked again, and its viewers are back.
 const BACK: Duration = Duration::from_secs(60);
 
@@ -88,7 +91,7 @@ impl Viewers {
 
 #[tokio::test]
 async fn a_hub_killed_in_the_middle_of_a_flood_is_missed_by_nobody() {
-    let fleet = Fleet::start().await;
+    let fleet = Fleet::start_with(|instance| instance.configure(KEPT)).await;
     let mut viewers = Viewers::start(&fleet, Fleet::FAR, 91).await;
     let Fleet { mut hub, near: _near, far: _far, here, there: _there } = fleet;
     for round in 0..ordinary_or_long(3, 30) {
@@ -102,7 +105,7 @@ async fn a_hub_killed_in_the_middle_of_a_flood_is_missed_by_nobody() {
 
 #[tokio::test]
 async fn a_relay_killed_behind_a_hub_in_the_middle_of_a_flood_is_missed_by_nobody() {
-    let fleet = Fleet::start().await;
+    let fleet = Fleet::start_with(|instance| instance.configure(KEPT)).await;
     let mut viewers = Viewers::start(&fleet, Fleet::FAR, 92).await;
     let Fleet { hub: _hub, near: _near, mut far, here: _here, there } = fleet;
     let address = far.address().to_string();

@@ -135,6 +135,23 @@ fn a_viewer_that_begins_earlier_reads_the_log_and_then_lives_on() {
 }
 
 #[test]
+fn a_viewer_whose_place_was_dropped_is_told_the_gap_and_gets_the_rest() {
+    let mut stage = Stage::new();
+    stage.output(&vec![b'x'; 2 * WINDOW as usize]);
+    let Position { seq, out } = stage.head();
+    stage.output(b"what is kept");
+    stage.session.tail.subscribe(Channel(1), Arc::default());
+    let (from, head) = (Out(3), stage.head().out);
+    let start = Start { seq, out: from, head, gap: Some((from, out)), snapshot: None };
+    let session = Arc::clone(&stage.session);
+    let mut viewer = ChannelStream::new(Channel(1), session, start, Some(WINDOW), Behind::Replay);
+    let expected = [Seen::Gap(3, out.0), Seen::Replay(out.0, b"what is kept".to_vec())];
+    assert_eq!(pull_all(&mut viewer), expected);
+    stage.output(b"!");
+    assert_eq!(pull_all(&mut viewer), [Seen::Out(head.0, b"!".to_vec())]);
+}
+
+#[test]
 fn replay_and_live_output_never_share_a_frame() {
     let mut stage = Stage::new();
     stage.output(b"old");
