@@ -21,6 +21,7 @@ mod framing;
 mod listing;
 mod mailbox;
 mod owner;
+mod policies;
 mod post;
 mod presence;
 mod receiving;
@@ -39,10 +40,10 @@ use quarterdeck_protocol::{
     ids::{HubId, Label, SessionId},
     method::{
         Empty, MailAutorespondResult, MailBringParams, MailContact, MailContactAddParams,
-        MailContactParams, MailContactsResult, MailFetchParams, MailFetchResult,
+        MailContactParams, MailContactsResult, MailDecideParams, MailFetchParams, MailFetchResult,
         MailIdentitiesResult, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
-        MailSendParams, MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
-        MailWhoamiResult,
+        MailPolicyParams, MailPolicyResult, MailSendParams, MailSetStatusParams, MailStatusResult,
+        MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
 };
@@ -114,6 +115,10 @@ pub(crate) enum Ask {
     Reset(Who, String, Reply<MailContactsResult>),
     /// Decide about a contact.
     Decide(MailContactParams, Reply<MailContactsResult>),
+    /// What an identity does with its mail, and change it.
+    Policy(Who, MailPolicyParams, Reply<MailPolicyResult>),
+    /// Decide about a message.
+    DecideMessage(Who, MailDecideParams, Reply<Empty>),
     /// The identities.
     Identities(Reply<MailIdentitiesResult>),
     /// Make one.

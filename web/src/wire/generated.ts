@@ -1398,9 +1398,17 @@ export type MachineInfo1 =
       link: 'awaited';
     };
 /**
+ * What is decided about one message.
+ */
+export type MailDecision = 'deliver' | 'discard';
+/**
  * Who speaks in a message.
  */
 export type Role2 = 'user' | 'agent';
+/**
+ * What is done with mail that names no session.
+ */
+export type Unaddressed = 'primary' | 'broadcast' | 'hold' | 'drop';
 /**
  * [`PromptAnswerMethod`].
  */
@@ -1669,6 +1677,8 @@ export interface WireTypes {
   MailContactAddParams: MailContactAddParams;
   MailContactParams: MailContactParams;
   MailContactsResult: MailContactsResult;
+  MailDecideParams: MailDecideParams;
+  MailDecision: MailDecision;
   MailFetchParams: MailFetchParams;
   MailFetchResult: MailFetchResult;
   MailIdentitiesResult: MailIdentitiesResult;
@@ -1682,6 +1692,8 @@ export interface WireTypes {
   MailKey: MailKey;
   MailMessage: MailMessage;
   MailNotifyParams: MailNotifyParams;
+  MailPolicyParams: MailPolicyParams;
+  MailPolicyResult: MailPolicyResult;
   MailResetParams: MailResetParams;
   MailSendParams: MailSendParams;
   MailSession: MailSession;
@@ -1784,6 +1796,7 @@ export interface WireTypes {
   TurnEnded: TurnEnded;
   TurnNumber: TurnNumber;
   TurnView: TurnView;
+  Unaddressed: Unaddressed;
   UploadParams: UploadParams;
   UploadResult: UploadResult;
   UploadTo: UploadTo;
@@ -3668,6 +3681,20 @@ export interface MailContactsResult {
   contacts: MailContact[];
 }
 /**
+ * Decides about a message that is held.
+ */
+export interface MailDecideParams {
+  decision: MailDecision;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * The message's number.
+   */
+  number: number;
+}
+/**
  * Fetches what is to be carried.
  */
 export interface MailFetchParams {
@@ -3885,6 +3912,42 @@ export interface MailJob {
  */
 export interface MailNotifyParams {
   session: Label;
+}
+/**
+ * Changes what an identity does with its mail; also what waits already is looked at anew. What is left
+ * out stays as it is.
+ */
+export interface MailPolicyParams {
+  /**
+   * How long mail that comes from now on waits for its session, in seconds.
+   */
+  hold_s?: number | null;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * The label of the session that is primary while it lives; empty takes it back.
+   */
+  primary?: string | null;
+  /**
+   * For mail that names no session.
+   */
+  unaddressed?: Unaddressed | null;
+}
+/**
+ * What an identity does with its mail.
+ */
+export interface MailPolicyResult {
+  /**
+   * How long mail waits for its session, in seconds.
+   */
+  hold_s: number;
+  /**
+   * The session that is primary while it lives; otherwise the first one in natural order is.
+   */
+  primary?: Label | null;
+  unaddressed: Unaddressed;
 }
 /**
  * A contact with which another ratchet is begun.
@@ -4740,12 +4803,14 @@ export interface Methods {
   'mail.contact': { params: MailContactParams; result: MailContactsResult; scope: 'admin' };
   'mail.contact_add': { params: MailContactAddParams; result: MailContact; scope: 'drive' };
   'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
+  'mail.decide': { params: MailDecideParams; result: Empty; scope: 'admin' };
   'mail.fetch': { params: MailFetchParams; result: MailFetchResult; scope: 'read' };
   'mail.identities': { params: Empty; result: MailIdentitiesResult; scope: 'read' };
   'mail.identity_add': { params: MailIdentityAddParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.inbox': { params: MailInboxParams; result: MailInboxResult; scope: 'drive' };
   'mail.notify': { params: MailNotifyParams; result: Empty; scope: 'drive' };
+  'mail.policy': { params: MailPolicyParams; result: MailPolicyResult; scope: 'admin' };
   'mail.reset': { params: MailResetParams; result: MailContactsResult; scope: 'drive' };
   'mail.send': { params: MailSendParams; result: MailJob; scope: 'drive' };
   'mail.set_status': { params: MailSetStatusParams; result: Empty; scope: 'drive' };

@@ -1,7 +1,7 @@
 //! The tables of the mail store, in versions.
 
 /// Versions of the file. Only ever added to.
-pub(super) const SCHEMA: [&str; 3] = [
+pub(super) const SCHEMA: [&str; 4] = [
     "
 CREATE TABLE identity (
     id INTEGER PRIMARY KEY,
@@ -99,5 +99,10 @@ CREATE TABLE answer (
     is_looked_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX answer_peer ON answer (identity, peer);
+",
+    "
+-- what a person decided: none is the default
+ALTER TABLE identity ADD COLUMN policy TEXT;
+ALTER TABLE inbound ADD COLUMN is_let_through INTEGER NOT NULL DEFAULT 0;
 ",
 ];
