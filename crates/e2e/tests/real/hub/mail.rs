@@ -6,8 +6,7 @@ use quarterdeck_e2e::{
     harness::{
         agent::{self, Watcher},
         client::{Peer, Way},
-        hub::{Fleet, Hub},
-        instance::{Instance, Relay},
+        hub::Fleet,
         look_again,
         mail::{introduce, person},
         ordinary_or_long, within,
@@ -18,7 +17,6 @@ use quarterdeck_protocol::method::{
     MailJob, MailSend, MailSendParams, MailStatus, MailStatusParams, MailWait, MailWaitParams,
 };
 use quarterdeck_transport::CallError;
-use rustix::process::Signal;
 
 async fn until_state(peer: &Peer, sent: &MailJob, states: &[&str]) {
     let params = MailStatusParams { id: Some(sent.id.clone()), identity: None };
@@ -86,55 +84,11 @@ async fn an_agent_of_another_machine_gets_a_message_that_the_hub_cannot_read() {
     }
 }
 
-/// The three processes, each of which may be killed.
-struct Three {
-    hub: Hub,
-    near: Relay,
-    far: Relay,
-    here: Instance,
-    there: Instance,
-    listen: String,
-}
-
-impl Three {
-    async fn killed(self, round: u64) -> Self {
-        let Self { hub, near, far, here, there, listen } = self;
-        let (mut hub, mut near, mut far) = (hub, near, far);
-        match round % 3 {
-            0 => {
-                hub.kill().await;
-                hub = here.start_hub(&[]).await;
-            }
-            1 => {
-                near.kill().await;
-                near = here.start_relay(&[]).await;
-            }
-            _ => {
-                far.kill().await;
-                far = there.start_relay(&["--listen", &listen]).await;
-            }
-        }
-        Self { hub, near, far, here, there, listen }
-    }
-
-    /// Kills one of them without waiting for its end.
-    fn strike(&self, round: u64) {
-        match round % 3 {
-            0 => quarterdeck_e2e::processes::signal(self.hub.status.pid, Signal::KILL)
-                .expect("the hub runs"),
-            1 => self.near.signal(Signal::KILL),
-            _ => self.far.signal(Signal::KILL),
-        }
-    }
-}
-
 #[tokio::test]
 async fn whoever_dies_between_two_agents_nothing_is_lost_repeated_or_disordered() {
-    let Fleet { hub, near, far, here, there } = fleet().await;
-    let listen = far.address().to_string();
-    let mut three = Three { hub, near, far, here, there, listen };
-    let session = agent::start(&person(&three.there).await).await;
-    let way = Way::unix(&three.there);
+    let mut fleet = fleet().await;
+    let session = agent::start(&person(&fleet.there).await).await;
+    let way = Way::unix(&fleet.there);
     let mut watcher = Watcher::start(&way, &session).await;
     let rounds = ordinary_or_long(6, 100);
     for round in 0..rounds {
@@ -142,25 +96,25 @@ async fn whoever_dies_between_two_agents_nothing_is_lost_repeated_or_disordered(
             request_id: Some(format!("request-{round}")),
             ..to("far", "claude:1", &format!("say round-{round}"))
         };
-        let peer = person(&three.here).await;
+        let peer = person(&fleet.here).await;
         {
             let sending = peer.client.call::<MailSend>(&params);
             let dying = async {
                 for _ in 0..mix(round) % 200 {
                     tokio::task::yield_now().await;
                 }
-                three.strike(round);
+                fleet.strike(round);
             };
             if let (Err(CallError::Rpc(error)), ()) = tokio::join!(sending, dying) {
                 panic!("round {round}: {error:?}");
             }
         }
-        three = three.killed(round).await;
-        person(&three.here).await.call::<MailSend>(&params).await;
+        fleet = fleet.struck(round).await;
+        person(&fleet.here).await.call::<MailSend>(&params).await;
         watcher.again(&way).await;
         watcher.turns(usize::try_from(round).expect("small") + 1).await;
     }
-    let journal = agent::journal(&three.there);
+    let journal = agent::journal(&fleet.there);
     let bodies: Vec<&String> =
         journal.iter().filter(|line| line.starts_with("say round-")).collect();
     let expected: Vec<String> = (0..rounds).map(|round| format!("say round-{round}")).collect();
