@@ -113,6 +113,7 @@ mod raw {
         MailNotify,
         MailFetch,
         MailBring,
+        MailHome,
         MailIdentities,
         MailIdentityAdd,
         MailIdentityUse,
@@ -223,6 +224,7 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailWait
         | MethodName::MailStatus
         | MethodName::MailContacts
+        | MethodName::MailHome
         | MethodName::MailIdentities => mail_params(method),
         MethodName::AgentView
         | MethodName::SessionGit
@@ -244,6 +246,7 @@ fn mail_params(method: MethodName) -> Value {
         "mail.send" => json!({ "to": "nobody", "body": "x" }),
         "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
         "mail.contact_add" | "mail.reset" => json!({ "contact": "nobody" }),
+        "mail.home" => json!({ "hub": "nobody" }),
         "mail.decide" => json!({ "number": 1, "decision": "deliver" }),
         "mail.set_status" => json!({ "status": "" }),
         "mail.notify" => json!({ "session": "nobody" }),
