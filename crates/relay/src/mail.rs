@@ -15,11 +15,13 @@
 mod answering;
 mod asking;
 mod carrying;
+mod claims;
 mod courier;
 mod drafting;
 mod framing;
 mod listing;
 mod mailbox;
+mod outside;
 mod owner;
 mod post;
 mod presence;
@@ -41,8 +43,8 @@ use quarterdeck_protocol::{
         Empty, MailAutorespondResult, MailBringParams, MailContact, MailContactAddParams,
         MailContactParams, MailContactsResult, MailFetchParams, MailFetchResult,
         MailIdentitiesResult, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
-        MailSendParams, MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
-        MailWhoamiResult,
+        MailNextParams, MailNextResult, MailSendParams, MailSetStatusParams, MailStatusResult,
+        MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
 };
@@ -51,6 +53,7 @@ use tokio::sync::oneshot;
 use crate::config::ResponderConfig;
 
 pub(crate) use answering::Draft;
+pub(crate) use claims::{Claimed, Claims, Hold, OutsideAgent, claim, leave, run as run_claims};
 pub(crate) use courier::run as run_courier;
 pub(crate) use drafting::run as run_drafting;
 pub(crate) use store::StoreError;
@@ -67,7 +70,8 @@ pub(crate) const PERSON: &str = "person";
 /// Who asks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Who {
-    /// The session inside which the caller runs: it speaks for that one only.
+    /// The session inside which the caller runs, or the agent outside that it is: it speaks for that one
+    /// only.
     pub session: Option<SessionId>,
     /// The identity that it names.
     pub identity: Option<String>,
@@ -133,6 +137,12 @@ pub(crate) enum Ask {
     SetStatus(Who, MailSetStatusParams, Reply<Empty>),
     /// A session waits until another one has nothing to do.
     Notify(Who, Label, Reply<Empty>),
+    /// An agent outside has a label.
+    Claimed(OutsideAgent, Reply<()>),
+    /// An agent outside is gone.
+    Left(SessionId, Option<Reply<()>>),
+    /// What an agent is to be shown.
+    Next(Who, MailNextParams, Reply<MailNextResult>),
     /// A hub fetches what is to be carried.
     Fetch(HubId, MailFetchParams, Reply<MailFetchResult>),
     /// A hub brings what came.
@@ -173,6 +183,8 @@ pub(crate) struct Started {
     pub deliveries: tokio::sync::mpsc::Receiver<Delivery>,
     /// What is to be answered.
     pub drafts: tokio::sync::mpsc::Receiver<Draft>,
+    /// Agents outside that an earlier relay gave labels.
+    pub outside: Vec<OutsideAgent>,
 }
 
 /// The way to the owner. When the last one is dropped the owner ends.
@@ -195,10 +207,11 @@ impl Mail {
         let (drafter, drafts) = tokio::sync::mpsc::channel(MAX_DRAFTS);
         let writing = responder.map(|config| answering::Writing::new(config, drafter));
         let owner = owner::Owner::open(path, courier, writing)?;
+        let outside = owner.outside.clone();
         let run = std::thread::Builder::new().name("qd-mail".to_owned());
         run.spawn(move || owner.run(&receiver))
             .map_err(|_| StoreError::Damaged("no thread for it"))?;
-        Ok(Started { mail: Self(sender), deliveries, drafts })
+        Ok(Started { mail: Self(sender), deliveries, drafts, outside })
     }
 
     /// Asks, and waits for the answer.

@@ -188,6 +188,11 @@ impl Owner {
         if let Some(mailbox) = self.mailboxes.get_mut(&row.identity) {
             mailbox.route(row, BTreeSet::new());
         }
+        self.showing_due = true;
+        if row.to.as_deref().is_some_and(|to| self.is_outside(to)) {
+            // somebody is there, who reads it in time
+            return Ok(());
+        }
         self.consider_answering(row)
     }
 
@@ -299,7 +304,7 @@ impl Owner {
     }
 
     /// Tells the sender how far its message came: by the store between own sessions, else by a letter.
-    fn tell_sender(&mut self, row: &InboundRow, told: Told) -> Result<(), StoreError> {
+    pub(super) fn tell_sender(&mut self, row: &InboundRow, told: Told) -> Result<(), StoreError> {
         if let Some(job) = row.job {
             return self.note_progress(job, told.progress());
         }

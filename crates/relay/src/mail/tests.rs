@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
 
 mod hub;
+mod outside;
 mod responder;
 
 const S1: SessionId = SessionId::from_bytes([1; 10]);

@@ -1,7 +1,7 @@
 //! The tables of the mail store, in versions.
 
 /// Versions of the file. Only ever added to.
-pub(super) const SCHEMA: [&str; 3] = [
+pub(super) const SCHEMA: [&str; 4] = [
     "
 CREATE TABLE identity (
     id INTEGER PRIMARY KEY,
@@ -99,5 +99,14 @@ CREATE TABLE answer (
     is_looked_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX answer_peer ON answer (identity, peer);
+",
+    "
+-- agents outside that have a label: a relay that comes back keeps it for them
+CREATE TABLE outside (
+    id TEXT PRIMARY KEY,
+    label TEXT NOT NULL UNIQUE,
+    secret TEXT NOT NULL,
+    cwd TEXT NOT NULL
+) STRICT;
 ",
 ];
