@@ -93,6 +93,11 @@ impl Connection {
         }
     }
 
+    /// Waits until it is over.
+    pub(crate) async fn closed(&self) {
+        self.client.closed().await;
+    }
+
     /// Asks about a session; its name stands in the error's hints.
     pub(crate) async fn call<M: Method>(
         &self,
