@@ -93,6 +93,11 @@ impl Connection {
         }
     }
 
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.client.is_closed()
+    }
+
     /// Waits until it is over.
     pub(crate) async fn closed(&self) {
         self.client.closed().await;

@@ -1,20 +1,19 @@
 //! `qd mcp`: the MCP server that an agent starts to write to others.
 
-use quarterdeck_mcp::{RelayCalls, calls::CallFailed};
-use quarterdeck_protocol::{
-    error::{ErrorDetail, RpcError},
-    method::Method,
-};
+mod channel;
+mod relay;
+
+use std::sync::Arc;
 
 use crate::{
     Exit,
     config::Settings,
-    connection::{Connection, Missing},
     error::{CliError, Kind},
 };
+use relay::{Calls, Relay};
 
 /// Serves MCP over the standard streams until the agent closes them. The relay knows whose agent it is from
-/// where this process runs.
+/// where this process runs; one that runs in no session gets a label of its own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct McpArgs {
     #[command(subcommand)]
@@ -51,45 +50,6 @@ fn install_command(vendor: Vendor, program: &str) -> Vec<String> {
     words.iter().copied().chain([program, "mcp"]).map(str::to_owned).collect()
 }
 
-/// Connects anew for each call: a server may outlive many relays.
-struct Relay {
-    settings: Settings,
-}
-
-impl RelayCalls for Relay {
-    async fn call<M: Method>(&self, params: M::Params) -> Result<M::Result, CallFailed>
-    where
-        M::Params: Send + Sync,
-        M::Result: Send,
-    {
-        let failed = |error: CliError| match error.wire.as_ref() {
-            Some(wire) => from_wire(wire),
-            None => CallFailed {
-                code: "unreachable".to_owned(),
-                message: error.message.clone(),
-                hint: error.hints.first().cloned(),
-            },
-        };
-        let connection = Connection::open(&self.settings, Missing::StartForSessions).await;
-        connection.map_err(failed)?.call::<M>(&params, None).await.map_err(failed)
-    }
-}
-
-fn from_wire(error: &RpcError) -> CallFailed {
-    let hint = match error.detail() {
-        Some(ErrorDetail::Hint { hint }) => Some(hint.clone()),
-        Some(
-            ErrorDetail::Owner { .. }
-            | ErrorDetail::Scope { .. }
-            | ErrorDetail::Matches { .. }
-            | ErrorDetail::Answered { .. }
-            | ErrorDetail::Prompt { .. },
-        )
-        | None => None,
-    };
-    CallFailed { code: error.code().word().to_owned(), message: error.message.clone(), hint }
-}
-
 /// Serves.
 pub(crate) async fn run(settings: Settings, args: McpArgs) -> Result<Exit, CliError> {
     match args.command {
@@ -120,8 +80,13 @@ async fn install(settings: &Settings, vendor: Vendor, dry_run: bool) -> Result<E
 }
 
 async fn serve(settings: Settings) -> Result<Exit, CliError> {
-    let relay = Relay { settings };
-    let served = quarterdeck_mcp::serve(relay, quarterdeck_mcp::standard_streams()).await;
+    let relay = Arc::new(Relay::new(settings));
+    let streams = quarterdeck_mcp::standard_streams();
+    let serving = quarterdeck_mcp::serve(Calls(Arc::clone(&relay)), channel::of_parent(), streams);
+    let served = tokio::select! {
+        served = serving => served,
+        never = relay.keep() => match never {},
+    };
     let failed = |error| CliError::new(Kind::Failed, "MCP ended with an error").caused_by(&error);
     served.map(|()| Exit::OK).map_err(failed)
 }
