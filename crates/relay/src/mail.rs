@@ -21,6 +21,7 @@ mod drafting;
 mod framing;
 mod listing;
 mod mailbox;
+mod notice;
 mod outside;
 mod owner;
 mod post;
@@ -39,6 +40,7 @@ use quarterdeck_core::mail::{MailNumber, routing::Outcome};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{HubId, Label, SessionId},
+    mail::MailNote,
     method::{
         Empty, MailAutorespondResult, MailBringParams, MailContact, MailContactAddParams,
         MailContactParams, MailContactsResult, MailFetchParams, MailFetchResult,
@@ -171,8 +173,21 @@ pub(crate) struct Delivery {
     pub key: String,
     /// The sender's address.
     pub address: String,
-    /// What is put to the agent.
+    /// What is put to an agent.
     pub text: String,
+    /// What a terminal's viewers are told.
+    pub note: MailNote,
+    /// Whether it may have been done before.
+    pub earlier: Earlier,
+}
+
+/// Whether a delivery may have been done, without anybody knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// It is the first try.
+    Never,
+    /// It was tried, and how that ended is not known.
+    Tried,
 }
 
 /// The owner's other ends.

@@ -4,8 +4,9 @@ use quarterdeck_core::input;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     frame::InputState,
+    mail::{MAIL_TOPIC, MailNote},
     method::{AttachResult, AttachStart, Method as _, SessionAttach},
-    record::{Exit as ExitRecord, LeaseRecord, Lost, Resize},
+    record::{Exit as ExitRecord, LeaseRecord, Lost, Note, Resize},
     session::{
         Detached, InputRejected, SessionChanged, SessionEvent, SessionRemoved, SessionState, Sync,
         notify,
@@ -155,6 +156,10 @@ impl Live<'_> {
                 Some(resize) => self.view.handle_size(resize.size),
                 None => Vec::new(),
             },
+            "note" => match mail_note(&event.body) {
+                Some(mail) => self.view.handle_mail(&mail),
+                None => Vec::new(),
+            },
             "exit" => match read::<ExitRecord>(Some(&event.body)) {
                 Some(exit) => return Ok(self.end(Left::Exited(exit.status))),
                 None => Vec::new(),
@@ -301,4 +306,10 @@ mod tests {
                 .ends_with("7 typed bytes did not reach the program")
         );
     }
+}
+
+/// That mail came, if a note says so.
+fn mail_note(body: &RawValue) -> Option<MailNote> {
+    let note = read::<Note>(Some(body)).filter(|note| note.topic == MAIL_TOPIC)?;
+    serde_json::from_str(note.body.as_str()).ok()
 }
