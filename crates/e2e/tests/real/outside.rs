@@ -66,6 +66,11 @@ async fn state(peer: &Peer, id: &str) -> String {
     peer.call::<MailStatus>(&params).await.jobs[0].state.state.clone()
 }
 
+async fn until_ready(terminal: &mut Terminal) {
+    terminal.type_keys(b"echo shell-$((1+1))-runs\r").await;
+    terminal.until_text("shell-2-runs").await;
+}
+
 #[tokio::test]
 async fn agents_outside_have_labels_of_their_own_and_write_to_each_other_and_to_sessions() {
     let (instance, _relay, peer) = scene().await;
@@ -97,7 +102,8 @@ async fn agents_outside_have_labels_of_their_own_and_write_to_each_other_and_to_
 
     // a session of ours gets it as a message to its agent, and answers from its label
     let qd = qd_binary().display().to_string();
-    let question = format!("sh {qd} msg reply '#3' from-a-session");
+    // what stands behind the semicolon the scripted agent does
+    let question = format!("and you?;sh {qd} msg reply '#3' from-a-session");
     let ask = json!({ "to_session": "claude:1", "body": question, "timeout_seconds": 30 });
     let answer = claude.done("send_and_wait", ask).await;
     assert_eq!(answer["reply"]["text"], "from-a-session", "{answer}");
@@ -192,9 +198,10 @@ async fn nobody_gets_a_label_that_somebody_else_has() {
     let wrong = MailClaimAgain { label: label.clone(), secret: own.secret.expect("a secret") };
     let third = way.connect("third").await;
     assert_eq!(third.call::<MailClaim>(&claim(Some(wrong))).await.label.as_str(), "claude:3");
-    let session = instance.qd(["run", "--detach", "--label", "claude:1", "sleep", "99"]).await;
+    let session =
+        instance.qd(["run", "--detach", "--label", "claude:1", "--", "sleep", "99"]).await;
     assert!(session.stderr.contains("claude:1"), "{session:?}");
-    instance.qd(["run", "--detach", "--label", "mine:1", "sleep", "99"]).await.ok();
+    instance.qd(["run", "--detach", "--label", "mine:1", "--", "sleep", "99"]).await.ok();
     let wanted =
         MailClaimAgain { label: "mine:1".parse().expect("a label"), secret: secret.clone() };
     let fourth = way.connect("fourth").await;
@@ -257,10 +264,10 @@ async fn an_agent_that_listens_to_channels_is_shown_its_mail_as_somebody_elses_w
 #[tokio::test]
 async fn mail_for_a_terminal_is_told_to_whoever_is_attached_and_read_in_the_inbox() {
     let (instance, relay, peer) = scene().await;
-    let mut owner = Terminal::qd(&instance, &["run", "--label", "build", "sh"]);
-    owner.until_text("$").await;
+    let mut owner = Terminal::qd(&instance, &["run", "--label", "build", "--", "sh"]);
+    until_ready(&mut owner).await;
     let mut follower = Terminal::qd(&instance, &["attach", "build"]);
-    follower.until_text("$").await;
+    follower.until_text("shell-2-runs").await;
     let sent = peer.call::<MailSend>(&to("build", "the-secret-plan")).await;
     for terminal in [&mut owner, &mut follower] {
         terminal.until_text("mail from").await;
@@ -287,8 +294,8 @@ async fn mail_for_a_terminal_is_told_to_whoever_is_attached_and_read_in_the_inbo
 #[tokio::test]
 async fn an_agent_started_by_hand_in_a_terminal_is_that_terminal() {
     let (instance, _relay, peer) = scene().await;
-    let mut terminal = Terminal::qd(&instance, &["run", "--label", "desk", "sh"]);
-    terminal.until_text("$").await;
+    let mut terminal = Terminal::qd(&instance, &["run", "--label", "desk", "--", "sh"]);
+    until_ready(&mut terminal).await;
     let out = instance.path("out");
     let qd = qd_binary().display().to_string();
     let lines = [

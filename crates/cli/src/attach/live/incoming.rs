@@ -144,7 +144,8 @@ impl Live<'_> {
 
     /// A record of the session's log, in its place.
     async fn handle_event(&mut self, event: &SessionEvent) -> Result<Turn, CliError> {
-        if event.channel != self.stream.channel() || event.seq < self.told {
+        let since = if event.event == "note" { self.began } else { self.told };
+        if event.channel != self.stream.channel() || event.seq < since {
             return Ok(Turn::Go);
         }
         let actions = match event.event.as_str() {
