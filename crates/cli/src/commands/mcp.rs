@@ -5,6 +5,7 @@ mod relay;
 
 use std::sync::Arc;
 
+use super::relay::mail_tools;
 use crate::{
     Exit,
     config::Settings,
@@ -42,12 +43,12 @@ enum Vendor {
 }
 
 /// The vendor's own command that adds a server: its file is its own to write.
-fn install_command(vendor: Vendor, program: &str) -> Vec<String> {
+fn install_command(vendor: Vendor, server: Vec<String>) -> Vec<String> {
     let words: &[&str] = match vendor {
         Vendor::Claude => &["claude", "mcp", "add", "--scope", "user", "quarterdeck", "--"],
         Vendor::Codex => &["codex", "mcp", "add", "quarterdeck", "--"],
     };
-    words.iter().copied().chain([program, "mcp"]).map(str::to_owned).collect()
+    words.iter().copied().map(str::to_owned).chain(server).collect()
 }
 
 /// Serves.
@@ -62,7 +63,11 @@ async fn install(settings: &Settings, vendor: Vendor, dry_run: bool) -> Result<E
     let program = std::env::current_exe().map_err(|error| {
         CliError::new(Kind::Failed, "this program's path is not known").caused_by(&error)
     })?;
-    let command = install_command(vendor, &program.display().to_string());
+    let server = mail_tools(settings, &program);
+    if server.is_empty() {
+        return Err(CliError::new(Kind::Failed, "a path of this program or instance is no text"));
+    }
+    let command = install_command(vendor, server);
     if dry_run {
         settings.output.result(&command, |_| format!("{}\n", command.join(" ")))?;
         return Ok(Exit::OK);
@@ -97,9 +102,11 @@ mod tests {
 
     #[test]
     fn an_agent_is_told_by_its_own_command_where_the_server_is() {
-        let claude = install_command(Vendor::Claude, "/bin/qd").join(" ");
-        assert_eq!(claude, "claude mcp add --scope user quarterdeck -- /bin/qd mcp");
-        let codex = install_command(Vendor::Codex, "/bin/qd").join(" ");
-        assert_eq!(codex, "codex mcp add quarterdeck -- /bin/qd mcp");
+        let server = || ["/bin/qd", "--instance", "work", "mcp"].map(str::to_owned).to_vec();
+        let claude = install_command(Vendor::Claude, server()).join(" ");
+        let expected = "claude mcp add --scope user quarterdeck -- /bin/qd --instance work mcp";
+        assert_eq!(claude, expected);
+        let codex = install_command(Vendor::Codex, server()).join(" ");
+        assert_eq!(codex, "codex mcp add quarterdeck -- /bin/qd --instance work mcp");
     }
 }

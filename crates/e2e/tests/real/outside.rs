@@ -4,7 +4,7 @@ use quarterdeck_e2e::{
     harness::{
         agent::{self, Watcher},
         client::{Peer, Way},
-        files::until_file,
+        files::{WholeLog, until_file},
         instance::{Instance, Relay, qd_binary},
         look_again,
         mcp::McpAgent,
@@ -16,12 +16,15 @@ use quarterdeck_e2e::{
 };
 use quarterdeck_protocol::{
     error::ErrorCode,
+    mail::{MAIL_TOPIC, MailNote},
     method::{
         Empty, MailClaim, MailClaimAgain, MailClaimParams, MailClaimResult, MailIdentityParams,
         MailLeave, MailSend, MailSendParams, MailStatus, MailStatusParams, MailWhoami, SessionList,
-        SpeakerKind,
+        SessionResult, SpeakerKind,
     },
+    record::{Note, RecordKind},
 };
+use quarterdeck_transport::CallError;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -289,6 +292,51 @@ async fn mail_for_a_terminal_is_told_to_whoever_is_attached_and_read_in_the_inbo
     let peer = Way::unix(&instance).connect("person").await;
     peer.call::<MailSend>(&to("build", "another")).await;
     owner.until_text("qd msg inbox build").await;
+}
+
+#[tokio::test]
+async fn a_notice_whose_relay_is_killed_stands_in_the_log_once() {
+    let (instance, mut relay, mut peer) = scene().await;
+    let run = ["run", "--detach", "--json", "--label", "build", "--", "sleep", "999"];
+    let started = instance.qd(run).await.ok().json::<SessionResult>();
+    let directory = instance.session_directory(started.session.session);
+    let rounds = ordinary_or_long(5, 200);
+    for round in 0..rounds {
+        let params = MailSendParams {
+            request_id: Some(format!("request-{round}")),
+            ..to("build", &format!("round-{round}"))
+        };
+        {
+            let sending = peer.client.call::<MailSend>(&params);
+            let dying = async {
+                for _ in 0..mix(round) % 60 {
+                    tokio::task::yield_now().await;
+                }
+                relay.signal(Signal::KILL);
+            };
+            if let (Err(CallError::Rpc(error)), ()) = tokio::join!(sending, dying) {
+                panic!("round {round}: {error:?}");
+            }
+        }
+        relay.until_gone().await;
+        relay = instance.start_relay(&[]).await;
+        peer = Way::unix(&instance).connect("person").await;
+        let sent = peer.call::<MailSend>(&params).await;
+        within("the sender is told", async {
+            while state(&peer, &sent.id).await != "delivered" {
+                look_again().await;
+            }
+        })
+        .await;
+    }
+    let log = WholeLog::read(&directory);
+    let notes = log.records.iter().filter(|record| record.header.kind == RecordKind::Note);
+    let notes = notes.filter_map(|it| serde_json::from_slice::<Note>(&it.payload).ok());
+    let mails = notes.filter(|note| note.topic == MAIL_TOPIC);
+    let numbers: Vec<i64> =
+        mails.map(|note| note.body.read::<MailNote>().expect("is one").number).collect();
+    let expected = 1..=i64::try_from(rounds).expect("few");
+    assert_eq!(numbers, expected.collect::<Vec<_>>());
 }
 
 #[tokio::test]
