@@ -47,7 +47,7 @@ where
     let service = service.map_err(|error| ServeError::Begin(Box::new(error)))?;
     let peer = service.peer().clone();
     let client = peer.peer_info().map(|info| info.client_info.name.clone());
-    tools.calls().begin(&client.unwrap_or_default());
+    tools.calls().begin(&client.or_else(|| tools.discovered_by()).unwrap_or_default());
     tokio::select! {
         ended = service.waiting() => ended.map(drop)?,
         () = showing::run(&tools, &peer), if showing == Showing::Channel => {}

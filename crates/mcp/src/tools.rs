@@ -1,6 +1,10 @@
 //! The tools.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use quarterdeck_protocol::{
     ids::Label,
@@ -14,9 +18,13 @@ use quarterdeck_protocol::{
     },
 };
 use rmcp::{
-    ServerHandler,
+    ErrorData, RoleServer, ServerHandler,
     handler::server::wrapper::Parameters,
-    model::{CallToolResult, Implementation, JsonObject, ServerCapabilities, ServerConfig},
+    model::{
+        CallToolResult, DiscoverResult, Implementation, JsonObject, ProtocolVersion,
+        ServerCapabilities, ServerConfig,
+    },
+    service::RequestContext,
     tool, tool_handler, tool_router,
 };
 use schemars::JsonSchema;
@@ -49,12 +57,18 @@ pub struct Tools<C> {
     showing: Showing,
     /// How many tools wait for a reply.
     awaited: Arc<watch::Sender<usize>>,
+    /// What an agent calls itself that begins without an introduction.
+    discovered_by: Arc<OnceLock<String>>,
 }
 
 impl<C> Clone for Tools<C> {
     fn clone(&self) -> Self {
-        let (calls, awaited) = (Arc::clone(&self.calls), Arc::clone(&self.awaited));
-        Self { calls, showing: self.showing, awaited }
+        Self {
+            calls: Arc::clone(&self.calls),
+            showing: self.showing,
+            awaited: Arc::clone(&self.awaited),
+            discovered_by: Arc::clone(&self.discovered_by),
+        }
     }
 }
 
@@ -167,11 +181,16 @@ impl<C: RelayCalls> Tools<C> {
     /// The tools, as calls of this relay.
     #[must_use]
     pub fn new(calls: C, showing: Showing) -> Self {
-        Self { calls: Arc::new(calls), showing, awaited: Arc::default() }
+        let (awaited, discovered_by) = (Arc::default(), Arc::default());
+        Self { calls: Arc::new(calls), showing, awaited, discovered_by }
     }
 
     pub(crate) fn calls(&self) -> &C {
         &self.calls
+    }
+
+    pub(crate) fn discovered_by(&self) -> Option<String> {
+        self.discovered_by.get().cloned()
     }
 
     /// Waits until no tool waits for a reply.
@@ -418,6 +437,26 @@ impl<C: RelayCalls> Tools<C> {
 
 #[tool_handler]
 impl<C: RelayCalls> ServerHandler for Tools<C> {
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(match self.showing {
+            // later ones have no notifications that nobody asked for
+            Showing::Channel => ProtocolVersion::known_up_to(&ProtocolVersion::V_2025_11_25),
+            Showing::Nothing => ProtocolVersion::KNOWN_VERSIONS,
+        })
+    }
+
+    async fn discover(
+        &self,
+        context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        if let Some(client) = context.meta.client_info() {
+            // who asks again is the same
+            let _ = self.discovered_by.set(client.name);
+        }
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info()))
+    }
+
     fn get_info(&self) -> ServerConfig {
         let mut capabilities = ServerCapabilities::builder().enable_tools().build();
         let mut instructions = INSTRUCTIONS.to_owned();

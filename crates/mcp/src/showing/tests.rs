@@ -24,6 +24,7 @@ struct Held {
     /// Whether the reply that is awaited is there.
     replied: bool,
     is_awaited: bool,
+    begun: bool,
     ended: bool,
 }
 
@@ -72,6 +73,7 @@ impl Mailbox {
 impl RelayCalls for Mailbox {
     fn begin(&self, client: &str) {
         assert_eq!(client, "claude-code");
+        self.change(|held| held.begun = true);
     }
 
     async fn end(&self) {
@@ -99,14 +101,20 @@ struct Agent {
 }
 
 impl Agent {
-    async fn start(showing: Showing) -> Self {
+    /// One that has said nothing yet.
+    fn connect(showing: Showing) -> (Self, Mailbox) {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let mailbox = Mailbox::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(crate::serve(mailbox.clone(), showing, tokio::io::split(theirs)));
         let (read, write) = tokio::io::split(ours);
         let lines = BufReader::new(read).lines();
-        let mut agent = Self { mailbox, lines, write, tasks, introduced: Value::Null };
+        let introduced = Value::Null;
+        (Self { mailbox: mailbox.clone(), lines, write, tasks, introduced }, mailbox)
+    }
+
+    async fn start(showing: Showing) -> Self {
+        let (mut agent, _) = Self::connect(showing);
         let info = json!({ "name": "claude-code", "version": "1" });
         let params =
             json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info });
@@ -161,12 +169,43 @@ async fn nothing_is_shown_while_a_reply_is_awaited_nor_what_was_read_meanwhile()
     agent.mailbox.change(|held| held.unread = vec![3]);
     tokio::task::yield_now().await;
     agent.mailbox.change(|held| (held.unread, held.replied) = (vec![4], true));
-    assert_eq!(agent.hear().await["id"], 1, "the answer comes first");
-    assert_eq!(agent.hear().await["params"]["meta"]["message"], "#4", "3 was read meanwhile");
+    let (one, other) = (agent.hear().await, agent.hear().await);
+    let (answer, shown) = if one["id"] == 1 { (one, other) } else { (other, one) };
+    assert_eq!(answer["id"], 1);
+    assert_eq!(shown["params"]["meta"]["message"], "#4", "3 was read meanwhile");
 }
 
 #[tokio::test]
 async fn an_agent_without_a_channel_is_shown_nothing() {
     let agent = Agent::start(Showing::Nothing).await;
     assert!(agent.introduced["capabilities"]["experimental"].is_null());
+}
+
+#[tokio::test]
+async fn an_agent_that_begins_without_an_introduction_is_called_what_its_requests_say() {
+    let discover = |id: u32, method: &str| {
+        let info = json!({ "name": "claude-code", "version": "1" });
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": info,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": { "_meta": meta } })
+    };
+    for showing in [Showing::Nothing, Showing::Channel] {
+        let (mut agent, mailbox) = Agent::connect(showing);
+        agent.say(&discover(1, "server/discover")).await;
+        let answer = agent.hear().await;
+        match showing {
+            Showing::Nothing => assert!(answer["result"]["capabilities"].is_object(), "{answer}"),
+            // a channel needs the older form, which this makes the agent take
+            Showing::Channel => {
+                assert!(answer["error"]["data"]["supported"].is_array(), "{answer}");
+                continue;
+            }
+        }
+        agent.say(&discover(2, "tools/list")).await;
+        assert!(agent.hear().await["result"]["tools"].is_array());
+        mailbox.until(|held| held.begun).await;
+    }
 }
