@@ -89,9 +89,11 @@ async fn attempt(context: &Context, delivery: &Delivery) -> Option<Outcome> {
             Err(error) if error.code() == ErrorCode::ShuttingDown => return None,
             Err(error) => {
                 tracing::debug!(session = %delivery.session, %error, "message not taken yet");
+                if error.code() != ErrorCode::Storage {
+                    earlier = Earlier::Tried;
+                }
             }
         }
-        earlier = Earlier::Tried;
         tokio::select! {
             () = context.shutdown.cancelled() => return None,
             () = tokio::time::sleep(RETRY_PAUSE) => {}

@@ -4,7 +4,7 @@
 //! away for a moment. A note has no key at the holder; whether one was recorded before the relay, or its
 //! answer, was lost is looked up in the log.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use quarterdeck_core::mail::routing::Outcome;
 use quarterdeck_holder::log::{LogReader, Next, ReadError};
@@ -41,7 +41,7 @@ pub(super) async fn tell(
 
 async fn is_recorded(session: &SessionHandle, key: &str) -> Result<bool, RpcError> {
     let (directory, key) = (session.directory.clone(), key.to_owned());
-    let found = tokio::task::spawn_blocking(move || find(directory, &key)).await;
+    let found = tokio::task::spawn_blocking(move || find(&directory, &key)).await;
     let unreadable = |error: ReadError| {
         tracing::warn!(%error, "a session's log cannot be read");
         RpcError::new(ErrorCode::Storage, "the session's log cannot be read")
@@ -50,8 +50,8 @@ async fn is_recorded(session: &SessionHandle, key: &str) -> Result<bool, RpcErro
     found.map_err(ended)?.map_err(unreadable)
 }
 
-fn find(directory: PathBuf, key: &str) -> Result<bool, ReadError> {
-    let mut reader = LogReader::open(&directory)?;
+fn find(directory: &Path, key: &str) -> Result<bool, ReadError> {
+    let mut reader = LogReader::open(directory)?;
     loop {
         let record = match reader.next()? {
             Next::Record(record) => record,

@@ -292,6 +292,12 @@ fn returned_words(start: &AttachStart, gone: usize) -> String {
     }
 }
 
+/// That mail came, if a note says so.
+fn mail_note(body: &RawValue) -> Option<MailNote> {
+    let note = read::<Note>(Some(body)).filter(|note| note.topic == MAIL_TOPIC)?;
+    serde_json::from_str(note.body.as_str()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,10 +313,4 @@ mod tests {
                 .ends_with("7 typed bytes did not reach the program")
         );
     }
-}
-
-/// That mail came, if a note says so.
-fn mail_note(body: &RawValue) -> Option<MailNote> {
-    let note = read::<Note>(Some(body)).filter(|note| note.topic == MAIL_TOPIC)?;
-    serde_json::from_str(note.body.as_str()).ok()
 }
