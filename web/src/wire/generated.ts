@@ -1173,6 +1173,10 @@ export type CarryOrder =
       signature: string;
     };
 /**
+ * Shows that a claim comes from whoever had the label before. Printed by nothing.
+ */
+export type ClaimSecret = string;
+/**
  * What is decided about a contact.
  */
 export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
@@ -1398,6 +1402,10 @@ export type MachineInfo1 =
       link: 'awaited';
     };
 /**
+ * What a label stands for.
+ */
+export type SpeakerKind = 'agent' | 'terminal' | 'outside';
+/**
  * Who speaks in a message.
  */
 export type Role2 = 'user' | 'agent';
@@ -1576,6 +1584,7 @@ export interface WireTypes {
   Channel: Channel;
   ChannelParams: ChannelParams;
   Choice: Choice;
+  ClaimSecret: ClaimSecret;
   ClientId: ClientId;
   CommandInfo: CommandInfo;
   ContactDecision: ContactDecision;
@@ -1665,6 +1674,9 @@ export interface WireTypes {
   MailAutorespondResult: MailAutorespondResult;
   MailBringParams: MailBringParams;
   MailCard: MailCard;
+  MailClaimAgain: MailClaimAgain;
+  MailClaimParams: MailClaimParams;
+  MailClaimResult: MailClaimResult;
   MailContact: MailContact;
   MailContactAddParams: MailContactAddParams;
   MailContactParams: MailContactParams;
@@ -1681,6 +1693,8 @@ export interface WireTypes {
   MailJob: MailJob;
   MailKey: MailKey;
   MailMessage: MailMessage;
+  MailNextParams: MailNextParams;
+  MailNextResult: MailNextResult;
   MailNotifyParams: MailNotifyParams;
   MailResetParams: MailResetParams;
   MailSendParams: MailSendParams;
@@ -1688,6 +1702,7 @@ export interface WireTypes {
   MailSetStatusParams: MailSetStatusParams;
   MailStatusParams: MailStatusParams;
   MailStatusResult: MailStatusResult;
+  MailToShow: MailToShow;
   MailWaitParams: MailWaitParams;
   MailWaitResult: MailWaitResult;
   MailWhoamiResult: MailWhoamiResult;
@@ -1763,6 +1778,7 @@ export interface WireTypes {
   SessionResult: SessionResult;
   SignalParams: SignalParams;
   SignalTarget: SignalTarget;
+  SpeakerKind: SpeakerKind;
   StopParams: StopParams;
   StopReason: StopReason;
   Sync: Sync;
@@ -3591,6 +3607,41 @@ export interface MailBringParams {
   news: CarryNews[];
 }
 /**
+ * A label that an agent had, and what shows that it is the same agent.
+ */
+export interface MailClaimAgain {
+  label: Label;
+  secret: ClaimSecret;
+}
+/**
+ * [`MailClaim`].
+ */
+export interface MailClaimParams {
+  /**
+   * The label that it had before its connection broke.
+   */
+  again?: MailClaimAgain | null;
+  /**
+   * What the agent calls itself: `claude-code`. The label begins with its first word.
+   */
+  client: string;
+  /**
+   * Where it works: which identity is its.
+   */
+  cwd?: string | null;
+}
+/**
+ * [`MailClaim`]'s answer.
+ */
+export interface MailClaimResult {
+  kind: SpeakerKind;
+  label: Label;
+  /**
+   * Shown to get the same label again; only for [`SpeakerKind::Outside`].
+   */
+  secret?: ClaimSecret | null;
+}
+/**
  * One contact.
  */
 export interface MailContact {
@@ -3881,6 +3932,53 @@ export interface MailJob {
   why?: string | null;
 }
 /**
+ * [`MailNext`].
+ */
+export interface MailNextParams {
+  /**
+   * The last message that was shown: it counts as delivered, and what is asked for comes after it.
+   */
+  shown?: number;
+  /**
+   * How long to wait, in milliseconds; at most 25 000.
+   */
+  wait_ms?: number;
+}
+/**
+ * [`MailNext`]'s answer.
+ */
+export interface MailNextResult {
+  /**
+   * The message, if there is one. It stays unread.
+   */
+  message?: MailToShow | null;
+}
+/**
+ * A message as an agent is to see it.
+ */
+export interface MailToShow {
+  /**
+   * The name by which the sender is known here, or the address.
+   */
+  from: string;
+  /**
+   * The session that sent it, as claimed.
+   */
+  from_session?: string | null;
+  /**
+   * The sender's id of it.
+   */
+  id: string;
+  /**
+   * Its number here.
+   */
+  number: number;
+  /**
+   * What it says, behind words that say whose it is and that it permits nothing.
+   */
+  text: string;
+}
+/**
  * A session whose rest is awaited.
  */
 export interface MailNotifyParams {
@@ -3942,15 +4040,19 @@ export interface MailSession {
    */
   identity: string;
   /**
-   * Whether it has nothing to do.
+   * Whether it has nothing to do; nobody knows it of an agent outside.
    */
-  idle?: boolean;
+  idle?: boolean | null;
+  kind?: SpeakerKind;
   label: Label;
   /**
    * Whether it is the caller's own.
    */
   own?: boolean;
-  session: SessionId;
+  /**
+   * Its id; an agent outside is no session.
+   */
+  session?: SessionId | null;
   /**
    * What it says that it does.
    */
@@ -4737,6 +4839,7 @@ export interface Methods {
   'machine.update': { params: MachineUpdateParams; result: MachineResult; scope: 'admin' };
   'mail.autorespond': { params: MailAutorespondParams; result: MailAutorespondResult; scope: 'drive' };
   'mail.bring': { params: MailBringParams; result: Empty; scope: 'read' };
+  'mail.claim': { params: MailClaimParams; result: MailClaimResult; scope: 'drive' };
   'mail.contact': { params: MailContactParams; result: MailContactsResult; scope: 'admin' };
   'mail.contact_add': { params: MailContactAddParams; result: MailContact; scope: 'drive' };
   'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
@@ -4745,6 +4848,8 @@ export interface Methods {
   'mail.identity_add': { params: MailIdentityAddParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.inbox': { params: MailInboxParams; result: MailInboxResult; scope: 'drive' };
+  'mail.leave': { params: Empty; result: Empty; scope: 'drive' };
+  'mail.next': { params: MailNextParams; result: MailNextResult; scope: 'drive' };
   'mail.notify': { params: MailNotifyParams; result: Empty; scope: 'drive' };
   'mail.reset': { params: MailResetParams; result: MailContactsResult; scope: 'drive' };
   'mail.send': { params: MailSendParams; result: MailJob; scope: 'drive' };
