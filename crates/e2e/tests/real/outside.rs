@@ -142,11 +142,11 @@ async fn a_relay_that_is_killed_and_comes_back_keeps_the_label_and_the_mail() {
             let relay = instance.start_relay(&[]).await;
             // who comes while the others are away gets none of their labels
             let peer = Way::unix(&instance).connect("person").await;
-            let session = agent::start(&peer).await;
-            let listed = peer.call::<SessionList>(&Empty {}).await.sessions;
-            let label = listed.iter().find(|it| it.session.to_string() == session);
-            assert_ne!(label.expect("is listed").label.as_str(), "claude:1");
-            instance.qd(["stop", "--now", &session]).await.ok();
+            let stranger = Way::unix(&instance).connect("stranger").await;
+            let params = MailClaimParams { client: "claude".into(), cwd: None, again: None };
+            let given = stranger.call::<MailClaim>(&params).await.label;
+            assert_eq!(given.as_str(), "claude:2");
+            stranger.call::<MailLeave>(&Empty {}).await;
             (relay, peer)
         };
         let (_, again) = tokio::join!(sending, dying);
