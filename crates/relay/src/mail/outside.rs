@@ -11,10 +11,11 @@ use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{Label, SessionId},
     method::{MailNextParams, MailNextResult, MailToShow},
+    record::SessionKind,
 };
 
 use super::{
-    OutsideAgent, Reply, Who,
+    LiveSession, OutsideAgent, Reply, Who,
     framing::frame,
     listing::MAX_WAIT_MS,
     mailbox::now,
@@ -22,6 +23,9 @@ use super::{
     receiving::Told,
     store::{self, InboundRow, StoreError},
 };
+
+/// Agents that may wait for a message to be shown.
+const MAX_SHOWING: usize = 1024;
 
 /// An agent that waits for a message to be shown.
 #[derive(Debug)]
@@ -76,13 +80,12 @@ impl Owner {
             Ok(begun) => begun,
             Err(error) => return self.answer(reply, Err(error)),
         };
-        // one process asks at a time: whoever asked before has gone, or does not listen any more
-        if let Some(at) = self.showing.iter().position(|it| it.agent == agent) {
-            let before = self.showing.swap_remove(at);
-            self.answer(before.reply, Ok(MailNextResult::default()));
-        }
         if found.message.is_some() || p.wait_ms == 0 {
             return self.answer(reply, Ok(found));
+        }
+        if self.showing.len() >= MAX_SHOWING {
+            let error = RpcError::new(ErrorCode::Overloaded, "too many wait to be shown mail");
+            return self.answer(reply, Err(error));
         }
         let until = now() + Duration::from_millis(u64::from(p.wait_ms.min(MAX_WAIT_MS)));
         self.showing.push(Showing { agent, after: MailNumber(p.shown), until, reply });
@@ -95,6 +98,11 @@ impl Owner {
     ) -> Result<(SessionId, MailNextResult), RpcError> {
         let nobody = || RpcError::new(ErrorCode::OwnSession, "only an agent is shown messages");
         let agent = who.session.ok_or_else(nobody)?;
+        let is_put = |it: &LiveSession| it.id == agent && it.kind == SessionKind::Agent;
+        if self.live.iter().any(is_put) {
+            let message = "messages are put to this agent: it needs to be shown none";
+            return Err(RpcError::new(ErrorCode::OwnSession, message));
+        }
         let label = self.speaker(agent)?.0.clone();
         let shown = MailNumber(p.shown);
         let noted = self.note_shown(&label, shown).and_then(|()| self.next_to_show(agent, shown));

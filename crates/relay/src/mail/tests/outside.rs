@@ -202,3 +202,25 @@ fn an_agent_outside_says_what_it_does_and_nobody_waits_for_its_rest() {
     let refused = bench.ask(|reply| Ask::Notify(speaking(S1), session, reply));
     assert_eq!(refused.expect_err("is not known").code(), ErrorCode::InvalidParams);
 }
+
+#[test]
+fn an_agent_to_which_messages_are_put_is_shown_none_besides() {
+    let mut bench = Bench::with_outside();
+    bench.send(OUT, to_session("claude:1", "hi")).expect("is taken");
+    assert_eq!(bench.take(Outcome::Delivered), (S1, "hi".to_owned()));
+    let p = MailNextParams { shown: 0, wait_ms: 0 };
+    let refused = bench.ask(|reply| Ask::Next(speaking(S1), p, reply)).expect_err("is refused");
+    assert_eq!(refused.code(), ErrorCode::OwnSession);
+}
+
+#[test]
+fn two_processes_of_one_terminal_wait_beside_each_other() {
+    let mut bench = Bench::with_outside();
+    let (mut one, mut other) = (bench.waiting_for_next(OUT), bench.waiting_for_next(OUT));
+    assert!(one.try_recv().is_err() && other.try_recv().is_err(), "neither is sent away");
+    bench.send(S1, to_session("claude:2", "hi")).expect("is taken");
+    for waiting in [&mut one, &mut other] {
+        let shown = waiting.try_recv().expect("came").expect("came").message.expect("came");
+        assert_eq!(text_of(&shown.text), "hi");
+    }
+}
