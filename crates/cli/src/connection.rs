@@ -93,6 +93,16 @@ impl Connection {
         }
     }
 
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Waits until it is over.
+    pub(crate) async fn closed(&self) {
+        self.client.closed().await;
+    }
+
     /// Asks about a session; its name stands in the error's hints.
     pub(crate) async fn call<M: Method>(
         &self,

@@ -10,6 +10,8 @@ use quarterdeck_protocol::{
 
 /// Fewest hex digits by which a session may be named.
 const MIN_ID_PREFIX_DIGITS: usize = 3;
+/// Characters of an outside agent's name that its labels begin with.
+const MAX_OUTSIDE_NAME_CHARS: usize = 16;
 
 /// What a word means among the sessions there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +97,17 @@ pub fn allocate_label_again(prior: &Label, is_taken: impl Fn(&Label) -> bool) ->
     }
     let base = prior.as_str().rsplit_once(':').filter(|(_, number)| is_number(number));
     allocate_label(base.map_or(prior.as_str(), |(base, _)| base), is_taken)
+}
+
+/// What the labels of an agent outside begin with: the first word of what it calls itself, `claude` of
+/// `claude-code`; `agent` when that is no word, or one that a person could take for themselves.
+#[must_use]
+pub fn outside_name(client: &str) -> String {
+    let word = client.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let word: String = word.chars().take(MAX_OUTSIDE_NAME_CHARS).collect();
+    let word = word.to_ascii_lowercase();
+    let is_name = word.starts_with(|c: char| c.is_ascii_lowercase());
+    if is_name && word != "person" { word } else { String::from("agent") }
 }
 
 /// The order in which people count: `claude:2` before `claude:10`, `alpha` before `Beta`.
@@ -202,6 +215,20 @@ mod tests {
         assert_eq!(again("claude:1").as_str(), "claude:2");
         assert_eq!(again("mine").as_str(), "mine:1");
         assert_eq!(again("a:b").as_str(), "a:b");
+    }
+
+    #[test]
+    fn an_agent_outside_is_called_by_the_first_word_of_what_it_calls_itself() {
+        let check = |client: &str, expected: &str| assert_eq!(outside_name(client), expected);
+        check("claude-code", "claude");
+        check("codex-mcp-client", "codex");
+        check("Cursor", "cursor");
+        check("", "agent");
+        check("person", "agent");
+        check("../../etc", "agent");
+        check("7up", "agent");
+        check("claude\0\n:1", "claude");
+        assert_eq!(outside_name(&"x".repeat(400)).len(), MAX_OUTSIDE_NAME_CHARS);
     }
 
     proptest! {

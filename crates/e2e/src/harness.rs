@@ -13,6 +13,7 @@
 //! - [`agent`]: the scripted agent, who watches it, and its journal;
 //! - [`canary`]: a second session that must go on while the first one suffers;
 //! - [`news`]: what a watching client is told of agents;
+//! - [`mcp`]: an agent that was started outside, as `qd mcp` sees it;
 //! - [`proxy`]: a proxy that notes what is wanted, and leads nowhere or always to one place;
 //! - [`http`]: plain HTTP and server-sent events, as any program would speak them;
 //! - [`raw`]: a bare WebSocket, for what no client of ours would say;
@@ -39,6 +40,7 @@ pub mod http;
 pub mod hub;
 pub mod instance;
 pub mod mail;
+pub mod mcp;
 pub mod myagent;
 pub mod network;
 pub mod news;

@@ -138,6 +138,10 @@ pub(crate) async fn call(
             let message = "a hub carries mail by itself";
             Err(RpcError::new(ErrorCode::InvalidParams, message))
         }
+        N::MailClaim | N::MailLeave | N::MailNext => {
+            let message = "an agent gets its label at its relay, not through a hub";
+            Err(RpcError::new(ErrorCode::InvalidParams, message))
+        }
         N::SessionCreate
         | N::SessionAttach
         | N::SessionInput

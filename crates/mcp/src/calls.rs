@@ -18,6 +18,12 @@ pub struct CallFailed {
 
 /// Typed calls of one relay.
 pub trait RelayCalls: Send + Sync + 'static {
+    /// The agent has said what it is called. Calls that are made before wait for it.
+    fn begin(&self, client: &str);
+
+    /// The agent is gone.
+    fn end(&self) -> impl Future<Output = ()> + Send;
+
     /// Asks, and waits for the answer.
     fn call<M: Method>(
         &self,

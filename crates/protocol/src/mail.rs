@@ -10,9 +10,11 @@
 
 mod body;
 mod envelope;
+mod note;
 
 pub use body::{Body, BodyTooLong, Form, PeerLabel, encode_legacy_auto};
 pub use envelope::{EncodeError, Envelope, Marking, Provider, Role};
+pub use note::{MAIL_TOPIC, MailNote};
 
 #[cfg(test)]
 mod tests;

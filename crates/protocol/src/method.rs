@@ -16,6 +16,7 @@ mod lease;
 mod log;
 mod machine;
 mod mail;
+mod outside;
 mod pairing;
 mod place;
 mod relay;
@@ -68,6 +69,10 @@ pub use mail::{
     MailNotifyParams, MailPolicyParams, MailPolicyResult, MailResetParams, MailSendParams,
     MailSession, MailSetStatusParams, MailState, MailStatusParams, MailStatusResult,
     MailWaitParams, MailWaitResult, MailWhoamiResult, Unaddressed,
+};
+pub use outside::{
+    ClaimSecret, MailClaimAgain, MailClaimParams, MailClaimResult, MailNextParams, MailNextResult,
+    MailToShow, SpeakerKind,
 };
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
@@ -247,6 +252,12 @@ methods! {
     MailSetStatus = "mail.set_status", Needs(Scope::Drive), MailSetStatusParams => Empty;
     /// Send the caller's own session a message when another one has nothing to do.
     MailNotify = "mail.notify", Needs(Scope::Drive), MailNotifyParams => Empty;
+    /// Give the agent on this connection a label of its own, as long as it lives; or say which one it has.
+    MailClaim = "mail.claim", Needs(Scope::Drive), MailClaimParams => MailClaimResult;
+    /// Give up what `mail.claim` gave.
+    MailLeave = "mail.leave", Needs(Scope::Drive), Empty => Empty;
+    /// Wait for a message that the agent on this connection is to be shown.
+    MailNext = "mail.next", Needs(Scope::Drive), MailNextParams => MailNextResult;
     /// What a hub is to carry; only a hub asks.
     MailFetch = "mail.fetch", Open, MailFetchParams => MailFetchResult;
     /// What a hub has carried; only a hub brings.

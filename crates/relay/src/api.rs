@@ -4,6 +4,7 @@ pub(crate) mod agent;
 mod hook;
 mod lease;
 mod mail;
+mod outside;
 mod pairing;
 mod place;
 mod relay;
@@ -158,6 +159,13 @@ pub(crate) async fn call(
         N::MailNotify => {
             typed::<m::MailNotify>(id, params, async |p| mail::notify(c, p).await).await
         }
+        N::MailClaim => {
+            typed::<m::MailClaim>(id, params, async |p| outside::claim(c, p).await).await
+        }
+        N::MailLeave => {
+            typed::<m::MailLeave>(id, params, async |p| outside::leave(c, p).await).await
+        }
+        N::MailNext => typed::<m::MailNext>(id, params, async |p| outside::next(c, p).await).await,
         N::MailFetch => typed::<m::MailFetch>(id, params, async |p| mail::fetch(c, p).await).await,
         N::MailBring => typed::<m::MailBring>(id, params, async |p| mail::bring(c, p).await).await,
         N::MailIdentities => {

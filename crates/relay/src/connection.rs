@@ -33,7 +33,7 @@ use quarterdeck_access::http::{self, Received};
 use quarterdeck_hooks::Resting;
 use quarterdeck_protocol::{
     frame::{Body, Frame},
-    ids::{Channel, InputNumber},
+    ids::{Channel, InputNumber, SessionId},
     limits::{
         MAX_CHANNELS_PER_CONNECTION, MAX_CHANNELS_PER_LINK, MAX_INPUT_BYTES, MAX_LONE_FRAME_BYTES,
         MAX_REQUESTS_IN_FLIGHT, MAX_SHARED_FRAME_BYTES,
@@ -46,6 +46,7 @@ use quarterdeck_protocol::{
 use crate::{
     caller::Caller,
     context::Context,
+    mail::Hold,
     session::{Command, InputCommand, SessionHandle},
     tunnel::Tunnel,
 };
@@ -70,6 +71,8 @@ pub(crate) struct Connection {
     resting: Mutex<Option<Resting>>,
     view: Arc<Mutex<view::View>>,
     last_channel: Arc<AtomicU32>,
+    /// Whom the agent on it speaks for.
+    speaker: Mutex<Option<Speaker>>,
     /// What follows the answer that is being made.
     afterwards: Arc<Mutex<Vec<Afterwards>>>,
     /// Messages received and frames sent: signs that the link moves.
@@ -92,6 +95,15 @@ impl<S> Socket for S where
 /// By their channels; shared with those who end them.
 pub(crate) type Tunnels = Arc<Mutex<BTreeMap<Channel, Tunnel>>>;
 
+/// Whom an agent speaks for that claimed a label.
+#[derive(Debug)]
+pub(crate) enum Speaker {
+    /// The session inside which it runs.
+    Session(SessionId),
+    /// Itself: it was started outside.
+    Outside(Hold),
+}
+
 /// What follows an answer once it is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Afterwards {
@@ -113,6 +125,7 @@ pub(crate) async fn serve(context: Arc<Context>, caller: Caller, socket: impl So
     let turns = |turn, work: &mut _| connection.messages_of(turn, work);
     let end = served.until_end(&connection.moved, &mut sink, connection.read(stream), turns).await;
     connection.tells_no_hooks();
+    drop(connection.speak_for_nobody());
     connection.detach_all().await;
     served.close(end, &mut sink).await;
 }
@@ -132,6 +145,7 @@ impl Connection {
             resting: Mutex::default(),
             view: Arc::default(),
             last_channel: Arc::default(),
+            speaker: Mutex::default(),
             afterwards: Arc::default(),
             moved: Arc::default(),
         }
@@ -299,6 +313,28 @@ impl Connection {
     /// The caller said who it is.
     pub(crate) fn introduce(&self, owner: Owner) {
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
+    }
+
+    /// The agent on this connection has claimed a label.
+    pub(crate) fn speak_for(&self, speaker: Speaker) {
+        *self.speaker() = Some(speaker);
+    }
+
+    /// It has given it up.
+    pub(crate) fn speak_for_nobody(&self) -> Option<Speaker> {
+        self.speaker().take()
+    }
+
+    /// What the mail owner knows the claimed label by.
+    pub(crate) fn speaks_for(&self) -> Option<SessionId> {
+        self.speaker().as_ref().map(|speaker| match speaker {
+            Speaker::Session(session) => *session,
+            Speaker::Outside(hold) => hold.id(),
+        })
+    }
+
+    fn speaker(&self) -> MutexGuard<'_, Option<Speaker>> {
+        self.speaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends the view once the answer that is being made is queued.

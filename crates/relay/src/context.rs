@@ -29,7 +29,7 @@ use crate::{
     hubs::Hubs,
     instance::InstanceDir,
     journal::Event,
-    mail::Mail,
+    mail::{Claims, Mail},
     metrics::Metrics,
     options::ZygoteCommand,
     program::Home,
@@ -80,6 +80,8 @@ pub(crate) struct Context {
     pub registry: Registry,
     /// Their mail.
     pub mail: Mail,
+    /// Agents outside that have a label.
+    pub claims: Claims,
     /// The command by which an agent gets the tools to write to others; empty = none does.
     pub mail_tools: Vec<String>,
     /// Their terminal models.

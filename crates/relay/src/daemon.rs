@@ -36,7 +36,7 @@ use crate::{
     instance::{InstanceDir, RelayRecord, record::RECORD_SCHEMA},
     journal::{Event, Journal},
     keys, lock,
-    mail::{self, Mail},
+    mail::{self, Claims, Mail, OutsideAgent},
     metrics::Metrics,
     program,
     registry::Registry,
@@ -65,8 +65,8 @@ pub async fn run(
     let _ = rustix::thread::set_name(c"qd-relay");
     let lock = acquire(&options.directory).await?;
     let listeners = bind(&options).await?;
-    let mail::Started { mail, deliveries, drafts } = open_mail(&options)?;
-    let context = build_context(&options, &listeners, mail, shutdown.clone())?;
+    let mail::Started { mail, deliveries, drafts, outside } = open_mail(&options)?;
+    let context = build_context(&options, &listeners, (mail, outside), shutdown.clone())?;
     adopt_sessions(&context);
     write_record(&context, &options);
     for (listener, wire) in listeners.all {
@@ -79,6 +79,7 @@ pub async fn run(
     context.tasks.spawn(collector::run(Arc::clone(&context)));
     context.tasks.spawn(revive::run(Arc::clone(&context)));
     context.tasks.spawn(mail::run_courier(Arc::clone(&context), deliveries));
+    context.tasks.spawn(mail::run_claims(Arc::clone(&context)));
     if let Some(responder) = options.config.mail.responder.clone() {
         context.tasks.spawn(mail::run_drafting(Arc::clone(&context), responder, drafts));
     }
@@ -249,7 +250,7 @@ fn hooks_of(options: &RelayOptions) -> Result<quarterdeck_hooks::Hooks, RelayErr
 fn build_context(
     options: &RelayOptions,
     listeners: &Listeners,
-    mail: Mail,
+    (mail, outside): (Mail, Vec<OutsideAgent>),
     shutdown: CancellationToken,
 ) -> Result<Arc<Context>, RelayError> {
     let directory = &options.directory;
@@ -273,6 +274,7 @@ fn build_context(
         options.config.dialects.iter().filter_map(own).collect::<Result<_, RelayError>>()?;
     let screens = Screens::start()
         .map_err(|source| RelayError::Storage { path: directory.path().to_owned(), source })?;
+    let registry = Registry::default();
     Ok(Arc::new(Context {
         directory: directory.clone(),
         announcements: options.announcements.clone(),
@@ -292,7 +294,8 @@ fn build_context(
         listening: listeners.names.clone(),
         pin: listeners.pin.clone(),
         hooks: hooks_of(options)?,
-        registry: Registry::default(),
+        claims: Claims::resumed(outside, &registry),
+        registry,
         mail,
         mail_tools: options.mail_tools.clone(),
         screens,

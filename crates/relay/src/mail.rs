@@ -15,11 +15,14 @@
 mod answering;
 mod asking;
 mod carrying;
+mod claims;
 mod courier;
 mod drafting;
 mod framing;
 mod listing;
 mod mailbox;
+mod notice;
+mod outside;
 mod owner;
 mod policies;
 mod post;
@@ -39,12 +42,13 @@ use quarterdeck_crypto::StorageKey;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{HubId, Label, SessionId},
+    mail::MailNote,
     method::{
         Empty, MailAutorespondResult, MailBringParams, MailContact, MailContactAddParams,
         MailContactParams, MailContactsResult, MailDecideParams, MailFetchParams, MailFetchResult,
         MailIdentitiesResult, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
-        MailPolicyParams, MailPolicyResult, MailSendParams, MailSetStatusParams, MailStatusResult,
-        MailWaitParams, MailWaitResult, MailWhoamiResult,
+        MailNextParams, MailNextResult, MailPolicyParams, MailPolicyResult, MailSendParams,
+        MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
 };
@@ -53,6 +57,7 @@ use tokio::sync::oneshot;
 use crate::config::ResponderConfig;
 
 pub(crate) use answering::Draft;
+pub(crate) use claims::{Claimed, Claims, Hold, OutsideAgent, claim, leave, run as run_claims};
 pub(crate) use courier::run as run_courier;
 pub(crate) use drafting::run as run_drafting;
 pub(crate) use store::{CREDENTIAL, StoreError};
@@ -69,7 +74,8 @@ pub(crate) const PERSON: &str = "person";
 /// Who asks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Who {
-    /// The session inside which the caller runs: it speaks for that one only.
+    /// The session inside which the caller runs, or the agent outside that it is: it speaks for that one
+    /// only.
     pub session: Option<SessionId>,
     /// The identity that it names.
     pub identity: Option<String>,
@@ -141,6 +147,12 @@ pub(crate) enum Ask {
     SetStatus(Who, MailSetStatusParams, Reply<Empty>),
     /// A session waits until another one has nothing to do.
     Notify(Who, Label, Reply<Empty>),
+    /// An agent outside has a label.
+    Claimed(OutsideAgent, Reply<()>),
+    /// An agent outside is gone.
+    Left(SessionId, Option<Reply<()>>),
+    /// What an agent is to be shown.
+    Next(Who, MailNextParams, Reply<MailNextResult>),
     /// A hub fetches what is to be carried.
     Fetch(HubId, MailFetchParams, Reply<MailFetchResult>),
     /// A hub brings what came.
@@ -169,8 +181,21 @@ pub(crate) struct Delivery {
     pub key: String,
     /// The sender's address.
     pub address: String,
-    /// What is put to the agent.
+    /// What is put to an agent.
     pub text: String,
+    /// What a terminal's viewers are told.
+    pub note: MailNote,
+    /// Whether it may have been done before.
+    pub earlier: Earlier,
+}
+
+/// Whether a delivery may have been done, without anybody knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// It is the first try.
+    Never,
+    /// It was tried, and how that ended is not known.
+    Tried,
 }
 
 /// The owner's other ends.
@@ -181,6 +206,8 @@ pub(crate) struct Started {
     pub deliveries: tokio::sync::mpsc::Receiver<Delivery>,
     /// What is to be answered.
     pub drafts: tokio::sync::mpsc::Receiver<Draft>,
+    /// Agents outside that an earlier relay gave labels.
+    pub outside: Vec<OutsideAgent>,
 }
 
 /// The way to the owner. When the last one is dropped the owner ends.
@@ -204,10 +231,11 @@ impl Mail {
         let (drafter, drafts) = tokio::sync::mpsc::channel(MAX_DRAFTS);
         let writing = responder.map(|config| answering::Writing::new(config, drafter));
         let owner = owner::Owner::open(path, key, courier, writing)?;
+        let outside = owner.outside.clone();
         let run = std::thread::Builder::new().name("qd-mail".to_owned());
         run.spawn(move || owner.run(&receiver))
             .map_err(|_| StoreError::Damaged("no thread for it"))?;
-        Ok(Started { mail: Self(sender), deliveries, drafts })
+        Ok(Started { mail: Self(sender), deliveries, drafts, outside })
     }
 
     /// Asks, and waits for the answer.

@@ -41,6 +41,8 @@ struct Inner {
     sessions: BTreeMap<SessionId, Entry>,
     /// Labels given to sessions that are being created.
     reserved: Vec<Label>,
+    /// Labels of agents outside.
+    outside: BTreeSet<Label>,
     /// Sessions by their creator's request id.
     requests: BTreeMap<String, SessionId>,
     /// Request ids that are being carried out.
@@ -168,6 +170,13 @@ pub(crate) struct ReservedLabel<'a> {
     registry: &'a Registry,
     /// The label.
     pub label: Label,
+}
+
+impl ReservedLabel<'_> {
+    /// Gives the label to an agent outside, until [`Registry::free_outside`].
+    pub(crate) fn give_outside(self) {
+        self.registry.keep_outside(self.label.clone());
+    }
 }
 
 impl Drop for ReservedLabel<'_> {
@@ -378,6 +387,16 @@ impl Registry {
         Ok(ReservedLabel { registry: self, label })
     }
 
+    /// An agent outside has this label, and no session gets it.
+    pub(crate) fn keep_outside(&self, label: Label) {
+        self.lock().outside.insert(label);
+    }
+
+    /// An agent outside is gone; its label is free.
+    pub(crate) fn free_outside(&self, label: &Label) {
+        self.lock().outside.remove(label);
+    }
+
     /// Wakes whoever awaits a change.
     pub(crate) fn changes(&self) -> watch::Receiver<Rev> {
         self.changes.subscribe()
@@ -453,7 +472,9 @@ impl Inner {
             let view = entry.handle.published();
             view.label == *label && view.state.is_live()
         };
-        self.reserved.contains(label) || self.sessions.values().any(live)
+        self.reserved.contains(label)
+            || self.outside.contains(label)
+            || self.sessions.values().any(live)
     }
 
     fn wake_watchers(&mut self) {
@@ -494,6 +515,20 @@ mod tests {
         labels.sort_by(names::natural_order);
         let expected: Vec<String> = (1..=CLAIMERS).map(|n| format!("claude:{n}")).collect();
         assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_label_of_an_agent_outside_is_no_sessions() {
+        let registry = Registry::default();
+        let lowest = || registry.reserve_label(LabelWish::Lowest { name: "claude" }).expect("one");
+        let given = lowest();
+        let label = given.label.clone();
+        given.give_outside();
+        assert_eq!(lowest().label.as_str(), "claude:2");
+        let refused = registry.reserve_label(LabelWish::Exactly(&label)).expect_err("is held");
+        assert_eq!(refused.code(), ErrorCode::LabelTaken);
+        registry.free_outside(&label);
+        assert_eq!(lowest().label, label);
     }
 
     #[test]

@@ -34,7 +34,7 @@ use quarterdeck_protocol::{
     holder::{SignalTarget, TrimRequest},
     ids::{Channel, ClientId, Epoch, InputNumber, Label, Out, SessionId},
     method::{AgentCommandResult, AttachRole, InputResult, LeaseResult, Role},
-    record::{LogState, Owner, SessionKind, TerminalSize},
+    record::{LogState, Note, Owner, SessionKind, TerminalSize},
     session::SessionInfo,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -162,6 +162,13 @@ pub(crate) enum Command {
         /// How much stays.
         request: TrimRequest,
         /// Answered when they are gone.
+        reply: Reply<()>,
+    },
+    /// Record something that a topic's reader understands.
+    Note {
+        /// What.
+        note: Note,
+        /// Answered when it is recorded.
         reply: Reply<()>,
     },
     /// The session was removed: tell its viewers and end.

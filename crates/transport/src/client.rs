@@ -342,6 +342,12 @@ impl Client {
         }
     }
 
+    /// Whether the connection is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.borrow().is_some()
+    }
+
     /// Waits until the connection is over.
     pub async fn closed(&self) -> ClosedWhy {
         let mut closed = self.0.closed.clone();

@@ -80,6 +80,8 @@ pub(super) struct Live<'s> {
     held: VecDeque<Incoming>,
     /// Events before this record are told by the answer to the attach already.
     told: Seq,
+    /// Where the first attachment began: no answer tells of mail that came since.
+    began: Seq,
     /// Credit was given up to here.
     credited: Out,
     /// Set when nothing more will come: leave once all is drawn, or at this time.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use quarterdeck_protocol::{
     ids::{ClientId, Epoch, Principal},
+    mail::MailNote,
     method::Role,
     record::{LeaseState, TerminalSize},
     session::{LeaseView, SessionInfo},
@@ -122,6 +123,8 @@ pub(crate) struct View {
     attached: u32,
     question: Question,
     link: LinkState,
+    /// The last mail that was told of.
+    mail_told: i64,
 }
 
 /// What the next key answers.
@@ -153,6 +156,7 @@ impl View {
             attached: session.attached,
             question: Question::None,
             link: LinkState::Up,
+            mail_told: 0,
         }
     }
     /// Whether this terminal may write.
@@ -319,6 +323,15 @@ impl View {
         let mut actions = vec![Action::Redraw];
         actions.extend(self.size_notice());
         actions
+    }
+
+    /// Mail came for the session. A log that was repaired may tell it twice.
+    pub(crate) fn handle_mail(&mut self, mail: &MailNote) -> Vec<Action> {
+        if mail.number <= self.mail_told {
+            return Vec::new();
+        }
+        self.mail_told = mail.number;
+        vec![self.mail_notice(mail)]
     }
 
     /// The link is gone and comes back after `wait`.

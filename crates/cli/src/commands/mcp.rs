@@ -1,20 +1,20 @@
 //! `qd mcp`: the MCP server that an agent starts to write to others.
 
-use quarterdeck_mcp::{RelayCalls, calls::CallFailed};
-use quarterdeck_protocol::{
-    error::{ErrorDetail, RpcError},
-    method::Method,
-};
+mod channel;
+mod relay;
 
+use std::sync::Arc;
+
+use super::relay::mail_tools;
 use crate::{
     Exit,
     config::Settings,
-    connection::{Connection, Missing},
     error::{CliError, Kind},
 };
+use relay::{Calls, Relay};
 
 /// Serves MCP over the standard streams until the agent closes them. The relay knows whose agent it is from
-/// where this process runs.
+/// where this process runs; one that runs in no session gets a label of its own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct McpArgs {
     #[command(subcommand)]
@@ -43,51 +43,12 @@ enum Vendor {
 }
 
 /// The vendor's own command that adds a server: its file is its own to write.
-fn install_command(vendor: Vendor, program: &str) -> Vec<String> {
+fn install_command(vendor: Vendor, server: Vec<String>) -> Vec<String> {
     let words: &[&str] = match vendor {
         Vendor::Claude => &["claude", "mcp", "add", "--scope", "user", "quarterdeck", "--"],
         Vendor::Codex => &["codex", "mcp", "add", "quarterdeck", "--"],
     };
-    words.iter().copied().chain([program, "mcp"]).map(str::to_owned).collect()
-}
-
-/// Connects anew for each call: a server may outlive many relays.
-struct Relay {
-    settings: Settings,
-}
-
-impl RelayCalls for Relay {
-    async fn call<M: Method>(&self, params: M::Params) -> Result<M::Result, CallFailed>
-    where
-        M::Params: Send + Sync,
-        M::Result: Send,
-    {
-        let failed = |error: CliError| match error.wire.as_ref() {
-            Some(wire) => from_wire(wire),
-            None => CallFailed {
-                code: "unreachable".to_owned(),
-                message: error.message.clone(),
-                hint: error.hints.first().cloned(),
-            },
-        };
-        let connection = Connection::open(&self.settings, Missing::StartForSessions).await;
-        connection.map_err(failed)?.call::<M>(&params, None).await.map_err(failed)
-    }
-}
-
-fn from_wire(error: &RpcError) -> CallFailed {
-    let hint = match error.detail() {
-        Some(ErrorDetail::Hint { hint }) => Some(hint.clone()),
-        Some(
-            ErrorDetail::Owner { .. }
-            | ErrorDetail::Scope { .. }
-            | ErrorDetail::Matches { .. }
-            | ErrorDetail::Answered { .. }
-            | ErrorDetail::Prompt { .. },
-        )
-        | None => None,
-    };
-    CallFailed { code: error.code().word().to_owned(), message: error.message.clone(), hint }
+    words.iter().copied().map(str::to_owned).chain(server).collect()
 }
 
 /// Serves.
@@ -102,7 +63,11 @@ async fn install(settings: &Settings, vendor: Vendor, dry_run: bool) -> Result<E
     let program = std::env::current_exe().map_err(|error| {
         CliError::new(Kind::Failed, "this program's path is not known").caused_by(&error)
     })?;
-    let command = install_command(vendor, &program.display().to_string());
+    let server = mail_tools(settings, &program);
+    if server.is_empty() {
+        return Err(CliError::new(Kind::Failed, "a path of this program or instance is no text"));
+    }
+    let command = install_command(vendor, server);
     if dry_run {
         settings.output.result(&command, |_| format!("{}\n", command.join(" ")))?;
         return Ok(Exit::OK);
@@ -120,8 +85,13 @@ async fn install(settings: &Settings, vendor: Vendor, dry_run: bool) -> Result<E
 }
 
 async fn serve(settings: Settings) -> Result<Exit, CliError> {
-    let relay = Relay { settings };
-    let served = quarterdeck_mcp::serve(relay, quarterdeck_mcp::standard_streams()).await;
+    let relay = Arc::new(Relay::new(settings));
+    let streams = quarterdeck_mcp::standard_streams();
+    let serving = quarterdeck_mcp::serve(Calls(Arc::clone(&relay)), channel::of_parent(), streams);
+    let served = tokio::select! {
+        served = serving => served,
+        never = relay.keep() => match never {},
+    };
     let failed = |error| CliError::new(Kind::Failed, "MCP ended with an error").caused_by(&error);
     served.map(|()| Exit::OK).map_err(failed)
 }
@@ -132,9 +102,11 @@ mod tests {
 
     #[test]
     fn an_agent_is_told_by_its_own_command_where_the_server_is() {
-        let claude = install_command(Vendor::Claude, "/bin/qd").join(" ");
-        assert_eq!(claude, "claude mcp add --scope user quarterdeck -- /bin/qd mcp");
-        let codex = install_command(Vendor::Codex, "/bin/qd").join(" ");
-        assert_eq!(codex, "codex mcp add quarterdeck -- /bin/qd mcp");
+        let server = || ["/bin/qd", "--instance", "work", "mcp"].map(str::to_owned).to_vec();
+        let claude = install_command(Vendor::Claude, server()).join(" ");
+        let expected = "claude mcp add --scope user quarterdeck -- /bin/qd --instance work mcp";
+        assert_eq!(claude, expected);
+        let codex = install_command(Vendor::Codex, server()).join(" ");
+        assert_eq!(codex, "codex mcp add quarterdeck -- /bin/qd --instance work mcp");
     }
 }

@@ -274,7 +274,7 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
 
 /// `qd mcp` for this instance, whatever environment an agent gives to what it starts. None when a path is
 /// no text: agents take nothing else.
-fn mail_tools(settings: &Settings, program: &Path) -> Vec<String> {
+pub(super) fn mail_tools(settings: &Settings, program: &Path) -> Vec<String> {
     let words = [
         program.to_str(),
         Some("--base-dir"),

@@ -3,4 +3,5 @@
 mod course;
 mod killing;
 mod mail;
+mod outside;
 mod trouble;

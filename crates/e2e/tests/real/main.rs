@@ -19,6 +19,7 @@ mod links;
 mod loans;
 mod myagent;
 mod nets;
+mod outside;
 mod packaging;
 mod past;
 mod reach;

@@ -111,6 +111,9 @@ mod raw {
         MailAutorespond,
         MailSetStatus,
         MailNotify,
+        MailClaim,
+        MailLeave,
+        MailNext,
         MailFetch,
         MailBring,
         MailHome,
@@ -215,6 +218,9 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailAutorespond
         | MethodName::MailSetStatus
         | MethodName::MailNotify
+        | MethodName::MailClaim
+        | MethodName::MailLeave
+        | MethodName::MailNext
         | MethodName::MailFetch
         | MethodName::MailBring
         | MethodName::MailIdentityAdd
@@ -250,6 +256,7 @@ fn mail_params(method: MethodName) -> Value {
         "mail.decide" => json!({ "number": 1, "decision": "deliver" }),
         "mail.set_status" => json!({ "status": "" }),
         "mail.notify" => json!({ "session": "nobody" }),
+        "mail.claim" => json!({ "client": "", "cwd": "none" }),
         "mail.fetch" => json!({ "link": "l", "wait_ms": 0 }),
         "mail.bring" => json!({ "link": "l", "news": [] }),
         "mail.identity_add" => json!({ "name": "" }),

@@ -13,6 +13,12 @@ struct Scripted {
 }
 
 impl RelayCalls for Scripted {
+    fn begin(&self, client: &str) {
+        assert_eq!(client, "test", "as it introduced itself");
+    }
+
+    async fn end(&self) {}
+
     async fn call<M: Method>(&self, params: M::Params) -> Result<M::Result, CallFailed>
     where
         M::Params: Send + Sync,
@@ -34,7 +40,7 @@ async fn talk(
     let asked = Arc::new(Mutex::new(Vec::new()));
     let calls = Scripted { answers: Mutex::new(answers), asked: Arc::clone(&asked) };
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(crate::serve(calls, tokio::io::split(theirs)));
+    tasks.spawn(crate::serve(calls, Showing::Nothing, tokio::io::split(theirs)));
     let (read, mut write) = tokio::io::split(ours);
     let mut lines = BufReader::new(read).lines();
     let begin = json!({
@@ -116,6 +122,7 @@ async fn send_and_wait_takes_all_that_send_takes_and_waits_for_its_own_reply() {
     let (results, asked) = talk(answers, &[call("send_and_wait", &arguments)]).await;
     assert_eq!(results[0]["structuredContent"]["reply"]["text"], "yes");
     assert_eq!(asked[0].0, "mail.send");
+    assert!(asked[0].1["request_id"].is_string(), "it can be sent again: {asked:?}");
     assert_eq!(
         (&asked[0].1["role"], &asked[0].1["to_session"]),
         (&json!("user"), &json!("claude:2"))

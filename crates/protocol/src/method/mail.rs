@@ -7,7 +7,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::SessionName;
+use super::{SessionName, SpeakerKind};
 use crate::{
     ids::{Label, SessionId},
     mail::Role,
@@ -201,16 +201,20 @@ pub struct MailStatusResult {
 pub struct MailSession {
     /// Its label.
     pub label: Label,
-    /// Its id.
-    pub session: SessionId,
+    /// Its id; an agent outside is no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// What it is.
+    #[serde(default = "SpeakerKind::agent")]
+    pub kind: SpeakerKind,
     /// The identity that it belongs to.
     pub identity: String,
     /// Whether it is the caller's own.
     #[serde(default)]
     pub own: bool,
-    /// Whether it has nothing to do.
-    #[serde(default)]
-    pub idle: bool,
+    /// Whether it has nothing to do; nobody knows it of an agent outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<bool>,
     /// What it says that it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,

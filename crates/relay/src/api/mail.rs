@@ -23,14 +23,14 @@ use crate::{
     tokens::SessionLimit,
 };
 
-/// Who asks: a process inside an agent's session is that session and nothing else. A person in a terminal
-/// of ours is a person.
-fn who(c: &Connection, identity: Option<String>) -> Result<Who, RpcError> {
+/// Who asks: a process inside an agent's session is that session and nothing else. An agent that claimed a
+/// label is whose label it is. A person in a terminal of ours is a person.
+pub(super) fn who(c: &Connection, identity: Option<String>) -> Result<Who, RpcError> {
     if let SessionLimit::Only(_) = c.caller.grant.sessions {
         let message = "this credential is limited to certain sessions and has no mail";
         return Err(RpcError::new(ErrorCode::Forbidden, message));
     }
-    let session = if c.may_be_an_agents() { Some(c.own_agent()?) } else { None };
+    let session = if c.may_be_an_agents() { Some(c.own_agent()?) } else { c.speaks_for() };
     Ok(Who { session, identity, label: None })
 }
 
@@ -50,6 +50,7 @@ pub(super) async fn send(c: &Connection, p: MailSendParams) -> Result<MailJob, R
 pub(super) async fn inbox(c: &Connection, p: MailInboxParams) -> Result<MailInboxResult, RpcError> {
     let who = who(c, p.identity.clone())?;
     let label = match p.session.as_deref().filter(|_| who.session.is_none()) {
+        Some(word) if c.context.claims.has(word) => word.parse().ok(),
         Some(word) => Some(find(c, word)?.published().label.clone()),
         None => None,
     };

@@ -154,6 +154,7 @@ impl Connection {
             resting: std::sync::Mutex::default(),
             view: Arc::clone(&self.view),
             last_channel: Arc::clone(&self.last_channel),
+            speaker: std::sync::Mutex::default(),
             afterwards: Arc::clone(&self.afterwards),
             moved: Arc::clone(&self.moved),
         }))

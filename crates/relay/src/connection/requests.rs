@@ -116,9 +116,17 @@ impl Connection {
                 | MethodName::MailAutorespond
                 | MethodName::MailSetStatus
                 | MethodName::MailNotify
+                | MethodName::MailClaim
+                | MethodName::MailLeave
+                | MethodName::MailNext
         );
         if is_its_own {
             return Ok(());
+        }
+        if self.speaks_for().is_some() {
+            // a label is an agent's: what it sends is never a person's decision
+            let message = "an agent that has claimed a label may ask for its mail only";
+            return Err(RpcError::new(ErrorCode::OwnSession, message));
         }
         if !self.may_be_an_agents() {
             return Ok(());

@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use quarterdeck_core::mail::routing::Outcome;
 use quarterdeck_protocol::{
     agent::{AgentCommand, ContentBlock, Delivery as When, Origin},
-    error::ErrorCode,
+    error::{ErrorCode, RpcError},
     record::SessionKind,
     session::SessionState,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::{Ask, Delivery, LiveSession};
-use crate::context::Context;
+use super::{Ask, Delivery, Earlier, LiveSession, notice};
+use crate::{context::Context, session::SessionHandle};
 
 /// Pause before a session is asked again that could not take a message.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
@@ -72,23 +72,26 @@ async fn carry(context: Arc<Context>, delivery: Delivery) {
 
 /// Tries until the session has the message or has ended; nothing when the relay stops.
 async fn attempt(context: &Context, delivery: &Delivery) -> Option<Outcome> {
+    let mut earlier = delivery.earlier;
     loop {
         let Some(session) = context.registry.session(delivery.session) else {
             return Some(Outcome::Gone);
         };
-        if session.published().kind == SessionKind::Terminal {
-            // whoever is at the terminal reads the inbox
-            return Some(Outcome::Delivered);
-        }
-        let content = vec![ContentBlock::Text { text: delivery.text.clone() }];
-        let prompt = AgentCommand::Prompt { content, delivery: When::Queue };
-        let origin = Origin::Agent { address: delivery.address.clone() };
-        match session.ask_agent(delivery.key.clone(), prompt, origin, None).await {
-            Ok(_) => return Some(Outcome::Delivered),
+        let told = match session.published().kind {
+            SessionKind::Agent | SessionKind::Unknown => put_to_agent(&session, delivery).await,
+            SessionKind::Terminal | SessionKind::RemoteControl => {
+                notice::tell(&session, delivery, earlier).await
+            }
+        };
+        match told {
+            Ok(outcome) => return Some(outcome),
             Err(error) if error.code() == ErrorCode::Ended => return Some(Outcome::Gone),
             Err(error) if error.code() == ErrorCode::ShuttingDown => return None,
             Err(error) => {
                 tracing::debug!(session = %delivery.session, %error, "message not taken yet");
+                if error.code() != ErrorCode::Storage {
+                    earlier = Earlier::Tried;
+                }
             }
         }
         tokio::select! {
@@ -96,4 +99,12 @@ async fn attempt(context: &Context, delivery: &Delivery) -> Option<Outcome> {
             () = tokio::time::sleep(RETRY_PAUSE) => {}
         }
     }
+}
+
+async fn put_to_agent(session: &SessionHandle, delivery: &Delivery) -> Result<Outcome, RpcError> {
+    let content = vec![ContentBlock::Text { text: delivery.text.clone() }];
+    let prompt = AgentCommand::Prompt { content, delivery: When::Queue };
+    let origin = Origin::Agent { address: delivery.address.clone() };
+    let put = session.ask_agent(delivery.key.clone(), prompt, origin, None).await;
+    put.map(|_| Outcome::Delivered)
 }

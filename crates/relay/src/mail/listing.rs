@@ -15,8 +15,9 @@ use quarterdeck_protocol::{
     method::{
         ContactDecision, MailContact, MailContactParams, MailContactsResult, MailIdentitiesResult,
         MailIdentity, MailInboxParams, MailInboxResult, MailMessage, MailSession, MailState,
-        MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
+        MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult, SpeakerKind,
     },
+    record::SessionKind,
 };
 use quarterdeck_seal::{Fingerprint, contact::Standing};
 use serde::Serialize;
@@ -33,7 +34,7 @@ use super::{
 /// Callers that may wait for mail.
 const MAX_WAITERS: usize = 1024;
 /// The longest wait of one call, in milliseconds: below what a client waits for any answer.
-const MAX_WAIT_MS: u32 = 25_000;
+pub(super) const MAX_WAIT_MS: u32 = 25_000;
 
 impl Owner {
     /// What came, for a session or for all; it is read by that, unless the caller only peeks.
@@ -45,7 +46,11 @@ impl Owner {
     ) -> Result<MailInboxResult, RpcError> {
         let id = self.meant(who)?;
         let label = self.own_label(who)?.or_else(|| label.cloned());
-        let rows = store::inbox(self.store.read(), id, p.all).map_err(|error| storage(&error))?;
+        let rows = match &label {
+            Some(label) => store::inbox_of(self.store.read(), id, label, p.all),
+            None => store::inbox(self.store.read(), id, p.all),
+        };
+        let rows = rows.map_err(|error| storage(&error))?;
         let more = rows.len() > store::page();
         let is_its = |row: &&InboundRow| self.belongs(row, who, label.as_ref());
         let rows: Vec<InboundRow> =
@@ -69,7 +74,9 @@ impl Owner {
     fn belongs(&self, row: &InboundRow, who: &Who, label: Option<&Label>) -> bool {
         let Some(label) = label else { return true };
         match row.to.as_deref() {
+            Some(_) if who.session.is_some() && self.waits_for_person(row) => false,
             Some(to) => to == label.as_str(),
+            None if self.is_outside(label.as_str()) => false,
             None => {
                 let had = store::deliveries(self.store.read(), row.number, "delivered");
                 let has_it = had.is_ok_and(|had| who.session.is_some_and(|own| had.contains(&own)));
@@ -145,7 +152,10 @@ impl Owner {
         session: Option<&Label>,
         awaited: &Awaited,
     ) -> Result<Option<InboundRow>, StoreError> {
-        let rows = store::inbox(self.store.read(), identity, false)?;
+        let rows = match session {
+            Some(label) => store::inbox_of(self.store.read(), identity, label, false)?,
+            None => store::inbox(self.store.read(), identity, false)?,
+        };
         let fits = |row: &InboundRow| {
             let speaks = row.from.as_deref().and_then(PeerLabel::parse);
             let in_reply_to = row.in_reply_to.as_deref();
@@ -180,13 +190,28 @@ impl Owner {
             .iter()
             .map(|live| MailSession {
                 label: live.label.clone(),
-                session: live.id,
+                session: Some(live.id),
+                kind: match live.kind {
+                    SessionKind::Agent => SpeakerKind::Agent,
+                    SessionKind::Terminal | SessionKind::RemoteControl | SessionKind::Unknown => {
+                        SpeakerKind::Terminal
+                    }
+                },
                 identity: name(self.identity_of(live)),
                 own: who.session == Some(live.id),
-                idle: live.is_idle,
+                idle: Some(live.is_idle),
                 status: self.statuses.get(&live.id).cloned(),
             })
             .collect();
+        sessions.extend(self.outside.iter().map(|agent| MailSession {
+            label: agent.label.clone(),
+            session: None,
+            kind: SpeakerKind::Outside,
+            identity: name(self.identity_below(&agent.cwd)),
+            own: who.session == Some(agent.id),
+            idle: None,
+            status: self.statuses.get(&agent.id).cloned(),
+        }));
         sessions.sort_by(|a, b| natural_order(&a.label, &b.label));
         Ok(MailWhoamiResult {
             identity: mailbox.name.clone(),
@@ -214,6 +239,8 @@ impl Owner {
         let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
         let mailbox = self.mailboxes.get_mut(&id).ok_or_else(unknown)?;
         let key = recipient(mailbox, &p.contact)?;
+        // what was held may be to be shown now
+        self.showing_due = true;
         let not_own = || RpcError::new(ErrorCode::InvalidParams, "this is the identity itself");
         let peer = mailbox.peers.get_mut(&key).ok_or_else(not_own)?;
         match p.decision {
@@ -270,9 +297,7 @@ impl Owner {
 
     fn own_label(&self, who: &Who) -> Result<Option<Label>, RpcError> {
         let Some(session) = who.session else { return Ok(None) };
-        let live = self.live.iter().find(|live| live.id == session);
-        let gone = || RpcError::new(ErrorCode::Ended, "the session has ended");
-        live.map(|live| Some(live.label.clone())).ok_or_else(gone)
+        self.speaker(session).map(|(label, _)| Some(label.clone()))
     }
 
     /// A stored message as a caller sees it.
@@ -281,7 +306,12 @@ impl Owner {
         let waits = mailbox.and_then(|mailbox| {
             mailbox.router.waiting().find(|(number, _)| *number == row.number).map(|(_, why)| why)
         });
+        let is_outside = row.to.as_deref().is_some_and(|to| self.is_outside(to));
         let (state, why) = match (row.state.as_str(), waits) {
+            // its agent reads the inbox
+            ("waiting", Some(Waits::ForSession)) if is_outside => {
+                ("held", Some("inbox".to_owned()))
+            }
             ("waiting", Some(waits)) => ("held", Some(waits_word(waits).to_owned())),
             ("waiting", None) => ("held", None),
             ("answering", _) => ("held", Some("answering".to_owned())),

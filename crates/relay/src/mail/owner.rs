@@ -19,10 +19,11 @@ use quarterdeck_seal::{
 use tokio::sync::mpsc;
 
 use super::{
-    Ask, Delivery, LiveSession, Reply, Who,
+    Ask, Delivery, LiveSession, OutsideAgent, Reply, Who,
     answering::{Answering, Writing},
     asking::Seeking,
     mailbox::{Mailbox, Peer, now},
+    outside::Showing,
     post::Post,
     presence::AwaitedRest,
     store::{self, Store, StoreError},
@@ -58,6 +59,11 @@ pub(super) struct Owner {
     pub(super) mailboxes: BTreeMap<i64, Mailbox>,
     pub(super) assignments: Vec<(String, i64)>,
     pub(super) live: Vec<LiveSession>,
+    /// Agents outside.
+    pub(super) outside: Vec<OutsideAgent>,
+    pub(super) showing: Vec<Showing>,
+    /// Something came that somebody may be to be shown.
+    pub(super) showing_due: bool,
     pub(super) waiters: Vec<Waiter>,
     pub(super) seeking: Vec<Seeking>,
     /// What sessions say that they do.
@@ -103,6 +109,9 @@ impl Owner {
             mailboxes: BTreeMap::new(),
             assignments: Vec::new(),
             live: Vec::new(),
+            outside: Vec::new(),
+            showing: Vec::new(),
+            showing_due: false,
             waiters: Vec::new(),
             seeking: Vec::new(),
             statuses: BTreeMap::new(),
@@ -130,6 +139,7 @@ impl Owner {
         self.own = Box::new(Loopback::default());
         self.post.reset();
         self.assignments = store::assignments(self.store.read())?;
+        self.outside = store::outside(self.store.read())?;
         // the project with the longest path first: it is the nearest one
         self.assignments.sort_by_key(|(project, _)| std::cmp::Reverse(project.len()));
         // whoever was writing an answer is not listened to any more
@@ -211,8 +221,12 @@ impl Owner {
             [m.router.poll_timeout(), m.outbox.poll_timeout(), m.responder.poll_timeout()]
         });
         let waits = self.waiters.iter().map(|waiter| Some(waiter.until));
+        if self.showing_due && !self.showing.is_empty() {
+            return Duration::ZERO;
+        }
+        let showing = self.showing.iter().map(|showing| Some(showing.until));
         let others = [self.seeking_until(), self.post.poll_timeout()];
-        let first = timers.chain(waits).chain(others).flatten().min();
+        let first = timers.chain(waits).chain(showing).chain(others).flatten().min();
         first.map_or(MAX_NAP, |at| at.saturating_sub(now).min(MAX_NAP))
     }
 
@@ -290,6 +304,17 @@ impl Owner {
                 let outcome = self.handle_notify(&who, &of);
                 self.answer(reply, outcome);
             }
+            Ask::Claimed(agent, reply) => {
+                let outcome = self.handle_claimed_label(agent);
+                self.answer(reply, outcome);
+            }
+            Ask::Left(id, reply) => {
+                let outcome = self.handle_left(id);
+                if let Some(reply) = reply {
+                    self.answer(reply, outcome);
+                }
+            }
+            Ask::Next(who, p, reply) => self.handle_next(&who, p, reply),
             Ask::Fetch(hub, p, reply) => self.handle_fetch(hub, p, reply),
             Ask::Bring(hub, p, reply) => self.handle_bring(hub, p, reply),
             Ask::Live(live) => self.handle_live(live),
@@ -362,6 +387,7 @@ impl Owner {
             self.fail(error);
         }
         self.give_up_seeking(now);
+        self.serve_showing(now);
         if let Err(error) = self.end_late_answers(now) {
             self.fail(error);
         }
@@ -489,11 +515,9 @@ impl Owner {
 
     /// The identity that a caller speaks for: its session's, or the one that it names.
     pub(super) fn meant(&self, who: &Who) -> Result<i64, RpcError> {
-        let own = who.session.map(|session| {
-            let found = self.live.iter().find(|live| live.id == session);
-            let gone = || RpcError::new(ErrorCode::Ended, "the session has ended");
-            found.map(|live| self.identity_of(live)).ok_or_else(gone)
-        });
+        let own = who
+            .session
+            .map(|session| self.speaker(session).map(|(_, cwd)| self.identity_below(cwd)));
         match (own.transpose()?, &who.identity) {
             (Some(own), None) => Ok(own),
             (None, None) => Ok(self.default_identity()),
@@ -508,11 +532,13 @@ impl Owner {
 
     /// The identity of a session: its project's, or the default one.
     pub(super) fn identity_of(&self, session: &LiveSession) -> i64 {
+        self.identity_below(&session.cwd)
+    }
+
+    /// The identity of whoever works in this directory.
+    pub(super) fn identity_below(&self, cwd: &str) -> i64 {
         let below = |project: &str| {
-            session
-                .cwd
-                .strip_prefix(project)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            cwd.strip_prefix(project).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let assigned = self.assignments.iter().find(|(project, _)| below(project));
         assigned.map_or_else(|| self.default_identity(), |(_, id)| *id)

@@ -67,6 +67,7 @@ impl Owner {
                 self.store.atomically(|c| store::let_through(c, number));
             noted.map_err(|error| storage(&error))?;
         }
+        self.showing_due = true;
         self.settle();
         Ok(Empty {})
     }

@@ -26,7 +26,10 @@ impl Owner {
     pub(super) fn handle_live(&mut self, live: Vec<LiveSession>) {
         self.live = live;
         self.knows_live = true;
-        let lives = |id: &SessionId| self.live.iter().any(|live| live.id == *id);
+        let (live, outside) = (&self.live, &self.outside);
+        let lives = |id: &SessionId| {
+            live.iter().any(|it| it.id == *id) || outside.iter().any(|it| it.id == *id)
+        };
         self.statuses.retain(|id, _| lives(id));
         self.awaited_rest.retain(|it| lives(&it.tell) && lives(&it.of));
         self.spread_live();
@@ -53,6 +56,10 @@ impl Owner {
     /// A session wants to know when another one has nothing to do.
     pub(super) fn handle_notify(&mut self, who: &Who, of: &Label) -> Result<Empty, RpcError> {
         let tell = own_session(who)?;
+        if self.is_outside(of.as_str()) {
+            let message = format!("nobody knows what {of} does: it was started outside");
+            return Err(RpcError::new(ErrorCode::InvalidParams, message));
+        }
         let found = self.live.iter().find(|live| live.label == *of).map(|live| live.id);
         let unknown = || RpcError::new(ErrorCode::NotFound, format!("session {of} not found"));
         let of = found.ok_or_else(unknown)?;
@@ -78,8 +85,8 @@ impl Owner {
             std::mem::take(&mut self.awaited_rest).into_iter().partition(|it| is_idle(it.of));
         self.awaited_rest = waits;
         for AwaitedRest { tell, of } in due {
-            let label = |id| self.live.iter().find(|live| live.id == id).map(|it| it.label.clone());
-            let (Some(to), Some(rests)) = (label(tell), label(of)) else { continue };
+            let label = |id| self.speaker(id).map(|(label, _)| label.clone());
+            let (Ok(to), Ok(rests)) = (label(tell), label(of)) else { continue };
             let body = format!("{rests} has nothing to do now.");
             let to_session = Some(to);
             let p = MailSendParams { to_session, body, auto: true, ..MailSendParams::default() };

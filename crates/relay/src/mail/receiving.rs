@@ -12,7 +12,7 @@ use quarterdeck_core::mail::{
 use quarterdeck_crypto::DeliveryKey;
 use quarterdeck_protocol::{
     ids::SessionId,
-    mail::{Body, PeerLabel},
+    mail::{Body, MailNote, PeerLabel},
     method::MailWaitResult,
 };
 use quarterdeck_seal::{
@@ -23,7 +23,7 @@ use quarterdeck_seal::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Delivery, PERSON,
+    Delivery, Earlier, PERSON,
     framing::frame,
     mailbox::{now, peer_key},
     owner::Owner,
@@ -188,6 +188,11 @@ impl Owner {
         if let Some(mailbox) = self.mailboxes.get_mut(&row.identity) {
             mailbox.route(row, BTreeSet::new());
         }
+        self.showing_due = true;
+        if row.to.as_deref().is_some_and(|to| self.is_outside(to)) {
+            // somebody is there, who reads it in time
+            return Ok(());
+        }
         self.consider_answering(row)
     }
 
@@ -246,12 +251,26 @@ impl Owner {
         session: SessionId,
     ) -> Result<(), StoreError> {
         let Some(row) = store::inbound(self.store.read(), number)? else { return Ok(()) };
+        let tried = store::deliveries(self.store.read(), number, "trying")?.contains(&session);
         self.store.atomically(|c| store::set_delivery(c, number, session, "trying"))?;
         let Some(mailbox) = self.mailboxes.get(&id) else { return Ok(()) };
+        // one that has ended in this moment is found to have
+        let named = || row.to.as_deref().unwrap_or(PERSON).parse().ok();
+        let inbox = self.speaker(session).map(|(label, _)| label.clone()).ok().or_else(named);
+        let inbox = inbox.ok_or(StoreError::Damaged("a label"))?;
+        let key = format!("mail:{}", row.delivery_key);
         let delivery = Delivery {
             number,
             session,
-            key: format!("mail:{}", row.delivery_key),
+            note: MailNote {
+                key: key.clone(),
+                number: number.0,
+                from: mailbox.name_of(&row.peer),
+                from_session: row.from.clone(),
+                inbox,
+            },
+            earlier: if tried { Earlier::Tried } else { Earlier::Never },
+            key,
             address: format!("{}/{}", row.peer, row.from.as_deref().unwrap_or("?")),
             text: frame(&row, &mailbox.name_of(&row.peer)),
         };
@@ -299,7 +318,7 @@ impl Owner {
     }
 
     /// Tells the sender how far its message came: by the store between own sessions, else by a letter.
-    fn tell_sender(&mut self, row: &InboundRow, told: Told) -> Result<(), StoreError> {
+    pub(super) fn tell_sender(&mut self, row: &InboundRow, told: Told) -> Result<(), StoreError> {
         if let Some(job) = row.job {
             return self.note_progress(job, told.progress());
         }

@@ -95,11 +95,7 @@ impl Owner {
     /// The label under which a caller writes.
     fn speaks_as(&self, who: &Who) -> Result<Label, RpcError> {
         match who.session {
-            Some(session) => {
-                let live = self.live.iter().find(|live| live.id == session);
-                let gone = || RpcError::new(ErrorCode::Ended, "the session has ended");
-                live.map(|live| live.label.clone()).ok_or_else(gone)
-            }
+            Some(session) => self.speaker(session).map(|(label, _)| label.clone()),
             None => {
                 let person = || PERSON.parse().expect("is a label");
                 Ok(who.label.clone().unwrap_or_else(person))

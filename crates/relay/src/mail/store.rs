@@ -15,6 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 mod answers;
 mod inbound;
 mod outbound;
+mod outside;
 mod people;
 mod row;
 mod schema;
@@ -29,6 +30,7 @@ pub(super) use outbound::{
     add_outbound, outbound, outbound_by_letter, outbound_by_request, save_sealed, sent,
     set_outbound, unsent,
 };
+pub(super) use outside::{add_outside, inbox_of, next_to_show, outside, remove_outside};
 pub(super) use people::{
     add_identity, assign, assignments, identities, is_hub_known, make_default, note_hub, peers,
     save_account, save_keys, save_peer, set_autorespond, set_home, set_policy,

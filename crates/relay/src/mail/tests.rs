@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
 
 mod hub;
+mod outside;
 mod policies;
 mod responder;
 mod sealing;

@@ -259,6 +259,7 @@ impl Session {
             Command::Trim { request, reply } => {
                 self.ask_holder(op::TRIM, &request, Then::Done(reply));
             }
+            Command::Note { note, reply } => self.ask_holder(op::NOTE, &note, Then::Done(reply)),
             Command::Agent(ask) => self.handle_agent_ask(*ask),
             Command::Conversation { reply } => {
                 let agent = self.agent.as_ref().map(|agent| agent.conversation.clone());

@@ -4,8 +4,9 @@ use quarterdeck_core::input;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     frame::InputState,
+    mail::{MAIL_TOPIC, MailNote},
     method::{AttachResult, AttachStart, Method as _, SessionAttach},
-    record::{Exit as ExitRecord, LeaseRecord, Lost, Resize},
+    record::{Exit as ExitRecord, LeaseRecord, Lost, Note, Resize},
     session::{
         Detached, InputRejected, SessionChanged, SessionEvent, SessionRemoved, SessionState, Sync,
         notify,
@@ -143,7 +144,8 @@ impl Live<'_> {
 
     /// A record of the session's log, in its place.
     async fn handle_event(&mut self, event: &SessionEvent) -> Result<Turn, CliError> {
-        if event.channel != self.stream.channel() || event.seq < self.told {
+        let since = if event.event == "note" { self.began } else { self.told };
+        if event.channel != self.stream.channel() || event.seq < since {
             return Ok(Turn::Go);
         }
         let actions = match event.event.as_str() {
@@ -153,6 +155,10 @@ impl Live<'_> {
             },
             "resize" => match read::<Resize>(Some(&event.body)) {
                 Some(resize) => self.view.handle_size(resize.size),
+                None => Vec::new(),
+            },
+            "note" => match mail_note(&event.body) {
+                Some(mail) => self.view.handle_mail(&mail),
                 None => Vec::new(),
             },
             "exit" => match read::<ExitRecord>(Some(&event.body)) {
@@ -284,6 +290,12 @@ fn returned_words(start: &AttachStart, gone: usize) -> String {
             "reconnected \u{b7} {output} \u{b7} {gone} typed bytes did not reach the program"
         ),
     }
+}
+
+/// That mail came, if a note says so.
+fn mail_note(body: &RawValue) -> Option<MailNote> {
+    let note = read::<Note>(Some(body)).filter(|note| note.topic == MAIL_TOPIC)?;
+    serde_json::from_str(note.body.as_str()).ok()
 }
 
 #[cfg(test)]

@@ -90,6 +90,7 @@ pub(super) async fn open(settings: &Settings, wish: Wish) -> Result<Live<'_>, Cl
         notices: Notices::default(),
         held,
         told: attached.session.seq,
+        began: attached.session.seq,
         credited: Out(0),
         ending: None,
         said: Said::default(),

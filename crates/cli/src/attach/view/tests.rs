@@ -271,3 +271,23 @@ fn a_new_attachment_that_is_ahead_of_the_lease_record_tells_of_the_change() {
     follower.handle_connecting();
     assert_eq!(follower.handle_attached(&session(held(me()))), None, "the way back has its words");
 }
+
+#[test]
+fn mail_is_told_once_with_its_sender_and_where_it_is_read_but_not_what_it_says() {
+    let mut view = view(held(me()));
+    let mail = |number| MailNote {
+        key: "k".to_owned(),
+        number,
+        from: "bob\u{1b}[31m".to_owned(),
+        from_session: Some("claude:1".to_owned()),
+        inbox: "build".parse().expect("valid"),
+    };
+    let said = view.handle_mail(&mail(3));
+    let [Action::Say(Notice { text, stay: Stay::Moment })] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    assert!(text.contains("claude:1") && text.contains("qd msg inbox build"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+    assert_eq!(view.handle_mail(&mail(3)), []);
+    assert_eq!(view.handle_mail(&mail(4)).len(), 1);
+}

@@ -1,6 +1,7 @@
 //! What an attached terminal says in words.
 
 use quarterdeck_protocol::{
+    mail::MailNote,
     method::Role,
     record::{ExitStatus, TerminalSize},
 };
@@ -8,7 +9,13 @@ use quarterdeck_protocol::{
 use unicode_width::UnicodeWidthStr;
 
 use super::{Action, Notice, View, same_cells};
-use crate::attach::notice;
+use crate::{
+    attach::notice,
+    output::escape::{plain, shortened},
+};
+
+/// Columns of a sender's name in a notice.
+const MAX_SENDER_COLUMNS: usize = 40;
 
 impl View {
     /// What to say about two sizes that differ.
@@ -39,6 +46,19 @@ impl View {
             Role::Owner => format!("{sizes} \u{b7} {prefix} f fits it"),
             Role::Follower => sizes,
         })
+    }
+
+    /// Who wrote, and where it is read: never what it says. The names are a sender's words.
+    pub(super) fn mail_notice(&self, mail: &MailNote) -> Action {
+        let session = mail.from_session.as_deref().map(|it| format!("/{it}")).unwrap_or_default();
+        let from = shortened(&plain(&format!("{}{session}", mail.from)), MAX_SENDER_COLUMNS);
+        let inbox = &mail.inbox;
+        let words = [
+            format!("mail from {from} \u{b7} read it with: qd msg inbox {inbox}"),
+            format!("mail from {from} \u{b7} qd msg inbox {inbox}"),
+            format!("mail \u{b7} qd msg inbox {inbox}"),
+        ];
+        Notice::moment(self.widest(words.into()))
     }
 
     /// The first of some wordings that is not cut on this screen; the last when all are.

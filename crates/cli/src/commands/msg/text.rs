@@ -2,7 +2,7 @@
 
 use quarterdeck_protocol::method::{
     MailAutorespondResult, MailContactsResult, MailIdentitiesResult, MailJob, MailMessage,
-    MailPolicyResult, MailStatusResult, MailWhoamiResult, Unaddressed,
+    MailPolicyResult, MailStatusResult, MailWhoamiResult, SpeakerKind, Unaddressed,
 };
 use std::time::Duration;
 
@@ -21,10 +21,19 @@ pub(super) fn whoami(found: &MailWhoamiResult, styles: Styles) -> String {
     let label = label.as_ref().map_or_else(String::new, |label| format!("/{label}"));
     let mut text = format!("{}{label}  {address}\n{fingerprint}\n", plain(identity));
     if !sessions.is_empty() {
-        let mut table = Table::new(["SESSION", "IDENTITY"]);
+        let mut table = Table::new(["SESSION", "IDENTITY", "KIND"]);
         for session in sessions {
             let own = if session.own { " (this one)" } else { "" };
-            table.push([format!("{}{own}", session.label).into(), plain(&session.identity).into()]);
+            let kind = match session.kind {
+                SpeakerKind::Agent => "agent",
+                SpeakerKind::Terminal => "terminal",
+                SpeakerKind::Outside => "outside",
+            };
+            table.push([
+                format!("{}{own}", session.label).into(),
+                plain(&session.identity).into(),
+                kind.into(),
+            ]);
         }
         text.push_str(&table.render(None, styles));
     }

@@ -1,7 +1,7 @@
 //! The tables of the mail store, in versions.
 
 /// Versions of the file. Only ever added to.
-pub(super) const SCHEMA: [&str; 4] = [
+pub(super) const SCHEMA: [&str; 5] = [
     "
 CREATE TABLE identity (
     id INTEGER PRIMARY KEY,
@@ -104,5 +104,14 @@ CREATE INDEX answer_peer ON answer (identity, peer);
 -- what a person decided: none is the default
 ALTER TABLE identity ADD COLUMN policy TEXT;
 ALTER TABLE inbound ADD COLUMN is_let_through INTEGER NOT NULL DEFAULT 0;
+",
+    "
+-- agents outside that have a label: a relay that comes back keeps it for them
+CREATE TABLE outside (
+    id TEXT PRIMARY KEY,
+    label TEXT NOT NULL UNIQUE,
+    secret TEXT NOT NULL,
+    cwd TEXT NOT NULL
+) STRICT;
 ",
 ];
