@@ -18,8 +18,10 @@ mod carrying;
 mod courier;
 mod drafting;
 mod framing;
+mod history;
 mod listing;
 mod mailbox;
+mod news;
 mod owner;
 mod post;
 mod presence;
@@ -38,11 +40,11 @@ use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{HubId, Label, SessionId},
     method::{
-        Empty, MailAutorespondResult, MailBringParams, MailContact, MailContactAddParams,
-        MailContactParams, MailContactsResult, MailFetchParams, MailFetchResult,
-        MailIdentitiesResult, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
-        MailSendParams, MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult,
-        MailWhoamiResult,
+        Empty, IdentityMail, MailAutorespondResult, MailBringParams, MailContact,
+        MailContactAddParams, MailContactParams, MailContactsResult, MailFetchParams,
+        MailFetchResult, MailHistoryParams, MailHistoryResult, MailIdentitiesResult,
+        MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailSendParams,
+        MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
 };
@@ -53,6 +55,7 @@ use crate::config::ResponderConfig;
 pub(crate) use answering::Draft;
 pub(crate) use courier::run as run_courier;
 pub(crate) use drafting::run as run_drafting;
+pub(crate) use news::run as run_news;
 pub(crate) use store::StoreError;
 
 /// Requests that may wait for the owner; one more is refused.
@@ -100,6 +103,12 @@ pub(crate) enum Ask {
     Send(Who, MailSendParams, Reply<MailJob>),
     /// What came; with the session that is meant.
     Inbox(Who, MailInboxParams, Option<Label>, Reply<MailInboxResult>),
+    /// What came and what was sent.
+    History(Who, MailHistoryParams, Reply<MailHistoryResult>),
+    /// Messages for people were read.
+    Read(Who, Vec<i64>, Reply<Empty>),
+    /// How much waits for people.
+    Counts(Reply<Vec<IdentityMail>>),
     /// Wait for what comes.
     Wait(Who, MailWaitParams, Reply<MailWaitResult>),
     /// How far what was sent came.
@@ -173,6 +182,8 @@ pub(crate) struct Started {
     pub deliveries: tokio::sync::mpsc::Receiver<Delivery>,
     /// What is to be answered.
     pub drafts: tokio::sync::mpsc::Receiver<Draft>,
+    /// Raised when anything that is stored has changed.
+    pub changes: tokio::sync::watch::Receiver<u64>,
 }
 
 /// The way to the owner. When the last one is dropped the owner ends.
@@ -195,10 +206,11 @@ impl Mail {
         let (drafter, drafts) = tokio::sync::mpsc::channel(MAX_DRAFTS);
         let writing = responder.map(|config| answering::Writing::new(config, drafter));
         let owner = owner::Owner::open(path, courier, writing)?;
+        let changes = owner.changes();
         let run = std::thread::Builder::new().name("qd-mail".to_owned());
         run.spawn(move || owner.run(&receiver))
             .map_err(|_| StoreError::Damaged("no thread for it"))?;
-        Ok(Started { mail: Self(sender), deliveries, drafts })
+        Ok(Started { mail: Self(sender), deliveries, drafts, changes })
     }
 
     /// Asks, and waits for the answer.

@@ -100,6 +100,8 @@ mod raw {
         MailWhoami,
         MailSend,
         MailInbox,
+        MailHistory,
+        MailRead,
         MailWait,
         MailStatus,
         MailContacts,
@@ -216,6 +218,8 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailIdentityUse
         | MethodName::MailWhoami
         | MethodName::MailInbox
+        | MethodName::MailHistory
+        | MethodName::MailRead
         | MethodName::MailWait
         | MethodName::MailStatus
         | MethodName::MailContacts
@@ -240,6 +244,7 @@ fn mail_params(method: MethodName) -> Value {
         "mail.send" => json!({ "to": "nobody", "body": "x" }),
         "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
         "mail.contact_add" | "mail.reset" => json!({ "contact": "nobody" }),
+        "mail.read" => json!({ "numbers": [] }),
         "mail.set_status" => json!({ "status": "" }),
         "mail.notify" => json!({ "session": "nobody" }),
         "mail.fetch" => json!({ "link": "l", "wait_ms": 0 }),

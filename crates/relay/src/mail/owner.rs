@@ -15,7 +15,7 @@ use quarterdeck_seal::{
     identity::NewFallback,
     letter::Stream,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Ask, Delivery, LiveSession, Reply, Who,
@@ -73,6 +73,8 @@ pub(super) struct Owner {
     pub(super) pending: Pending,
     /// Identities whose secrets have changed in this turn.
     pub(super) changed_accounts: BTreeSet<i64>,
+    /// Raised when a turn has changed what is stored.
+    pub(super) changed: watch::Sender<u64>,
     /// When it is looked for what is old.
     next_prune: Duration,
 }
@@ -111,6 +113,8 @@ impl Owner {
             courier,
             pending: Pending::default(),
             changed_accounts: BTreeSet::new(),
+            // the time, so that another life of the relay does not repeat the numbers of this one
+            changed: watch::Sender::new(u64::try_from(now().as_millis()).unwrap_or(0)),
             next_prune: Duration::ZERO,
         };
         if store::identities(owner.store.read())?.is_empty() {
@@ -148,6 +152,11 @@ impl Owner {
         }
         self.spread_live();
         Ok(())
+    }
+
+    /// Raised when anything that is stored has changed.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     pub(super) fn run(mut self, asks: &Receiver<Ask>) {
@@ -223,6 +232,18 @@ impl Owner {
             }
             Ask::Inbox(who, p, label, reply) => {
                 let outcome = self.inbox(&who, &p, label.as_ref());
+                self.answer(reply, outcome);
+            }
+            Ask::History(who, p, reply) => {
+                let outcome = self.history(&who, &p);
+                self.answer(reply, outcome);
+            }
+            Ask::Read(who, numbers, reply) => {
+                let outcome = self.handle_read(&who, &numbers);
+                self.answer(reply, outcome);
+            }
+            Ask::Counts(reply) => {
+                let outcome = self.counts();
                 self.answer(reply, outcome);
             }
             Ask::Wait(who, p, reply) => self.handle_wait(&who, &p, reply),

@@ -11,6 +11,7 @@ use rusqlite_migration::{M, Migrations};
 use serde::{Serialize, de::DeserializeOwned};
 
 mod answers;
+mod history;
 mod inbound;
 mod outbound;
 mod people;
@@ -18,6 +19,7 @@ mod row;
 mod schema;
 
 pub(super) use answers::{answers, begin_answer, give_back_unanswered, note_looked_at};
+pub(super) use history::{Came, Place, Side, Wanted, came, unread, wrote};
 pub(super) use inbound::{
     add_inbound, deliveries, drop_delivery, inbound, inbound_by_peer_id, inbox, mark_read, page,
     release, set_delivery, set_inbound, waiting,
@@ -121,6 +123,11 @@ impl Store {
         let done = change(&transaction)?;
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// How many rows were changed since it was opened.
+    pub(super) fn changes(&self) -> u64 {
+        self.connection.total_changes()
     }
 
     /// To look things up.

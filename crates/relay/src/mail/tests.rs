@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
 
+mod history;
 mod hub;
 mod responder;
 
