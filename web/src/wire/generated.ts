@@ -1398,6 +1398,10 @@ export type MachineInfo1 =
       link: 'awaited';
     };
 /**
+ * Which way a message went.
+ */
+export type MailDirection = 'came' | 'sent' | 'own';
+/**
  * Who speaks in a message.
  */
 export type Role2 = 'user' | 'agent';
@@ -1627,6 +1631,7 @@ export interface WireTypes {
   HubInfo: HubInfo;
   HubNameParams: HubNameParams;
   HubStatusResult: HubStatusResult;
+  IdentityMail: IdentityMail;
   Incarnation: Incarnation;
   InputNumber: InputNumber;
   InputParams: InputParams;
@@ -1665,12 +1670,17 @@ export interface WireTypes {
   MailAutorespondResult: MailAutorespondResult;
   MailBringParams: MailBringParams;
   MailCard: MailCard;
+  MailChanged: MailChanged;
   MailContact: MailContact;
   MailContactAddParams: MailContactAddParams;
   MailContactParams: MailContactParams;
   MailContactsResult: MailContactsResult;
+  MailDirection: MailDirection;
+  MailEntry: MailEntry;
   MailFetchParams: MailFetchParams;
   MailFetchResult: MailFetchResult;
+  MailHistoryParams: MailHistoryParams;
+  MailHistoryResult: MailHistoryResult;
   MailIdentitiesResult: MailIdentitiesResult;
   MailIdentity: MailIdentity;
   MailIdentityAddParams: MailIdentityAddParams;
@@ -1682,6 +1692,7 @@ export interface WireTypes {
   MailKey: MailKey;
   MailMessage: MailMessage;
   MailNotifyParams: MailNotifyParams;
+  MailReadParams: MailReadParams;
   MailResetParams: MailResetParams;
   MailSendParams: MailSendParams;
   MailSession: MailSession;
@@ -3224,6 +3235,27 @@ export interface HubStatusResult {
   version: string;
 }
 /**
+ * How much mail of an identity waits for people.
+ */
+export interface IdentityMail {
+  /**
+   * Contacts that ask, or whose key has changed.
+   */
+  asking: number;
+  /**
+   * Messages that wait for a session, a decision or another policy.
+   */
+  held: number;
+  /**
+   * The identity.
+   */
+  identity: string;
+  /**
+   * Messages for people that nobody has read, and dead ones that nobody has looked at.
+   */
+  unread: number;
+}
+/**
  * [`SessionInput`].
  */
 export interface InputParams {
@@ -3591,6 +3623,25 @@ export interface MailBringParams {
   news: CarryNews[];
 }
 /**
+ * `mail.changed`, and a part of `sync`: a relay's mail has changed. Numbers only, and only for who has
+ * `drive` and no limit to sessions.
+ */
+export interface MailChanged {
+  /**
+   * Another one when anything of the mail is another: then it is looked at anew.
+   */
+  change: number;
+  /**
+   * In the order of their names.
+   */
+  identities: IdentityMail[];
+  /**
+   * Whose, as a hub says it: see [`MachineInfo`].
+   */
+  machine?: MachineId | null;
+  rev: Rev;
+}
+/**
  * One contact.
  */
 export interface MailContact {
@@ -3668,6 +3719,65 @@ export interface MailContactsResult {
   contacts: MailContact[];
 }
 /**
+ * One message, whichever way it went.
+ */
+export interface MailEntry {
+  /**
+   * When it came or was to be sent, in milliseconds since 1970.
+   */
+  at: number;
+  /**
+   * Whether nobody was asked to write it.
+   */
+  auto?: boolean;
+  direction: MailDirection;
+  /**
+   * The session that sent it; as claimed, of what came.
+   */
+  from_session?: string | null;
+  /**
+   * Its id, which a reply names. Of what came these are the sender's words, as everything but `peer`.
+   */
+  id: string;
+  /**
+   * The id of the message that it answers.
+   */
+  in_reply_to?: string | null;
+  /**
+   * The name by which that is known here.
+   */
+  name: string;
+  /**
+   * Its number here, of what came: `#12` names it in a reply, whatever its id looks like.
+   */
+  number?: number | null;
+  /**
+   * The address of the other side; the identity's own between its sessions.
+   */
+  peer: string;
+  /**
+   * Whether it was read: here, of what came; over there, of what was sent.
+   */
+  read?: boolean;
+  role: Role2;
+  /**
+   * The word.
+   */
+  state: string;
+  /**
+   * What is said.
+   */
+  text: string;
+  /**
+   * The session that it is for.
+   */
+  to_session?: string | null;
+  /**
+   * With `failed`: why, in one word.
+   */
+  why?: string | null;
+}
+/**
  * Fetches what is to be carried.
  */
 export interface MailFetchParams {
@@ -3688,6 +3798,44 @@ export interface MailFetchResult {
    * The orders.
    */
   orders: CarryOrder[];
+}
+/**
+ * [`MailHistory`].
+ */
+export interface MailHistoryParams {
+  /**
+   * What is older than a page: its `before`.
+   */
+  before?: string | null;
+  /**
+   * Only with this contact, by name or address; `self` for what sessions of the identity wrote to each other.
+   */
+  contact?: string | null;
+  /**
+   * Only what came and waits: for a session, a decision or another policy.
+   */
+  held?: boolean;
+  /**
+   * Of which identity; the caller's own, or the default one, without it.
+   */
+  identity?: string | null;
+  /**
+   * Messages in the page, at most 200; 50 without it.
+   */
+  limit?: number | null;
+}
+/**
+ * A page of an identity's mail, newest first.
+ */
+export interface MailHistoryResult {
+  /**
+   * Where the next page begins, when there is one.
+   */
+  before?: string | null;
+  /**
+   * The messages.
+   */
+  messages: MailEntry[];
 }
 /**
  * The identities.
@@ -3885,6 +4033,19 @@ export interface MailJob {
  */
 export interface MailNotifyParams {
   session: Label;
+}
+/**
+ * [`MailRead`].
+ */
+export interface MailReadParams {
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * The messages' numbers, at most 200. Those for sessions stay as they are.
+   */
+  numbers: number[];
 }
 /**
  * A contact with which another ratchet is begun.
@@ -4493,6 +4654,10 @@ export interface Sync {
    */
   machines?: MachineInfo[];
   /**
+   * In the first part: how much mail waits, for who may know it; of a relay one, of a hub one of each machine.
+   */
+  mail?: MailChanged[];
+  /**
    * Which part this is, from 0.
    */
   part: number;
@@ -4741,11 +4906,13 @@ export interface Methods {
   'mail.contact_add': { params: MailContactAddParams; result: MailContact; scope: 'drive' };
   'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
   'mail.fetch': { params: MailFetchParams; result: MailFetchResult; scope: 'read' };
+  'mail.history': { params: MailHistoryParams; result: MailHistoryResult; scope: 'drive' };
   'mail.identities': { params: Empty; result: MailIdentitiesResult; scope: 'read' };
   'mail.identity_add': { params: MailIdentityAddParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.inbox': { params: MailInboxParams; result: MailInboxResult; scope: 'drive' };
   'mail.notify': { params: MailNotifyParams; result: Empty; scope: 'drive' };
+  'mail.read': { params: MailReadParams; result: Empty; scope: 'drive' };
   'mail.reset': { params: MailResetParams; result: MailContactsResult; scope: 'drive' };
   'mail.send': { params: MailSendParams; result: MailJob; scope: 'drive' };
   'mail.set_status': { params: MailSetStatusParams; result: Empty; scope: 'drive' };
@@ -4788,6 +4955,7 @@ export interface Notifications {
   'agent.events': AgentEvents;
   'input.rejected': InputRejected;
   'lease.changed': LeaseChanged;
+  'mail.changed': MailChanged;
   'prompt.opened': PromptOpened;
   'prompt.settled': PromptSettled;
   'session.changed': SessionChanged;
