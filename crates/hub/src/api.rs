@@ -173,6 +173,8 @@ pub(crate) async fn call(
         | N::MailStatus
         | N::MailContacts
         | N::MailContactDecide
+        | N::MailPolicy
+        | N::MailDecide
         | N::MailContactAdd
         | N::MailReset
         | N::MailAutorespond

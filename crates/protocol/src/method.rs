@@ -67,11 +67,12 @@ pub use machine::{
 };
 pub use mail::{
     ContactDecision, MailAutorespondParams, MailAutorespondResult, MailContact,
-    MailContactAddParams, MailContactParams, MailContactsResult, MailIdentitiesResult,
-    MailIdentity, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
-    MailInboxParams, MailInboxResult, MailJob, MailMessage, MailNotifyParams, MailResetParams,
-    MailSendParams, MailSession, MailSetStatusParams, MailState, MailStatusParams,
-    MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
+    MailContactAddParams, MailContactParams, MailContactsResult, MailDecideParams, MailDecision,
+    MailIdentitiesResult, MailIdentity, MailIdentityAddParams, MailIdentityParams,
+    MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailMessage,
+    MailNotifyParams, MailPolicyParams, MailPolicyResult, MailResetParams, MailSendParams,
+    MailSession, MailSetStatusParams, MailState, MailStatusParams, MailStatusResult,
+    MailWaitParams, MailWaitResult, MailWhoamiResult, Unaddressed,
 };
 pub use pairing::{
     HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult, PairingJoinParams,
@@ -241,6 +242,10 @@ methods! {
     MailContacts = "mail.contacts", Needs(Scope::Read), MailIdentityParams => MailContactsResult;
     /// Decide about a contact.
     MailContactDecide = "mail.contact", Needs(Scope::Admin), MailContactParams => MailContactsResult;
+    /// What an identity does with its mail, and change it.
+    MailPolicy = "mail.policy", Needs(Scope::Admin), MailPolicyParams => MailPolicyResult;
+    /// Let a held message through, or discard it.
+    MailDecide = "mail.decide", Needs(Scope::Admin), MailDecideParams => Empty;
     /// Ask somebody to be a contact.
     MailContactAdd = "mail.contact_add", Needs(Scope::Drive), MailContactAddParams => MailContact;
     /// Begin another ratchet with a contact: what no ratchet opens is over.

@@ -143,6 +143,12 @@ pub(crate) async fn call(
         N::MailContactDecide => {
             typed::<m::MailContactDecide>(id, params, async |p| mail::decide(c, p).await).await
         }
+        N::MailPolicy => {
+            typed::<m::MailPolicy>(id, params, async |p| mail::policy(c, p).await).await
+        }
+        N::MailDecide => {
+            typed::<m::MailDecide>(id, params, async |p| mail::decide_message(c, p).await).await
+        }
         N::MailContactAdd => {
             typed::<m::MailContactAdd>(id, params, async |p| mail::contact_add(c, p).await).await
         }

@@ -23,6 +23,7 @@ mod listing;
 mod mailbox;
 mod news;
 mod owner;
+mod policies;
 mod post;
 mod presence;
 mod receiving;
@@ -41,10 +42,11 @@ use quarterdeck_protocol::{
     ids::{HubId, Label, SessionId},
     method::{
         Empty, IdentityMail, MailAutorespondResult, MailBringParams, MailContact,
-        MailContactAddParams, MailContactParams, MailContactsResult, MailFetchParams,
-        MailFetchResult, MailHistoryParams, MailHistoryResult, MailIdentitiesResult,
-        MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailSendParams,
-        MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
+        MailContactAddParams, MailContactParams, MailContactsResult, MailDecideParams,
+        MailFetchParams, MailFetchResult, MailHistoryParams, MailHistoryResult,
+        MailIdentitiesResult, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
+        MailPolicyParams, MailPolicyResult, MailSendParams, MailSetStatusParams, MailStatusResult,
+        MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
 };
@@ -123,6 +125,10 @@ pub(crate) enum Ask {
     Reset(Who, String, Reply<MailContactsResult>),
     /// Decide about a contact.
     Decide(MailContactParams, Reply<MailContactsResult>),
+    /// What an identity does with its mail, and change it.
+    Policy(Who, MailPolicyParams, Reply<MailPolicyResult>),
+    /// Decide about a message.
+    DecideMessage(Who, MailDecideParams, Reply<Empty>),
     /// The identities.
     Identities(Reply<MailIdentitiesResult>),
     /// Make one.

@@ -1398,6 +1398,10 @@ export type MachineInfo1 =
       link: 'awaited';
     };
 /**
+ * What is decided about one message.
+ */
+export type MailDecision = 'deliver' | 'discard';
+/**
  * Which way a message went.
  */
 export type MailDirection = 'came' | 'sent' | 'own';
@@ -1405,6 +1409,10 @@ export type MailDirection = 'came' | 'sent' | 'own';
  * Who speaks in a message.
  */
 export type Role2 = 'user' | 'agent';
+/**
+ * What is done with mail that names no session.
+ */
+export type Unaddressed = 'primary' | 'broadcast' | 'hold' | 'drop';
 /**
  * [`PromptAnswerMethod`].
  */
@@ -1675,6 +1683,8 @@ export interface WireTypes {
   MailContactAddParams: MailContactAddParams;
   MailContactParams: MailContactParams;
   MailContactsResult: MailContactsResult;
+  MailDecideParams: MailDecideParams;
+  MailDecision: MailDecision;
   MailDirection: MailDirection;
   MailEntry: MailEntry;
   MailFetchParams: MailFetchParams;
@@ -1692,6 +1702,8 @@ export interface WireTypes {
   MailKey: MailKey;
   MailMessage: MailMessage;
   MailNotifyParams: MailNotifyParams;
+  MailPolicyParams: MailPolicyParams;
+  MailPolicyResult: MailPolicyResult;
   MailReadParams: MailReadParams;
   MailResetParams: MailResetParams;
   MailSendParams: MailSendParams;
@@ -1795,6 +1807,7 @@ export interface WireTypes {
   TurnEnded: TurnEnded;
   TurnNumber: TurnNumber;
   TurnView: TurnView;
+  Unaddressed: Unaddressed;
   UploadParams: UploadParams;
   UploadResult: UploadResult;
   UploadTo: UploadTo;
@@ -3719,6 +3732,20 @@ export interface MailContactsResult {
   contacts: MailContact[];
 }
 /**
+ * Decides about a message that is held.
+ */
+export interface MailDecideParams {
+  decision: MailDecision;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * The message's number.
+   */
+  number: number;
+}
+/**
  * One message, whichever way it went.
  */
 export interface MailEntry {
@@ -4033,6 +4060,42 @@ export interface MailJob {
  */
 export interface MailNotifyParams {
   session: Label;
+}
+/**
+ * Changes what an identity does with its mail; also what waits already is looked at anew. What is left
+ * out stays as it is.
+ */
+export interface MailPolicyParams {
+  /**
+   * How long mail that comes from now on waits for its session, in seconds.
+   */
+  hold_s?: number | null;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * The label of the session that is primary while it lives; empty takes it back.
+   */
+  primary?: string | null;
+  /**
+   * For mail that names no session.
+   */
+  unaddressed?: Unaddressed | null;
+}
+/**
+ * What an identity does with its mail.
+ */
+export interface MailPolicyResult {
+  /**
+   * How long mail waits for its session, in seconds.
+   */
+  hold_s: number;
+  /**
+   * The session that is primary while it lives; otherwise the first one in natural order is.
+   */
+  primary?: Label | null;
+  unaddressed: Unaddressed;
 }
 /**
  * [`MailRead`].
@@ -4905,6 +4968,7 @@ export interface Methods {
   'mail.contact': { params: MailContactParams; result: MailContactsResult; scope: 'admin' };
   'mail.contact_add': { params: MailContactAddParams; result: MailContact; scope: 'drive' };
   'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
+  'mail.decide': { params: MailDecideParams; result: Empty; scope: 'admin' };
   'mail.fetch': { params: MailFetchParams; result: MailFetchResult; scope: 'read' };
   'mail.history': { params: MailHistoryParams; result: MailHistoryResult; scope: 'drive' };
   'mail.identities': { params: Empty; result: MailIdentitiesResult; scope: 'read' };
@@ -4912,6 +4976,7 @@ export interface Methods {
   'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.inbox': { params: MailInboxParams; result: MailInboxResult; scope: 'drive' };
   'mail.notify': { params: MailNotifyParams; result: Empty; scope: 'drive' };
+  'mail.policy': { params: MailPolicyParams; result: MailPolicyResult; scope: 'admin' };
   'mail.read': { params: MailReadParams; result: Empty; scope: 'drive' };
   'mail.reset': { params: MailResetParams; result: MailContactsResult; scope: 'drive' };
   'mail.send': { params: MailSendParams; result: MailJob; scope: 'drive' };

@@ -1,5 +1,6 @@
 //! `qd msg`: mail between agents, and with people.
 
+mod policy;
 mod text;
 
 use std::{io::Read as _, time::Duration};
@@ -11,7 +12,7 @@ use quarterdeck_protocol::{
     method::{
         ContactDecision, Empty, MailAutorespond, MailAutorespondParams, MailContactAdd,
         MailContactAddParams, MailContactDecide, MailContactParams, MailContacts,
-        MailContactsResult, MailIdentities, MailIdentityAdd, MailIdentityAddParams,
+        MailContactsResult, MailDecision, MailIdentities, MailIdentityAdd, MailIdentityAddParams,
         MailIdentityParams, MailIdentityUse, MailIdentityUseParams, MailInbox, MailInboxParams,
         MailReset, MailResetParams, MailSend, MailSendParams, MailStatus, MailStatusParams,
         MailWait, MailWaitParams, MailWhoami,
@@ -117,6 +118,18 @@ enum MsgCommand {
         /// Its name or address
         contact: String,
     },
+    /// Show what the identity does with its mail, or change it
+    Policy(policy::PolicyArgs),
+    /// Let a held message through, whatever is decided about its sender
+    Deliver {
+        /// Its number, such as '#12'
+        message: String,
+    },
+    /// Discard a held message; its sender is told
+    Discard {
+        /// Its number, such as '#12'
+        message: String,
+    },
     /// Make, list or assign identities
     #[command(subcommand)]
     Identity(IdentityCommand),
@@ -185,6 +198,9 @@ pub(crate) async fn run(settings: &Settings, args: MsgArgs) -> Result<Exit, CliE
         MsgCommand::Hold { contact } => c.decide(contact, ContactDecision::Hold).await,
         MsgCommand::Refuse { contact } => c.decide(contact, ContactDecision::Refuse).await,
         MsgCommand::Block { contact } => c.decide(contact, ContactDecision::Block).await,
+        MsgCommand::Policy(args) => c.policy(args).await,
+        MsgCommand::Deliver { message } => c.decide_message(&message, MailDecision::Deliver).await,
+        MsgCommand::Discard { message } => c.decide_message(&message, MailDecision::Discard).await,
         MsgCommand::Identity(command) => c.identities(command).await,
     }
 }

@@ -22,6 +22,15 @@ pub(crate) fn ago(then_micros: u64, now_micros: u64) -> String {
     }
 }
 
+/// A span as [`parse_duration`] reads it, in its largest whole unit.
+pub(crate) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let whole =
+        units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{seconds}s"), |(unit, word)| format!("{}{word}", seconds / unit))
+}
+
 /// `812 B`, `3.4 MiB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -95,6 +104,13 @@ mod tests {
                 "2100-03-01 00:00:00Z"
             ]
         );
+    }
+
+    #[test]
+    fn a_span_is_shown_as_it_is_read() {
+        for text in ["7d", "36h", "90m", "61s", "0s"] {
+            assert_eq!(span(parse_duration(text).expect("a duration")), text);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use alloc::{
 };
 use core::time::Duration;
 
+pub use quarterdeck_protocol::method::Unaddressed;
 use quarterdeck_protocol::{
     ids::{Label, SessionId},
     mail::PeerLabel,
@@ -31,23 +32,8 @@ pub const MAX_HELD_PER_SENDER: usize = 2_000;
 /// How long a message waits for its session when nothing else is said.
 pub const DEFAULT_HOLD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What is done with mail that names no session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unaddressed {
-    /// The first live session in natural order gets it, or the one that was made primary.
-    #[default]
-    Primary,
-    /// All live sessions get it.
-    Broadcast,
-    /// It waits until the policy is another one.
-    Hold,
-    /// It goes nowhere; its sender is told.
-    Drop,
-}
-
 /// What an identity does with its mail: one setting for all of its sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// For mail that names no session.
     pub unaddressed: Unaddressed,
@@ -89,6 +75,18 @@ pub struct Incoming {
     pub at: Duration,
     /// Sessions that have it already, as the store knows from before.
     pub had_by: BTreeSet<SessionId>,
+    /// What a person decided about it.
+    pub passage: Passage,
+}
+
+/// Whether a message needs nothing further to go to a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Passage {
+    /// Its contact and the policy decide.
+    #[default]
+    AsDecided,
+    /// A person let this one through.
+    LetThrough,
 }
 
 /// Why a message goes nowhere.
@@ -105,6 +103,8 @@ pub enum DeadLetter {
     Refused,
     /// Too much waits.
     Full,
+    /// A person did not want it.
+    Discarded,
 }
 
 /// What is to be done.
@@ -161,6 +161,7 @@ struct Item {
     /// Sessions that it is queued for or being delivered to.
     pending: BTreeSet<SessionId>,
     had_by: BTreeSet<SessionId>,
+    passage: Passage,
     waits: Waits,
     /// It should have been given up while it was being delivered.
     overdue: bool,
@@ -194,7 +195,7 @@ impl Router {
 
     /// A message came, or was found in the store.
     pub fn handle_mail(&mut self, mail: Incoming) {
-        let Incoming { number, from, to, at, had_by } = mail;
+        let Incoming { number, from, to, at, had_by, passage } = mail;
         if self.items.contains_key(&number) {
             return;
         }
@@ -209,9 +210,8 @@ impl Router {
             }
         };
         let expires = at.saturating_add(self.policy.hold);
-        let pending = BTreeSet::new();
-        let item =
-            Item { from, to, expires, pending, had_by, waits: Waits::ForSession, overdue: false };
+        let (pending, waits) = (BTreeSet::new(), Waits::ForSession);
+        let item = Item { from, to, expires, pending, had_by, passage, waits, overdue: false };
         self.items.insert(number, item);
         self.expiries.insert((expires, number));
         *self.per_sender.entry(from).or_default() += 1;
@@ -234,12 +234,20 @@ impl Router {
         self.route_all();
     }
 
+    /// What it does with its mail.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Somebody decided about a contact. One that nobody decided about is held.
     pub fn handle_contact(&mut self, peer: PeerKey, inbound: Inbound) {
         self.contacts.insert(peer, inbound);
         if inbound != Inbound::Accept {
+            let keeps =
+                |item: &Item| inbound == Inbound::Hold && item.passage == Passage::LetThrough;
             for session in self.queues.keys().copied().collect::<Vec<_>>() {
-                self.unqueue(session, |item| item.from == peer);
+                self.unqueue(session, |item| item.from == peer && !keeps(item));
             }
         }
         self.route_all();
@@ -262,6 +270,25 @@ impl Router {
             }
         }
         self.start_next(session);
+    }
+
+    /// A person lets a message through that waited for a decision or another policy. It goes to its
+    /// session when that lives; whether it still waits.
+    pub fn handle_let_through(&mut self, number: MailNumber) -> bool {
+        let Some(item) = self.items.get_mut(&number) else { return false };
+        item.passage = Passage::LetThrough;
+        self.route(number);
+        true
+    }
+
+    /// A person does not want a message: it is a dead letter. Whether that was possible; it is not while
+    /// the message is being delivered.
+    pub fn handle_discarded(&mut self, number: MailNumber) -> bool {
+        let waits = !self.is_in_flight(number) && self.items.contains_key(&number);
+        if waits {
+            self.dead(number, DeadLetter::Discarded);
+        }
+        waits
     }
 
     /// Takes a message out, to answer or to remove it; whether that was possible. It is not while the
@@ -333,8 +360,8 @@ impl Router {
         // a contact that nobody decided about is held, as every stranger
         let waits = match self.contacts.get(&item.from).copied().unwrap_or_default() {
             Inbound::Refuse => return self.dead(number, DeadLetter::Refused),
-            Inbound::Hold => Waits::ForContact,
-            Inbound::Accept => match self.targets(item) {
+            Inbound::Hold if item.passage == Passage::AsDecided => Waits::ForContact,
+            Inbound::Hold | Inbound::Accept => match self.targets(item) {
                 Targets::These(sessions) => return self.queue(number, &sessions),
                 Targets::Later(waits) => waits,
                 Targets::Nowhere => return self.dead(number, DeadLetter::Unaddressed),
@@ -353,7 +380,11 @@ impl Router {
         let named = |label: &Label| {
             self.live.iter().find(|(_, live)| *live == label).map(|(session, _)| *session)
         };
-        match (&item.to, self.policy.unaddressed) {
+        let unaddressed = match (self.policy.unaddressed, item.passage) {
+            (Unaddressed::Hold, Passage::LetThrough) => Unaddressed::Primary,
+            (policy, Passage::AsDecided | Passage::LetThrough) => policy,
+        };
+        match (&item.to, unaddressed) {
             (Some(label), _) => some(named(label)),
             (None, Unaddressed::Drop) => Targets::Nowhere,
             (None, Unaddressed::Hold) => Targets::Later(Waits::ForPolicy),

@@ -106,6 +106,8 @@ mod raw {
         MailStatus,
         MailContacts,
         MailContactDecide,
+        MailPolicy,
+        MailDecide,
         MailContactAdd,
         MailReset,
         MailAutorespond,
@@ -207,6 +209,8 @@ fn params(method: MethodName) -> Value {
         MethodName::RemotePreflight => json!({ "remote": { "profile": "nobody" } }),
         MethodName::MailSend
         | MethodName::MailContactDecide
+        | MethodName::MailPolicy
+        | MethodName::MailDecide
         | MethodName::MailContactAdd
         | MethodName::MailReset
         | MethodName::MailAutorespond
@@ -245,6 +249,7 @@ fn mail_params(method: MethodName) -> Value {
         "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
         "mail.contact_add" | "mail.reset" => json!({ "contact": "nobody" }),
         "mail.read" => json!({ "numbers": [] }),
+        "mail.decide" => json!({ "number": 1, "decision": "deliver" }),
         "mail.set_status" => json!({ "status": "" }),
         "mail.notify" => json!({ "session": "nobody" }),
         "mail.fetch" => json!({ "link": "l", "wait_ms": 0 }),

@@ -328,6 +328,78 @@ pub struct MailContactParams {
     pub decision: ContactDecision,
 }
 
+/// What is done with mail that names no session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Unaddressed {
+    /// The first live session in natural order gets it, or the one that was made primary.
+    #[default]
+    Primary,
+    /// All live sessions get it.
+    Broadcast,
+    /// It waits until the policy is another one.
+    Hold,
+    /// It goes nowhere; its sender is told.
+    Drop,
+}
+
+/// Changes what an identity does with its mail; also what waits already is looked at anew. What is left
+/// out stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailPolicyParams {
+    /// Of which identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// For mail that names no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unaddressed: Option<Unaddressed>,
+    /// The label of the session that is primary while it lives; empty takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// How long mail that comes from now on waits for its session, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_s: Option<u64>,
+}
+
+/// What an identity does with its mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailPolicyResult {
+    /// For mail that names no session.
+    pub unaddressed: Unaddressed,
+    /// The session that is primary while it lives; otherwise the first one in natural order is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<Label>,
+    /// How long mail waits for its session, in seconds.
+    pub hold_s: u64,
+}
+
+/// What is decided about one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MailDecision {
+    /// It goes to its session, whatever is decided about its sender.
+    Deliver,
+    /// It goes nowhere; its sender is told.
+    Discard,
+}
+
+/// Decides about a message that is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailDecideParams {
+    /// Of which identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The message's number.
+    pub number: i64,
+    /// What is decided.
+    pub decision: MailDecision,
+}
+
 /// A new identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

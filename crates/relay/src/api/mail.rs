@@ -4,12 +4,12 @@ use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     method::{
         Empty, MailAutorespondParams, MailAutorespondResult, MailBringParams, MailContact,
-        MailContactAddParams, MailContactParams, MailContactsResult, MailFetchParams,
-        MailFetchResult, MailHistoryParams, MailHistoryResult, MailIdentitiesResult,
-        MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams, MailInboxParams,
-        MailInboxResult, MailJob, MailNotifyParams, MailReadParams, MailResetParams,
-        MailSendParams, MailSetStatusParams, MailStatusParams, MailStatusResult, MailWaitParams,
-        MailWaitResult, MailWhoamiResult,
+        MailContactAddParams, MailContactParams, MailContactsResult, MailDecideParams,
+        MailFetchParams, MailFetchResult, MailHistoryParams, MailHistoryResult,
+        MailIdentitiesResult, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
+        MailInboxParams, MailInboxResult, MailJob, MailNotifyParams, MailPolicyParams,
+        MailPolicyResult, MailReadParams, MailResetParams, MailSendParams, MailSetStatusParams,
+        MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
 };
 
@@ -95,6 +95,19 @@ pub(super) async fn decide(
 ) -> Result<MailContactsResult, RpcError> {
     who(c, None)?;
     c.context.mail.ask(|reply| Ask::Decide(p, reply)).await
+}
+
+pub(super) async fn policy(
+    c: &Connection,
+    p: MailPolicyParams,
+) -> Result<MailPolicyResult, RpcError> {
+    let who = who(c, p.identity.clone())?;
+    c.context.mail.ask(|reply| Ask::Policy(who, p, reply)).await
+}
+
+pub(super) async fn decide_message(c: &Connection, p: MailDecideParams) -> Result<Empty, RpcError> {
+    let who = who(c, p.identity.clone())?;
+    c.context.mail.ask(|reply| Ask::DecideMessage(who, p, reply)).await
 }
 
 pub(super) async fn identities(c: &Connection, _: Empty) -> Result<MailIdentitiesResult, RpcError> {

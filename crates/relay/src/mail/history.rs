@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use quarterdeck_core::mail::{MailNumber, outbox::JobState, routing::Waits};
+use quarterdeck_core::mail::{
+    MailNumber,
+    outbox::JobState,
+    routing::{Inbound, Waits},
+};
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     mail::{Body, Marking},
@@ -181,7 +185,8 @@ pub(super) fn is_for_people(row: &InboundRow) -> bool {
 /// Whether a person is to decide about somebody.
 fn asks(peer: &Peer) -> bool {
     match peer.contact.standing() {
-        Standing::Asking => true,
+        // who was refused or is to wait was decided about
+        Standing::Asking => peer.inbound == Inbound::Accept,
         Standing::Asked | Standing::Accepted => peer.contact.changed().is_some(),
         Standing::Blocked => false,
     }

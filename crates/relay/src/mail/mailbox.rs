@@ -6,7 +6,7 @@ use quarterdeck_core::mail::{
     PeerKey,
     outbox::Outbox,
     responder::{Limits, Responder, Switch},
-    routing::{Inbound, Incoming, Policy, Router},
+    routing::{Inbound, Incoming, Router},
 };
 use quarterdeck_protocol::{
     ids::{Label, SessionId},
@@ -78,6 +78,7 @@ impl Mailbox {
             home,
             fallback,
             autorespond,
+            policy,
         } = stored;
         let identity =
             Identity::from_stored(&account).map_err(|_| StoreError::Damaged("an identity"))?;
@@ -92,7 +93,7 @@ impl Mailbox {
             begun: 0,
             autorespond,
             responder: Responder::default(),
-            router: Router::new(Policy::default()),
+            router: Router::new(policy),
             outbox: Outbox::default(),
             peers: BTreeMap::new(),
         };
@@ -149,7 +150,8 @@ impl Mailbox {
     ) {
         let to = row.to.as_deref().and_then(PeerLabel::parse);
         let from = peer_key(&row.peer);
-        self.router.handle_mail(Incoming { number: row.number, from, to, at: row.at, had_by });
+        let (number, at, passage) = (row.number, row.at, row.passage);
+        self.router.handle_mail(Incoming { number, from, to, at, had_by, passage });
     }
 
     pub(super) fn add_peer(&mut self, peer: Peer) {

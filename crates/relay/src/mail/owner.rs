@@ -264,6 +264,14 @@ impl Owner {
                 let outcome = self.handle_decision(&p);
                 self.answer(reply, outcome);
             }
+            Ask::Policy(who, p, reply) => {
+                let outcome = self.handle_policy(&who, &p);
+                self.answer(reply, outcome);
+            }
+            Ask::DecideMessage(who, p, reply) => {
+                let outcome = self.handle_message_decision(&who, &p);
+                self.answer(reply, outcome);
+            }
             Ask::Reset(who, contact, reply) => {
                 let outcome = self.handle_reset(&who, &contact);
                 self.answer(reply, outcome);

@@ -7,7 +7,7 @@ use quarterdeck_core::mail::{
     MailNumber,
     outbox::{Failure, Progress},
     reply::Came,
-    routing::{self, DeadLetter, Outcome},
+    routing::{self, DeadLetter, Outcome, Passage},
 };
 use quarterdeck_crypto::DeliveryKey;
 use quarterdeck_protocol::{
@@ -378,5 +378,6 @@ fn inbound_row(
         at: now(),
         is_read: false,
         job: None,
+        passage: Passage::AsDecided,
     })
 }

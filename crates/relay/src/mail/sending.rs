@@ -5,6 +5,7 @@ use std::time::Duration;
 use quarterdeck_core::mail::{
     MailNumber,
     outbox::{self, BatchOutcome, DEFAULT_TTL, Failure, JobState, Progress, Rest},
+    routing::Passage,
 };
 use quarterdeck_crypto::DeliveryKey;
 use quarterdeck_protocol::{
@@ -220,6 +221,7 @@ impl Owner {
                 at: row.at,
                 is_read: false,
                 job: Some(number),
+                passage: Passage::AsDecided,
             };
             let added = store::add_inbound(c, &inbound)?;
             Ok::<_, StoreError>((number, added.map(|number| InboundRow { number, ..inbound })))

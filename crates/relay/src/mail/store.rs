@@ -21,8 +21,8 @@ mod schema;
 pub(super) use answers::{answers, begin_answer, give_back_unanswered, note_looked_at};
 pub(super) use history::{Came, Place, Side, Wanted, came, unread, wrote};
 pub(super) use inbound::{
-    add_inbound, deliveries, drop_delivery, inbound, inbound_by_peer_id, inbox, mark_read, page,
-    release, set_delivery, set_inbound, waiting,
+    add_inbound, deliveries, drop_delivery, inbound, inbound_by_peer_id, inbox, let_through,
+    mark_read, page, release, set_delivery, set_inbound, waiting,
 };
 pub(super) use outbound::{
     add_outbound, outbound, outbound_by_letter, outbound_by_request, save_sealed, sent,
@@ -30,7 +30,7 @@ pub(super) use outbound::{
 };
 pub(super) use people::{
     add_identity, assign, assignments, identities, is_hub_known, make_default, note_hub, peers,
-    save_account, save_keys, save_peer, set_autorespond, set_home,
+    save_account, save_keys, save_peer, set_autorespond, set_home, set_policy,
 };
 pub(super) use row::{InboundRow, OutboundRow, StoredIdentity, StoredPeer};
 

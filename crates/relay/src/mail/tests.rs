@@ -17,6 +17,7 @@ use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
 
 mod history;
 mod hub;
+mod policies;
 mod responder;
 
 const S1: SessionId = SessionId::from_bytes([1; 10]);

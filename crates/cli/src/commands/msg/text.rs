@@ -2,14 +2,15 @@
 
 use quarterdeck_protocol::method::{
     MailAutorespondResult, MailContactsResult, MailIdentitiesResult, MailJob, MailMessage,
-    MailStatusResult, MailWhoamiResult,
+    MailPolicyResult, MailStatusResult, MailWhoamiResult, Unaddressed,
 };
+use std::time::Duration;
 
 use crate::output::{
     escape::{plain, shortened},
     style::{Styles, paint},
     table::Table,
-    time::{ago, now_micros},
+    time::{ago, now_micros, span},
 };
 
 /// Characters of an id that a peer chose.
@@ -37,6 +38,20 @@ pub(super) fn autorespond(found: &MailAutorespondResult) -> String {
         (false, false) => "off: no program is named in config.toml, [mail.responder]",
     };
     format!("{state}\n")
+}
+
+pub(super) fn policy(found: &MailPolicyResult) -> String {
+    let unaddressed = match (found.unaddressed, &found.primary) {
+        (Unaddressed::Primary, Some(label)) => {
+            format!("goes to {label}, or to the first session while that does not live")
+        }
+        (Unaddressed::Primary, None) => "goes to the first session".to_owned(),
+        (Unaddressed::Broadcast, _) => "goes to all sessions".to_owned(),
+        (Unaddressed::Hold, _) => "waits until you decide".to_owned(),
+        (Unaddressed::Drop, _) => "goes nowhere".to_owned(),
+    };
+    let hold = span(Duration::from_secs(found.hold_s));
+    format!("mail that names no session {unaddressed}\nmail waits for its session up to {hold}\n")
 }
 
 pub(super) fn sent(sent: &MailJob) -> String {

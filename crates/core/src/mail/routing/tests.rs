@@ -22,7 +22,8 @@ fn live(sessions: &[(u8, &str)]) -> BTreeMap<SessionId, Label> {
 
 fn mail(number: i64, to: Option<&str>) -> Incoming {
     let to = to.map(|to| PeerLabel::parse(to).expect("fits the rule"));
-    Incoming { number: MailNumber(number), from: ADA, to, at: NOW, had_by: BTreeSet::new() }
+    let (had_by, passage) = (BTreeSet::new(), Passage::AsDecided);
+    Incoming { number: MailNumber(number), from: ADA, to, at: NOW, had_by, passage }
 }
 
 fn router(sessions: &[(u8, &str)], unaddressed: Unaddressed) -> Router {
@@ -113,6 +114,51 @@ fn held_mail_is_looked_at_again_when_the_policy_changes() {
     assert_eq!(router.waiting().collect::<Vec<_>>(), [(MailNumber(1), Waits::ForPolicy)]);
     router.handle_policy(Policy::default());
     assert_eq!(effects(&mut router), [deliver(1, 1)]);
+}
+
+#[test]
+fn a_message_that_a_person_lets_through_goes_and_no_other_of_its_sender() {
+    let mut router = router(&TWO, Unaddressed::Primary);
+    router.handle_contact(ADA, Inbound::Hold);
+    router.handle_mail(mail(1, Some("claude:2")));
+    router.handle_mail(mail(2, Some("claude:2")));
+    assert_eq!(effects(&mut router), []);
+    assert!(router.handle_let_through(MailNumber(1)));
+    assert_eq!(effects(&mut router), [deliver(1, 2)]);
+    assert_eq!(router.waits_for(MailNumber(2)), Some(Waits::ForContact));
+    router.handle_outcome(MailNumber(1), session(2), Outcome::Delivered);
+    assert_eq!(effects(&mut router), [done(1)]);
+    assert!(!router.handle_let_through(MailNumber(1)), "it waits no more");
+}
+
+#[test]
+fn what_was_let_through_waits_for_its_session_also_over_decisions_and_a_restart() {
+    let mut router = router(&[], Unaddressed::Hold);
+    router.handle_mail(Incoming { passage: Passage::LetThrough, ..mail(1, None) });
+    assert_eq!(router.waits_for(MailNumber(1)), Some(Waits::ForSession));
+    router.handle_contact(ADA, Inbound::Hold);
+    router.handle_live(live(&TWO));
+    assert_eq!(effects(&mut router), [deliver(1, 1)]);
+}
+
+#[test]
+fn who_is_refused_gets_nothing_through_that_has_not_gone() {
+    let mut router = router(&[], Unaddressed::Primary);
+    router.handle_mail(Incoming { passage: Passage::LetThrough, ..mail(1, None) });
+    router.handle_contact(ADA, Inbound::Refuse);
+    assert_eq!(effects(&mut router), [dead(1, DeadLetter::Refused)]);
+}
+
+#[test]
+fn a_discarded_message_is_a_dead_letter_unless_a_session_is_getting_it() {
+    let mut router = router(&TWO, Unaddressed::Primary);
+    router.handle_mail(mail(1, Some("codex:1")));
+    router.handle_mail(mail(2, Some("claude:1")));
+    assert_eq!(effects(&mut router), [deliver(2, 1)]);
+    assert!(!router.handle_discarded(MailNumber(2)));
+    assert!(router.handle_discarded(MailNumber(1)));
+    assert_eq!(effects(&mut router), [dead(1, DeadLetter::Discarded)]);
+    assert!(!router.handle_discarded(MailNumber(1)));
 }
 
 #[test]

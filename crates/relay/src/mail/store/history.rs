@@ -84,11 +84,13 @@ pub(in crate::mail) fn wrote(
     wanted.find(c, &sql, Side::Sent, OutboundRow::read)
 }
 
-/// How many messages for people nobody has read, or that died and nobody has looked at.
+/// How many messages for people nobody has read, or that died and nobody has looked at; who does not want
+/// somebody's mail is not told of it.
 pub(in crate::mail) fn unread(c: &Connection, identity: i64) -> Result<u32, StoreError> {
     // word for word the condition of the index
     let sql = "SELECT count(*) FROM inbound WHERE identity = ?1
-         AND NOT is_read AND (to_label = 'person' OR state = 'dead') AND state <> 'ahead'";
+         AND NOT is_read AND (to_label = 'person' OR (state = 'dead' AND why IS NOT 'refused'))
+         AND state <> 'ahead'";
     Ok(c.prepare_cached(sql)?.query_row([identity], |row| row.get(0))?)
 }
 

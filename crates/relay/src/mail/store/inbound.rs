@@ -109,6 +109,13 @@ pub(in crate::mail) fn mark_read(c: &Connection, number: MailNumber) -> Result<(
     Ok(())
 }
 
+/// A person let a message through.
+pub(in crate::mail) fn let_through(c: &Connection, number: MailNumber) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE inbound SET is_let_through = 1 WHERE number = ?1")?
+        .execute([number.0])?;
+    Ok(())
+}
+
 /// What came of a peer under an id that it chose.
 pub(in crate::mail) fn inbound_by_peer_id(
     c: &Connection,

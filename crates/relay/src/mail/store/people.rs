@@ -1,5 +1,6 @@
 //! Identities of this relay, and the peers that they know.
 
+use quarterdeck_core::mail::routing::Policy;
 use quarterdeck_seal::SignedKey;
 use rusqlite::{Connection, named_params, params};
 
@@ -61,6 +62,17 @@ pub(in crate::mail) fn set_autorespond(
 ) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE identity SET autorespond = ?2 WHERE id = ?1")?
         .execute(params![id, on])?;
+    Ok(())
+}
+
+/// What an identity does with its mail.
+pub(in crate::mail) fn set_policy(
+    c: &Connection,
+    id: i64,
+    policy: &Policy,
+) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE identity SET policy = ?2 WHERE id = ?1")?
+        .execute(params![id, json(policy)])?;
     Ok(())
 }
 

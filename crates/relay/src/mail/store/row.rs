@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use quarterdeck_core::mail::{MailNumber, outbox::JobState, routing::Inbound};
+use quarterdeck_core::mail::{
+    MailNumber,
+    outbox::JobState,
+    routing::{Inbound, Passage, Policy},
+};
 use quarterdeck_crypto::DeliveryKey;
 use quarterdeck_protocol::{
     ids::Label,
@@ -33,11 +37,14 @@ pub(in crate::mail) struct StoredIdentity {
     pub(in crate::mail) fallback: Option<SignedKey>,
     /// Whether messages are answered while their session does not live.
     pub(in crate::mail) autorespond: bool,
+    /// What it does with its mail.
+    pub(in crate::mail) policy: Policy,
 }
 
 impl StoredIdentity {
     pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         let fallback: Option<String> = row.get("fallback")?;
+        let policy: Option<String> = row.get("policy")?;
         Ok(Self {
             id: row.get("id")?,
             name: row.get("name")?,
@@ -47,6 +54,7 @@ impl StoredIdentity {
             home: row.get("home")?,
             autorespond: row.get("autorespond")?,
             fallback: fallback.map(|text| parse(&text, "a key")).transpose()?,
+            policy: policy.map(|text| parse(&text, "a policy")).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -124,6 +132,8 @@ pub(in crate::mail) struct InboundRow {
     pub(in crate::mail) is_read: bool,
     /// The job that it was, between sessions of one identity.
     pub(in crate::mail) job: Option<MailNumber>,
+    /// What a person decided about it.
+    pub(in crate::mail) passage: Passage,
 }
 
 impl InboundRow {
@@ -132,6 +142,7 @@ impl InboundRow {
         let stream: Option<[u8; 8]> = row.get("stream")?;
         let letter: Option<i64> = row.get("letter")?;
         let automatic: bool = row.get("auto")?;
+        let is_let_through: bool = row.get("is_let_through")?;
         Ok(Self {
             number: MailNumber(row.get("number")?),
             identity: row.get("identity")?,
@@ -150,6 +161,7 @@ impl InboundRow {
             at: time(row.get("at")?),
             is_read: row.get("is_read")?,
             job: row.get::<_, Option<i64>>("job")?.map(MailNumber),
+            passage: if is_let_through { Passage::LetThrough } else { Passage::AsDecided },
         })
     }
 }

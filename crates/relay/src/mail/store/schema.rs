@@ -1,7 +1,7 @@
 //! The tables of the mail store, in versions.
 
 /// Versions of the file. Only ever added to.
-pub(super) const SCHEMA: [&str; 4] = [
+pub(super) const SCHEMA: [&str; 5] = [
     "
 CREATE TABLE identity (
     id INTEGER PRIMARY KEY,
@@ -101,11 +101,16 @@ CREATE TABLE answer (
 CREATE INDEX answer_peer ON answer (identity, peer);
 ",
     "
+-- what a person decided: none is the default
+ALTER TABLE identity ADD COLUMN policy TEXT;
+ALTER TABLE inbound ADD COLUMN is_let_through INTEGER NOT NULL DEFAULT 0;
+",
+    "
 -- what people read: all, with one contact, and how much is unread
 CREATE INDEX inbound_at ON inbound (identity, at);
 CREATE INDEX inbound_peer_at ON inbound (identity, peer, at);
 CREATE INDEX inbound_unread ON inbound (identity)
-    WHERE NOT is_read AND (to_label = 'person' OR state = 'dead');
+    WHERE NOT is_read AND (to_label = 'person' OR (state = 'dead' AND why IS NOT 'refused'));
 CREATE INDEX outbound_at ON outbound (identity, at) WHERE kind = 'mail';
 CREATE INDEX outbound_peer_at ON outbound (identity, peer, at) WHERE kind = 'mail';
 ",
