@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{MachineInfo, MailState};
+use super::MailState;
 #[expect(unused_imports, reason = "the docs lead to them")]
 use super::{MailHistory, MailRead};
 use crate::{
@@ -131,7 +131,7 @@ pub struct IdentityMail {
 pub struct MailChanged {
     /// The view's number with this change.
     pub rev: Rev,
-    /// Whose, as a hub says it: see [`MachineInfo`].
+    /// Whose, as a hub says it; a relay says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<MachineId>,
     /// Another one when anything of the mail is another: then it is looked at anew.

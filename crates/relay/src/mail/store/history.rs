@@ -89,7 +89,7 @@ pub(in crate::mail) fn wrote(
 pub(in crate::mail) fn unread(c: &Connection, identity: i64) -> Result<u32, StoreError> {
     // word for word the condition of the index
     let sql = "SELECT count(*) FROM inbound WHERE identity = ?1
-         AND NOT is_read AND (to_label = 'person' OR (state = 'dead' AND why IS NOT 'refused'))
+         AND NOT is_read AND (to_label = 'person' OR (state = 'dead' AND why NOT IN ('refused', 'discarded')))
          AND state <> 'ahead'";
     Ok(c.prepare_cached(sql)?.query_row([identity], |row| row.get(0))?)
 }

@@ -110,7 +110,7 @@ ALTER TABLE inbound ADD COLUMN is_let_through INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX inbound_at ON inbound (identity, at);
 CREATE INDEX inbound_peer_at ON inbound (identity, peer, at);
 CREATE INDEX inbound_unread ON inbound (identity)
-    WHERE NOT is_read AND (to_label = 'person' OR (state = 'dead' AND why IS NOT 'refused'));
+    WHERE NOT is_read AND (to_label = 'person' OR (state = 'dead' AND why NOT IN ('refused', 'discarded')));
 CREATE INDEX outbound_at ON outbound (identity, at) WHERE kind = 'mail';
 CREATE INDEX outbound_peer_at ON outbound (identity, peer, at) WHERE kind = 'mail';
 ",

@@ -1,7 +1,8 @@
 //! Mail of both directions, and how much of it waits for people.
 
 use quarterdeck_protocol::method::{
-    IdentityMail, MailDirection, MailEntry, MailHistoryParams, MailHistoryResult,
+    IdentityMail, MailDecideParams, MailDecision, MailDirection, MailEntry, MailHistoryParams,
+    MailHistoryResult,
 };
 
 use super::{
@@ -220,4 +221,26 @@ fn who_watches_is_told_when_mail_changes_and_not_when_somebody_looks() {
     assert!(after > before);
     bench.take(Outcome::Delivered);
     assert!(bench.change() > after, "how far it came is news too: {}", sent.id);
+}
+
+#[test]
+fn who_does_not_want_a_message_is_not_told_of_it_as_unread() {
+    let mut bench = Bench::with_identities();
+    let unread = |bench: &mut Bench| bench.counts().iter().map(|it| it.unread).collect::<Vec<_>>();
+    bench.decide_about("default", ContactDecision::Hold);
+    bench.send(S1, to_identity("bob", "held")).expect("is taken");
+    bench.send(S1, to_session("no label at all!", "x")).expect_err("is no label");
+    assert_eq!(bench.counts()[0].held, 1, "of bob, the first by name");
+    let p = MailDecideParams {
+        identity: Some("bob".into()),
+        number: 1,
+        decision: MailDecision::Discard,
+    };
+    bench.ask(|reply| Ask::DecideMessage(as_identity("bob"), p, reply)).expect("is discarded");
+    bench.decide_about("default", ContactDecision::Refuse);
+    bench.send(S1, to_identity("bob", "not wanted")).expect("is taken");
+    assert_eq!(unread(&mut bench), [0, 0]);
+    let all = bench.history(as_identity("bob"), MailHistoryParams::default()).messages;
+    let why: Vec<_> = all.iter().map(|entry| entry.state.why.as_deref()).collect();
+    assert_eq!(why, [Some("refused"), Some("discarded")]);
 }
