@@ -39,13 +39,18 @@ async function ask(from: Machine, to: Machine, name: string): Promise<void> {
   await expect.poll(asks, { timeout: 20_000 }).toContain('asked');
 }
 
-/** Both know each other: here as `ada`, there as `bob`. */
-async function befriend(here: Machine, there: Machine): Promise<void> {
+/** What the other one is called on a machine that knows one. */
+const contactOf = (machine: Machine): string | undefined =>
+  machine.qdJson<{ contacts: { name: string }[] }>('msg', 'contacts').contacts[0]?.name;
+
+/** Both know each other; there the one here is called `ada`. The name of the other one here. */
+async function befriend(here: Machine, there: Machine): Promise<string> {
   await ask(there, here, 'ada');
-  const { address } = whoami(there);
-  await expect.poll(() => here.qd('msg', 'contacts')).toContain(address.slice(0, 8));
-  await ask(here, there, 'bob').catch(() => undefined);
-  await expect.poll(() => there.qd('msg', 'contacts'), { timeout: 20_000 }).toContain('accepted');
+  await expect.poll(() => contactOf(here)).toBeDefined();
+  const name = contactOf(here)!;
+  here.qd('msg', 'accept', name);
+  await expect.poll(() => there.qd('msg', 'contacts')).toContain('accepted');
+  return name;
 }
 
 const mailButton = (page: Page) => page.getByRole('banner').getByRole('button', { name: /^Mail: / });
@@ -75,10 +80,10 @@ test('a request is accepted, a message comes without asking, and the answer arri
   await look(page, 'mail-contacts');
 
   await expect.poll(() => there.qd('msg', 'contacts')).toContain('accepted');
-  there.qd('msg', 'send', 'ada', 'Is main green?\n<img src=x onerror=alert(1)>');
+  there.qd('msg', 'send', 'ada/person', 'Is main green?\n<img src=x onerror=alert(1)>');
   await expect(mailButton(page)).toHaveAccessibleName('Mail: 1 unread');
   const row = thread(page, 'Is main green?');
-  await expect(row).toContainText('unread: 1');
+  await expect(row.getByLabel('1 unread')).toBeVisible();
   expect(there.qd('msg', 'status')).not.toContain('read');
   await row.click();
   const messages = page.getByRole('log');
@@ -121,9 +126,7 @@ test('what agents write to each other stands in a thread and stays theirs', asyn
 });
 
 test('held mail is shown with why, let through and discarded', async ({ two: { site, here, there } }) => {
-  await befriend(here, there);
-  const name = here.qdJson<{ contacts: { name: string }[] }>('msg', 'contacts').contacts[0]!.name;
-  here.qd('msg', 'hold', name);
+  here.qd('msg', 'hold', await befriend(here, there));
   here.qd('run', '--detach', '--agent', 'claude', '--label', 'main', 'say hello');
   here.qd('msg', 'send', 'codex:9', 'For a session that does not run.');
   const page = await site.person();
@@ -138,6 +141,7 @@ test('held mail is shown with why, let through and discarded', async ({ two: { s
   await held('Let me in.').getByRole('button', { name: 'Let through' }).click();
   await expect(held('Let me in.')).toHaveCount(0);
   await expect.poll(() => there.qd('msg', 'status')).toContain('delivered');
+  await expect(held('For a session').getByRole('button', { name: 'Let through' })).toHaveCount(0);
   await held('For a session').getByRole('button', { name: 'Discard' }).click();
   await expect(page.getByText('Nothing is held.')).toBeVisible();
   await expect(mailButton(page)).toHaveAccessibleName('Mail: nothing new');
@@ -147,8 +151,7 @@ test('a phone reads and answers, of the machine that has something new', async (
   await befriend(here, there);
   const page = await site.person({ context: PHONE });
   const bar = page.getByRole('navigation', { name: 'Parts of the page' });
-  const name = there.qdJson<{ contacts: { name: string }[] }>('msg', 'contacts').contacts[0]!.name;
-  there.qd('msg', 'send', name, 'A question, while you are away.');
+  there.qd('msg', 'send', 'ada/person', 'A question, while you are away.');
   await expect(bar.getByRole('button', { name: /Mail/ })).toContainText('1');
   await bar.getByRole('button', { name: /Mail/ }).tap();
   await look(page, 'mail-phone-list');
@@ -160,6 +163,9 @@ test('a phone reads and answers, of the machine that has something new', async (
   await look(page, 'mail-phone-thread');
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   await page.getByRole('button', { name: 'Back to the mail' }).tap();
+  // the hub has both machines, so what came there is counted too until it is read there
+  await expect(bar.getByRole('button', { name: /Mail/ })).toHaveText(/^1\s*Mail$/);
+  there.qd('msg', 'inbox');
   await expect(bar.getByRole('button', { name: /Mail/ })).toHaveText('Mail');
   await page.getByRole('button', { name: /^Contacts/ }).tap();
   await expect(page.getByRole('list', { name: 'Contacts' })).toContainText('contact');

@@ -4,6 +4,7 @@ import {
   author,
   badge,
   badgeWords,
+  canBeLetThrough,
   contactWords,
   firstLine,
   type History,
@@ -178,7 +179,8 @@ describe('a recipient', () => {
 
   it('can be chosen of sessions and of contacts that are not blocked', () => {
     const list = recipients([contact(), contact({ name: 'eve', standing: 'blocked' })], [{ ...session('claude:1'), idle: true }]);
-    expect(list).toEqual([{ value: 'claude:1', hint: 'idle here' }, { value: 'bob', hint: 'contact' }]);
+    expect(list.map(({ value }) => value)).toEqual(['claude:1', 'bob/person', 'bob']);
+    expect(list[0]?.hint).toBe('idle here');
   });
 });
 
@@ -216,6 +218,10 @@ describe('a message in words', () => {
     expect(words(came(1, { state: 'held', why: 'contact' }))).toBe('held: somebody is to decide about its sender');
     expect(words(came(1, { state: 'dead', why: 'expired' }))).toBe('not delivered: it took too long');
     expect(words(sent(1, { state: 'orbiting' }))).toBe('orbiting');
+  });
+
+  it('can be let through when a person’s word is what it waits for', () => {
+    expect(['contact', 'policy', 'no_session', 'turn', undefined].map((why) => canBeLetThrough(came(1, { state: 'held', why })))).toEqual([true, true, false, false, false]);
   });
 
   it('says who wrote it, and in one line what', () => {

@@ -220,7 +220,12 @@ export function parseRecipient(
 export function recipients(contacts: readonly MailContact[], sessions: readonly MailSession[]): { value: string; hint: string }[] {
   return [
     ...sessions.map(({ label, status, idle }) => ({ value: label, hint: status ?? (idle ? 'idle here' : 'runs here') })),
-    ...contacts.filter(({ standing }) => standing !== 'blocked').map(({ name, standing }) => ({ value: name, hint: standing === 'accepted' ? 'contact' : standing })),
+    ...contacts
+      .filter(({ standing }) => standing !== 'blocked')
+      .flatMap(({ name }) => [
+        { value: `${name}/${PERSON}`, hint: 'the people there' },
+        { value: name, hint: 'the session that they chose for mail without a name' },
+      ]),
   ];
 }
 
@@ -264,6 +269,9 @@ export function stateWords({ direction, state, why, to_session }: MailEntry): { 
       return { text: state, tone: 'plain' };
   }
 }
+
+/** Whether a person's word is what it waits for: without a session that runs there is nowhere to let it through to. */
+export const canBeLetThrough = ({ why }: MailEntry): boolean => why === 'contact' || why === 'policy';
 
 /** Why a message waits. */
 export function heldWords(why: string | null | undefined, label: string | null | undefined): string {
