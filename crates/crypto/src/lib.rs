@@ -1,5 +1,6 @@
 //! Keys, tokens, pins and tickets of Quarterdeck: pure functions over bytes.
 //!
+//! - [`at_rest`]: secrets on the disk, sealed with a key that is kept elsewhere;
 //! - [`delivery`]: the name under which a message is delivered;
 //! - [`token`]: bearer tokens, and the hash of one that is kept at rest;
 //! - [`pin`]: the hash of a certificate's public key, by which a peer is known without an authority;
@@ -20,6 +21,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod at_rest;
 pub mod delivery;
 pub mod device;
 pub mod once;
@@ -30,6 +32,7 @@ mod text;
 pub mod ticket;
 pub mod token;
 
+pub use at_rest::StorageKey;
 pub use delivery::DeliveryKey;
 pub use device::DeviceKey;
 pub use once::{OnceHash, OncePurpose, OnceSecret};

@@ -38,6 +38,7 @@ pub mod house;
 pub mod http;
 pub mod hub;
 pub mod instance;
+pub mod mail;
 pub mod myagent;
 pub mod network;
 pub mod news;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use quarterdeck_access::{door::Door, pairings::Pairings};
+use quarterdeck_crypto::StorageKey;
 use quarterdeck_hooks::HooksOptions;
 use quarterdeck_protocol::{
     dialect::Dialect,
@@ -221,8 +222,22 @@ fn open_mail(options: &RelayOptions) -> Result<mail::Started, RelayError> {
     open.create(true).truncate(false).write(true).mode(0o600);
     let made = open.open(&path).map(drop);
     made.map_err(|source| RelayError::Storage { path: path.clone(), source })?;
-    Mail::start(&path, options.config.mail.responder.clone())
+    let key = mail_key(options)?;
+    Mail::start(&path, key, options.config.mail.responder.clone())
         .map_err(|error| RelayError::Storage { path, source: io::Error::other(error) })
+}
+
+/// The key for secrets on the disk, where a service manager gives one.
+fn mail_key(options: &RelayOptions) -> Result<Option<StorageKey>, RelayError> {
+    let Some(directory) = &options.credentials else { return Ok(None) };
+    let path = directory.join(mail::CREDENTIAL);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => zeroize::Zeroizing::new(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(RelayError::Storage { path, source }),
+    };
+    let key = StorageKey::from_bytes(&bytes);
+    key.map(Some).map_err(|error| RelayError::Storage { path, source: io::Error::other(error) })
 }
 
 fn hooks_of(options: &RelayOptions) -> Result<quarterdeck_hooks::Hooks, RelayError> {

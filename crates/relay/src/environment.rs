@@ -67,13 +67,14 @@ const OF_THE_TERMINAL: [&str; 26] = [
     "ZELLIJ*",
 ];
 /// What an agent or a service manager says of the one process that it started.
-const OF_ANOTHER_SESSION: [&str; 14] = [
+const OF_ANOTHER_SESSION: [&str; 15] = [
     "CLAUDECODE",
     "CLAUDE_CODE_ENTRYPOINT",
     "CLAUDE_CODE_MESSAGING_*",
     "CLAUDE_CODE_SESSION_ID",
     "CLAUDE_CODE_SSE_PORT",
     "CODEX_SANDBOX*",
+    "CREDENTIALS_DIRECTORY",
     "INVOCATION_ID",
     "JOURNAL_STREAM",
     "LISTEN_FDNAMES",

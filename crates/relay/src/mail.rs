@@ -37,6 +37,7 @@ mod turn;
 use std::{path::Path, sync::mpsc};
 
 use quarterdeck_core::mail::{MailNumber, routing::Outcome};
+use quarterdeck_crypto::StorageKey;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{HubId, Label, SessionId},
@@ -58,7 +59,7 @@ pub(crate) use answering::Draft;
 pub(crate) use courier::run as run_courier;
 pub(crate) use drafting::run as run_drafting;
 pub(crate) use news::run as run_news;
-pub(crate) use store::StoreError;
+pub(crate) use store::{CREDENTIAL, StoreError};
 
 /// Requests that may wait for the owner; one more is refused.
 const MAX_ASKS: usize = 1024;
@@ -203,6 +204,7 @@ impl Mail {
     /// When the store cannot be opened or read.
     pub(crate) fn start(
         path: &Path,
+        key: Option<StorageKey>,
         responder: Option<ResponderConfig>,
     ) -> Result<Started, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(MAX_ASKS);
@@ -211,7 +213,7 @@ impl Mail {
             tokio::sync::mpsc::channel(quarterdeck_protocol::limits::MAX_SESSIONS);
         let (drafter, drafts) = tokio::sync::mpsc::channel(MAX_DRAFTS);
         let writing = responder.map(|config| answering::Writing::new(config, drafter));
-        let owner = owner::Owner::open(path, courier, writing)?;
+        let owner = owner::Owner::open(path, key, courier, writing)?;
         let changes = owner.changes();
         let run = std::thread::Builder::new().name("qd-mail".to_owned());
         run.spawn(move || owner.run(&receiver))

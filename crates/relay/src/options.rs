@@ -21,6 +21,8 @@ pub struct RelayOptions {
     pub config: RelayConfig,
     /// The way out of this network, for hooks.
     pub proxy: Option<Proxy>,
+    /// Where a service manager keeps its credentials for this process (`$CREDENTIALS_DIRECTORY`).
+    pub credentials: Option<PathBuf>,
     /// The flags that it was started with, for the relay that replaces it; no secrets.
     pub flags: Vec<String>,
     /// Where it was started.

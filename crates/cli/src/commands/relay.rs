@@ -259,6 +259,7 @@ fn options(settings: &Settings, args: RelayArgs) -> Result<RelayOptions, CliErro
         config,
         // nothing else of a relay goes out by HTTP
         proxy: if has_hooks { settings.environment.proxy()? } else { way_out },
+        credentials: settings.environment.var("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         started_in: started_in.or_else(|| settings.environment.current_dir().map(Into::into)),
         announcements: settings.announcements.clone(),
         flags,

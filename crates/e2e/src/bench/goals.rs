@@ -4,6 +4,7 @@
 //! - [`fleet`]: a hub with many machines;
 //! - [`flow`]: viewers that are slow or stand still, and programs that flood;
 //! - [`instances`]: starting and listing them;
+//! - [`mail`]: messages between two relays;
 //! - [`load`]: memory, processor and many sessions;
 //! - this file: the goals, and those that the rounds of all systems answer.
 
@@ -12,6 +13,7 @@ pub mod fleet;
 pub mod flow;
 pub mod instances;
 pub mod load;
+pub mod mail;
 
 use std::{fs, io, time::Duration};
 

@@ -15,6 +15,8 @@ pub enum Place {
     Main,
     /// What is said of the hub.
     Hub,
+    /// What is said of mail.
+    Mail,
 }
 
 impl Place {
@@ -22,6 +24,7 @@ impl Place {
         match self {
             Self::Main => ["<!-- bench: begin -->", "<!-- bench: end -->"],
             Self::Hub => ["<!-- bench of the hub: begin -->", "<!-- bench of the hub: end -->"],
+            Self::Mail => ["<!-- bench of mail: begin -->", "<!-- bench of mail: end -->"],
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use quarterdeck_e2e::bench::{
     client::Over,
-    goals::{self, Extent},
+    goals::{self, Extent, Goal},
     holder::HolderAlone,
     others::{self, Found},
     quarterdeck::Quarterdeck,
@@ -21,7 +21,7 @@ usage: qd-bench [--quick] [--parts WORDS] [--only WORDS] [--write PAGE]
                 [--rounds N] [--others N] [--keys N] [--lines-mb N] [--short-mb N]
 
   --quick        a little of everything, to see that it works
-  --parts WORDS  only these parts: systems, goals, instances, hub, wan
+  --parts WORDS  only these parts: systems, goals, instances, hub, mail, wan
   --only WORDS   only systems whose name has one of the words; ref-ws is always measured
   --others N     the systems of others take part in the first N rounds only
   --write PAGE   put the tables between the marks of this page, as well as on stdout
@@ -108,6 +108,9 @@ fn megabytes(text: &str) -> Option<u64> {
     text.parse::<u64>().ok()?.checked_mul(1_000_000)
 }
 
+/// A part with a table of its own.
+type Measure = fn(Extent, &str, &mut dyn FnMut(&str)) -> io::Result<Vec<Goal>>;
+
 fn bench(options: &Options) -> io::Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("qd-bench: this is not a release build; its figures mean nothing");
@@ -135,16 +138,19 @@ fn bench(options: &Options) -> io::Result<()> {
         let table = wan::table(options.extent, &program, &mut progress)?;
         text.push_str(&format!("\n### Over a wide network\n\n{table}"));
     }
-    let hub = if options.wants_part("hub") {
+    let mut part = |name: &str, measure: Measure| -> io::Result<String> {
+        if !options.wants_part(name) {
+            return Ok(String::new());
+        }
         let machine = report::machine();
-        let all = goals::fleet::measure(options.extent, &program, &mut progress)?;
-        format!("{machine}.\n\n{}", report::goals(&all))
-    } else {
-        String::new()
+        let all = measure(options.extent, &program, &mut progress)?;
+        Ok(format!("{machine}.\n\n{}", report::goals(&all)))
     };
-    println!("{text}{hub}");
+    let hub = part("hub", goals::fleet::measure)?;
+    let mail = part("mail", goals::mail::measure)?;
+    println!("{text}{hub}{mail}");
     let Some(page) = options.page.as_deref() else { return Ok(()) };
-    for (place, text) in [(Place::Main, text), (Place::Hub, hub)] {
+    for (place, text) in [(Place::Main, text), (Place::Hub, hub), (Place::Mail, mail)] {
         // what was not measured stays
         if !text.is_empty() {
             report::write(page, place, &text)?;

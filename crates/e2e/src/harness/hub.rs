@@ -214,6 +214,39 @@ impl Fleet {
         until_machine(&way, Self::NEAR, "the near machine is linked", linked).await;
         Self { hub, near, far, here, there }
     }
+    /// Kills the hub, the near relay or the far one, whichever's turn it is, without waiting for its end.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn strike(&self, round: u64) {
+        let pid = match round % 3 {
+            0 => self.hub.status.pid,
+            1 => self.near.pid(),
+            _ => self.far.pid(),
+        };
+        processes::signal(pid, Signal::KILL).expect("it runs");
+    }
+    /// The same with another one in place of what was struck.
+    #[must_use]
+    pub async fn struck(self, round: u64) -> Self {
+        let Self { mut hub, mut near, mut far, here, there } = self;
+        match round % 3 {
+            0 => {
+                hub.kill().await;
+                hub = here.start_hub(&[]).await;
+            }
+            1 => {
+                near.kill().await;
+                near = here.start_relay(&[]).await;
+            }
+            _ => {
+                let address = far.address().to_string();
+                far.kill().await;
+                far = there.start_relay(&["--listen", &address]).await;
+            }
+        }
+        Self { hub, near, far, here, there }
+    }
     /// The way to a machine, through the hub.
     #[must_use]
     pub fn way(&self, machine: &str) -> Way {

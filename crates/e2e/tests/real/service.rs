@@ -259,3 +259,40 @@ async fn kept_sessions_are_there_again_after_everything_was_killed() {
     assert!(matches!(state("gone"), SessionState::Lost { .. }), "{:?}", state("gone"));
     assert!(!state("ended").is_live(), "somebody ended it: {:?}", state("ended"));
 }
+
+#[tokio::test]
+async fn a_credential_of_the_service_manager_seals_the_keys_of_mail() {
+    let credentials = tempfile::tempdir().expect("a directory");
+    let sealed = Instance::new();
+    sealed.set("CREDENTIALS_DIRECTORY", &credentials.path().display().to_string());
+    let stored = |word: &[u8]| {
+        let files = fs::read_dir(sealed.directory()).expect("is readable");
+        let files = files.map(|it| it.expect("an entry").path()).filter(|it| it.is_file());
+        let bytes = files.map(|it| fs::read(it).expect("is readable"));
+        bytes.filter(|bytes| processes::contains(bytes, word)).count()
+    };
+    let address = async || sealed.qd(["msg", "whoami"]).await.ok().text();
+    let relay = sealed.start_relay(&[]).await;
+    let before = address().await;
+    assert_eq!(stored(b"signing_key"), 1, "there was no credential");
+    relay.kill().await;
+
+    let file = credentials.path().join("quarterdeck.mail-key");
+    fs::write(&file, [7; 32]).expect("writes");
+    let relay = sealed.start_relay(&[]).await;
+    assert_eq!(address().await, before);
+    assert_eq!(stored(b"signing_key"), 0);
+    sealed.qd(["run", "--detach", "--label", "env", "--", "env"]).await.ok();
+    sealed.qd(["wait", "env", "--for", "exit"]).await.ok();
+    let shown = sealed.qd(["logs", "env"]).await.ok().text();
+    assert!(shown.contains("QD_SESSION"), "{shown}");
+    assert!(!shown.contains("CREDENTIALS_DIRECTORY"), "{shown}");
+    relay.kill().await;
+
+    fs::remove_file(&file).expect("is removed");
+    let refused = sealed.try_start_relay(&[]).await.expect_err("the key is not there");
+    assert!(refused.stderr.contains("quarterdeck.mail-key"), "{refused:?}");
+    fs::write(&file, [7; 31]).expect("writes");
+    let refused = sealed.try_start_relay(&[]).await.expect_err("this is no key");
+    assert!(refused.stderr.contains("exactly 32 bytes"), "{refused:?}");
+}

@@ -8,6 +8,7 @@ use std::{
 };
 
 use quarterdeck_core::mail::{MailNumber, reply::Awaited};
+use quarterdeck_crypto::StorageKey;
 use quarterdeck_protocol::error::{ErrorCode, RpcError};
 use quarterdeck_seal::{
     Identity, IdentityKey,
@@ -93,11 +94,12 @@ pub(super) struct Waiter {
 impl Owner {
     pub(super) fn open(
         path: &Path,
+        key: Option<StorageKey>,
         courier: mpsc::Sender<Delivery>,
         writing: Option<Writing>,
     ) -> Result<Self, StoreError> {
         let mut owner = Self {
-            store: Store::open(path)?,
+            store: Store::open(path, key)?,
             own: Box::new(Loopback::default()),
             post: Post::default(),
             mailboxes: BTreeMap::new(),

@@ -6,6 +6,8 @@
 
 use std::{path::Path, time::Duration};
 
+use quarterdeck_crypto::StorageKey;
+
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use serde::{Serialize, de::DeserializeOwned};
@@ -17,6 +19,7 @@ mod outbound;
 mod people;
 mod row;
 mod schema;
+mod sealing;
 
 pub(super) use answers::{answers, begin_answer, give_back_unanswered, note_looked_at};
 pub(super) use history::{Came, Place, Side, Wanted, came, unread, wrote};
@@ -36,6 +39,8 @@ pub(super) use row::{InboundRow, OutboundRow, StoredIdentity, StoredPeer};
 
 /// Messages in one page of a listing.
 const PAGE: usize = 200;
+/// The credential of a service manager that has the key for secrets on the disk.
+pub(crate) const CREDENTIAL: &str = "quarterdeck.mail-key";
 /// How long a second opener would wait; there is none, the instance lock is held.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -51,6 +56,17 @@ pub(crate) enum StoreError {
     /// A part of a turn failed.
     #[error("a part of what belongs together was not stored")]
     Broken,
+    /// It is sealed, and there is no key.
+    #[error(
+        "the keys of the mail store are sealed, and the credential {CREDENTIAL} is not there: start the \
+         relay by the service that has it"
+    )]
+    NoKey,
+    /// It is sealed with another key.
+    #[error(
+        "the keys of the mail store are sealed with another key than the credential {CREDENTIAL}"
+    )]
+    WrongKey,
     /// What it holds.
     #[error("the mail store holds something unreadable: {0}")]
     Damaged(&'static str),
@@ -68,7 +84,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens the file, or makes it.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, key: Option<StorageKey>) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -76,6 +92,7 @@ impl Store {
         connection.pragma_update(None, "foreign_keys", true)?;
         let steps: Vec<M<'_>> = schema::SCHEMA.iter().map(|sql| M::up(sql)).collect();
         Migrations::new(steps).to_latest(&mut connection)?;
+        sealing::begin(&mut connection, key)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Self { connection, in_turn: false, is_broken: false })
     }

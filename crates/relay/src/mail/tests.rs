@@ -19,6 +19,7 @@ mod history;
 mod hub;
 mod policies;
 mod responder;
+mod sealing;
 
 const S1: SessionId = SessionId::from_bytes([1; 10]);
 const S2: SessionId = SessionId::from_bytes([2; 10]);
@@ -135,7 +136,7 @@ impl Bench {
 
 fn open(directory: &std::path::Path) -> (Owner, mpsc::Receiver<Delivery>) {
     let (courier, deliveries) = mpsc::channel(64);
-    (Owner::open(&directory.join("mail.sqlite"), courier, None).expect("opens"), deliveries)
+    (Owner::open(&directory.join("mail.sqlite"), None, courier, None).expect("opens"), deliveries)
 }
 
 fn to_session(label: &str, body: &str) -> MailSendParams {

@@ -5,24 +5,25 @@ use std::collections::BTreeMap;
 
 use quarterdeck_e2e::{
     harness::{
-        agent::{Watcher, option_of},
+        agent::{self, Watcher, option_of},
         agents::{Agent, AgentHome},
         client::{Peer, Way},
         conversation::AGENT_PATIENCE,
         house::profile,
         hub::Fleet,
         instance::Instance,
-        look_again, within_time,
+        look_again,
+        mail::{introduce, person},
+        ordinary_or_long, within_time,
     },
     models::{FakeModels, Gate, Reply},
+    streams::mix,
 };
 use quarterdeck_protocol::{
     agent::{Ask, OptionKind, PromptAnswer},
     method::{
-        ContactDecision, MailContactAdd, MailContactAddParams, MailContactDecide,
-        MailContactParams, MailContacts, MailIdentityParams, MailStatus, MailStatusParams,
-        MailWhoami, PromptAnswerMethod, PromptAnswerParams, PromptInfo, PromptList,
-        PromptListParams, SessionResult,
+        MailSend, MailSendParams, MailStatus, MailStatusParams, PromptAnswerMethod,
+        PromptAnswerParams, PromptInfo, PromptList, PromptListParams, SessionResult,
     },
 };
 use serde_json::json;
@@ -48,30 +49,34 @@ impl Side {
         let started = instance.qd(run).await.ok();
         started.json::<SessionResult>().session.session.to_string()
     }
+
+    /// Until a model was told this.
+    async fn until_told(&self, text: &str) {
+        while !self.models.requests().iter().any(|it| it.user_said(text)) {
+            look_again().await;
+        }
+    }
+
+    /// The rounds that the last conversation had, in its order, however often.
+    fn heard(&self) -> Vec<u64> {
+        let request = self.models.last_request();
+        let number =
+            |text: &&str| text.rsplit_once("This is round ")?.1.split('.').next()?.parse().ok();
+        request.user_texts().iter().filter_map(number).collect()
+    }
 }
 
-async fn introduce(near: &Peer, far: &Peer) {
-    let params = MailIdentityParams::default();
-    let contact = far.call::<MailWhoami>(&params).await.address;
-    let name = Some("far".to_owned());
-    let ask = MailContactAddParams { contact, name, ..MailContactAddParams::default() };
-    let introduced = async {
-        while near.try_call::<MailContactAdd>(&ask).await.is_err() {
-            look_again().await;
-        }
-        loop {
-            let asking = far.call::<MailContacts>(&params).await.contacts;
-            if let Some(asking) = asking.first() {
-                let contact = asking.name.clone();
-                let decision = ContactDecision::Accept;
-                let accept = MailContactParams { identity: None, contact, decision };
-                far.call::<MailContactDecide>(&accept).await;
-                return;
-            }
-            look_again().await;
-        }
-    };
-    within_time(AGENT_PATIENCE, "the two know each other", introduced).await;
+/// Two relays that know each other, either of which can start both agents.
+async fn both(
+    claude: impl IntoIterator<Item = Reply>,
+    codex: impl IntoIterator<Item = Reply>,
+) -> Option<(Side, Side, Fleet)> {
+    let claude = Side::new(Agent::Claude, claude).await?;
+    let codex = Side::new(Agent::Codex, codex).await?;
+    let profiles = [profile("claude", &claude.home), profile("codex", &codex.home)].concat();
+    let fleet = Fleet::start_with(|it| it.configure(&profiles)).await;
+    introduce(&fleet.here, &fleet.there, None).await;
+    Some((claude, codex, fleet))
 }
 
 /// Allows whatever an agent wants to do, once each: that it writes is its user's to allow.
@@ -109,15 +114,9 @@ async fn claude_asks_codex_on_another_machine_while_the_hub_dies() {
     let answer = json!({ "in_reply_to": "#1", "body": "main is green" });
     let answers =
         [Reply::wait(&gate).then_call("mcp__quarterdeck__reply", answer), Reply::say("Answered.")];
-    let Some(claude) = Side::new(Agent::Claude, asks).await else { return };
-    let Some(codex) = Side::new(Agent::Codex, answers).await else { return };
-    let Fleet { hub, near: _near, far: _far, here, there } = Fleet::start_with(|it| {
-        it.configure(&[profile("claude", &claude.home), profile("codex", &codex.home)].concat());
-    })
-    .await;
-    let (near, far) =
-        (Way::unix(&here).connect("person").await, Way::unix(&there).connect("person").await);
-    introduce(&near, &far).await;
+    let Some((claude, codex, fleet)) = both(asks, answers).await else { return };
+    let Fleet { hub, near: _near, far: _far, here, there } = fleet;
+    let (near, far) = (person(&here).await, person(&there).await);
     codex.start(&there).await;
     let asking = claude.start(&here).await;
     let mut watcher = Watcher::start(&Way::unix(&here), &asking).await;
@@ -150,4 +149,84 @@ async fn claude_asks_codex_on_another_machine_while_the_hub_dies() {
     let told = claude.models.last_request().last_tool_result();
     assert!(told.contains("main is green"), "{told}");
     assert_eq!(claude.models.left(), 0);
+}
+
+#[tokio::test]
+async fn of_four_agents_the_one_that_is_asked_is_told_and_its_answer_returns_to_who_asked() {
+    let question = json!({
+        "to": "far", "to_session": "claude:2", "body": "Is main green?", "timeout_seconds": 300,
+    });
+    let asks =
+        [Reply::call("mcp__quarterdeck__send_and_wait", question), Reply::say("So it is green.")];
+    let answer = json!({ "in_reply_to": "#1", "body": "main is green" });
+    let answers = [Reply::call("mcp__quarterdeck__reply", answer), Reply::say("Answered.")];
+    let Some((claude, codex, fleet)) = both(answers, asks).await else { return };
+    let (near, far) = (person(&fleet.here).await, person(&fleet.there).await);
+    let asking = codex.start(&fleet.here).await;
+    let others =
+        [(&near, codex.start(&fleet.here).await), (&far, claude.start(&fleet.there).await)];
+    claude.start(&fleet.there).await;
+    let mut watcher = Watcher::start(&Way::unix(&fleet.here), &asking).await;
+    let course = async {
+        fleet.here.qd(["send", &asking, "Ask claude:2 of far whether main is green."]).await.ok();
+        watcher.turns(1).await;
+    };
+    tokio::select! {
+        () = course => {}
+        () = allow_all(&near) => {}
+        () = allow_all(&far) => {}
+    }
+    let told = codex.models.last_request().last_tool_result();
+    assert!(told.contains("main is green"), "{told}");
+    assert_eq!((claude.models.left(), codex.models.left()), (0, 0));
+    assert!(claude.models.requests()[0].user_said("Is main green?"));
+    for (peer, session) in others {
+        assert_eq!(agent::view(peer, &session).await.turns, 0, "{session} was not meant");
+    }
+}
+
+#[tokio::test]
+async fn whoever_dies_real_agents_have_each_message_once_and_in_order() {
+    let rounds = ordinary_or_long(3, 100);
+    let says = || (0..rounds).map(|_| Reply::say("Noted."));
+    let Some((claude, codex, mut fleet)) = both(says(), says()).await else { return };
+    for side in [&claude, &claude, &codex, &codex] {
+        side.start(&fleet.there).await;
+    }
+    for round in 0..rounds {
+        let sent = [("claude:2", &claude), ("codex:1", &codex)].map(|(session, side)| {
+            let params = MailSendParams {
+                to: Some("far".to_owned()),
+                to_session: Some(session.parse().expect("a label")),
+                body: text_of(round),
+                request_id: Some(format!("{session} {round}")),
+                ..MailSendParams::default()
+            };
+            (params, side)
+        });
+        let peer = person(&fleet.here).await;
+        let dying = async {
+            for _ in 0..mix(round) % 200 {
+                tokio::task::yield_now().await;
+            }
+            fleet.strike(round);
+        };
+        // one whose relay dies is sent again under the same id
+        let sending = sent.iter().map(|(params, _)| peer.client.call::<MailSend>(params));
+        tokio::join!(futures_util::future::join_all(sending), dying);
+        fleet = fleet.struck(round).await;
+        for (params, side) in &sent {
+            person(&fleet.here).await.call::<MailSend>(params).await;
+            within_time(AGENT_PATIENCE, "the agent is told", side.until_told(&text_of(round)))
+                .await;
+        }
+    }
+    let expected: Vec<u64> = (0..rounds).collect();
+    for side in [claude, codex] {
+        assert_eq!(side.heard(), expected, "{:?}", side.home.agent());
+    }
+}
+
+fn text_of(round: u64) -> String {
+    format!("This is round {round}.")
 }

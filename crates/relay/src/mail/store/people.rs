@@ -14,7 +14,7 @@ pub(in crate::mail) fn add_identity(
 ) -> Result<i64, StoreError> {
     c.prepare_cached(
         "INSERT INTO identity (name, account, generation, is_default)
-         VALUES (?1, ?2, 1, NOT EXISTS (SELECT 1 FROM identity))",
+         VALUES (?1, seal_account(?2), 1, NOT EXISTS (SELECT 1 FROM identity))",
     )?
     .execute(params![name, account])?;
     Ok(c.last_insert_rowid())
@@ -25,7 +25,7 @@ pub(in crate::mail) fn save_account(
     id: i64,
     account: &[u8],
 ) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE identity SET account = ?2 WHERE id = ?1")?
+    c.prepare_cached("UPDATE identity SET account = seal_account(?2) WHERE id = ?1")?
         .execute(params![id, account])?;
     Ok(())
 }
@@ -37,8 +37,10 @@ pub(in crate::mail) fn save_keys(
     account: &[u8],
     fallback: Option<&SignedKey>,
 ) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE identity SET account = ?2, fallback = ?3 WHERE id = ?1")?
-        .execute(params![id, account, fallback.map(json)])?;
+    c.prepare_cached(
+        "UPDATE identity SET account = seal_account(?2), fallback = ?3 WHERE id = ?1",
+    )?
+    .execute(params![id, account, fallback.map(json)])?;
     Ok(())
 }
 
@@ -108,7 +110,8 @@ pub(in crate::mail) fn assignments(c: &Connection) -> Result<Vec<(String, i64)>,
 }
 
 pub(in crate::mail) fn identities(c: &Connection) -> Result<Vec<StoredIdentity>, StoreError> {
-    let mut statement = c.prepare_cached("SELECT * FROM identity")?;
+    let mut statement =
+        c.prepare_cached("SELECT *, open_account(account) AS secrets FROM identity")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -118,7 +121,9 @@ pub(in crate::mail) fn identities(c: &Connection) -> Result<Vec<StoredIdentity>,
 }
 
 pub(in crate::mail) fn peers(c: &Connection, identity: i64) -> Result<Vec<StoredPeer>, StoreError> {
-    let mut statement = c.prepare_cached("SELECT * FROM peer WHERE identity = ?1")?;
+    let mut statement = c.prepare_cached(
+        "SELECT *, open_ratchets(ratchets) AS secrets FROM peer WHERE identity = ?1",
+    )?;
     let mut rows = statement.query([identity])?;
     let mut peers = Vec::new();
     while let Some(row) = rows.next()? {
@@ -137,7 +142,7 @@ pub(in crate::mail) fn save_peer(
     c.prepare_cached(
         "INSERT OR REPLACE INTO peer
          (identity, key, name, contact, inbound, note, ratchets, stream, written, sequence)
-         VALUES (:identity, :key, :name, :contact, :inbound, :note, :ratchets, :stream, :written,
+         VALUES (:identity, :key, :name, :contact, :inbound, :note, seal_ratchets(:ratchets), :stream, :written,
           :sequence)",
     )?
     .execute(named_params! {

@@ -48,7 +48,7 @@ impl StoredIdentity {
         Ok(Self {
             id: row.get("id")?,
             name: row.get("name")?,
-            account: zeroize::Zeroizing::new(row.get("account")?),
+            account: zeroize::Zeroizing::new(row.get("secrets")?),
             generation: unsigned(row.get("generation")?),
             is_default: row.get("is_default")?,
             home: row.get("home")?,
@@ -87,7 +87,7 @@ impl StoredPeer {
             contact: parse(&text("contact")?, "a contact")?,
             inbound: parse(&text("inbound")?, "a contact's policy")?,
             note: row.get("note")?,
-            ratchets: zeroize::Zeroizing::new(row.get("ratchets")?),
+            ratchets: zeroize::Zeroizing::new(row.get("secrets")?),
             stream: Stream(row.get("stream")?),
             written: unsigned(row.get("written")?),
             sequence: parse(&text("sequence")?, "an order of letters")?,

@@ -36,7 +36,7 @@ impl Office {
         let (drafter, drafts) = mpsc::channel(64);
         let writing = Writing::new(self.config.clone(), drafter);
         let path = self.bench.directory.path().join("mail.sqlite");
-        self.bench.owner = Owner::open(&path, courier, Some(writing)).expect("opens");
+        self.bench.owner = Owner::open(&path, None, courier, Some(writing)).expect("opens");
         (self.bench.deliveries, self.drafts) = (deliveries, drafts);
         self.live(&[]);
     }
@@ -142,7 +142,7 @@ fn before_it_is_known_who_lives_nothing_is_answered() {
     let (courier, _deliveries) = mpsc::channel(64);
     let (drafter, drafts) = mpsc::channel(64);
     let writing = Writing::new(office.config.clone(), drafter);
-    office.bench.owner = Owner::open(&path, courier, Some(writing)).expect("opens");
+    office.bench.owner = Owner::open(&path, None, courier, Some(writing)).expect("opens");
     office.drafts = drafts;
     let who = Who { identity: Some("default".to_owned()), ..Who::default() };
     let to = MailSendParams { to: Some("bob".to_owned()), ..to_session("claude:2", "hello") };
