@@ -72,9 +72,11 @@ test('a request is accepted, a message comes without asking, and the answer arri
   await page.getByRole('button', { name: /^Contacts/ }).click();
   const request = page.getByRole('article', { name: /asks to be a contact/ });
   for (const group of whoami(there).fingerprint.split(' ')) await expect(request).toContainText(group);
+  await request.getByRole('textbox', { name: 'Name here' }).fill('bob');
   await look(page, 'mail-request');
   await request.getByRole('button', { name: 'Accept' }).click();
   await expect(request).toHaveCount(0);
+  await expect(page.getByRole('listitem', { name: 'bob' })).toContainText('contact');
   await expect(mailButton(page)).toHaveAccessibleName('Mail: nothing new');
   await expect(page.getByRole('region', { name: 'Your address' })).toContainText(whoami(here).address);
   await look(page, 'mail-contacts');
@@ -84,6 +86,7 @@ test('a request is accepted, a message comes without asking, and the answer arri
   await expect(mailButton(page)).toHaveAccessibleName('Mail: 1 unread');
   const row = thread(page, 'Is main green?');
   await expect(row.getByLabel('1 unread')).toBeVisible();
+  await expect(row).toContainText('bob');
   expect(there.qd('msg', 'status')).not.toContain('read');
   await row.click();
   const messages = page.getByRole('log');
@@ -160,6 +163,7 @@ test('a phone reads and answers, of the machine that has something new', async (
   await page.getByRole('textbox', { name: /^Answer to / }).fill('On my way.');
   await page.getByRole('button', { name: 'Send' }).tap();
   await expect.poll(() => there.qd('msg', 'inbox', '--all', '--peek')).toContain('On my way.');
+  await expect(page.getByRole('log').getByRole('article').last()).toContainText('delivered');
   await look(page, 'mail-phone-thread');
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   await page.getByRole('button', { name: 'Back to the mail' }).tap();

@@ -37,6 +37,9 @@ const READ_PAGE = 200;
 /** Many changes in a row are looked at together. */
 const PAUSE_MS = 400;
 
+/** Texts that are kept until somebody comes back to them. */
+const MAX_DRAFTS = 50;
+
 const NOTHING: MailPlace = { show: 'nothing' };
 
 export class MailDesk {
@@ -60,8 +63,9 @@ export class MailDesk {
   #unsent: { what: string; id: string } | undefined;
   /** Counts choices of machine and identity: an answer for an older one is not listened to. */
   #life = 0;
-  #isAsking = false;
+  #asking: Promise<void> | undefined;
   #asksAgain = false;
+  #drafts = new Map<string, string>();
 
   machine = $derived.by((): Machine | undefined => this.app.machines.find(({ id }) => id === this.machineId));
   waiting = $derived(waitingOn(this.all.values()));
@@ -112,18 +116,33 @@ export class MailDesk {
   }
 
   /** Asks for what is new. While it is asked for, another wish for it is one more question and no more. */
-  async refresh(): Promise<void> {
-    if (this.#isAsking) {
-      this.#asksAgain = true;
-      return;
-    }
-    this.#isAsking = true;
-    do {
+  refresh(): Promise<void> {
+    this.#asksAgain = true;
+    this.#asking ??= this.#askWhileWished().finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  async #askWhileWished(): Promise<void> {
+    while (this.#asksAgain) {
       this.#asksAgain = false;
       await this.#ask();
       if (this.#asksAgain) await new Promise((done) => setTimeout(done, PAUSE_MS));
-    } while (this.#asksAgain);
-    this.#isAsking = false;
+    }
+  }
+
+  /** What was begun to be written in a thread, or to somebody new. */
+  draft(key: string): string {
+    return this.#drafts.get(this.#draftKey(key)) ?? '';
+  }
+
+  keepDraft(key: string, text: string): void {
+    this.#drafts.delete(this.#draftKey(key));
+    if (text) this.#drafts.set(this.#draftKey(key), text);
+    for (const oldest of [...this.#drafts.keys()].slice(0, -MAX_DRAFTS)) this.#drafts.delete(oldest);
+  }
+
+  #draftKey(key: string): string {
+    return JSON.stringify([this.machineId, this.identity, key]);
   }
 
   async #ask(): Promise<void> {
@@ -209,11 +228,22 @@ export class MailDesk {
     return this.send({ ...replyTo(thread), body });
   }
 
-  decide({ name, address }: MailContact, decision: 'accept' | 'hold' | 'refuse' | 'block'): Promise<boolean> {
-    return this.#act(name, async () => {
-      const { contacts } = await this.app.link.call('mail.contact', { ...this.#params(), contact: address, decision });
+  /** Decides about a contact; who is accepted may get another name by that. */
+  decide(contact: MailContact, decision: 'accept' | 'hold' | 'refuse' | 'block', name = contact.name): Promise<boolean> {
+    return this.#act(contact.name, async () => {
+      const { contacts } = await this.app.link.call('mail.contact', { ...this.#params(), contact: contact.address, decision });
       this.contacts = contacts;
+      if (decision === 'accept' && name !== contact.name) await this.#rename(contact, name);
     });
+  }
+
+  rename(contact: MailContact, name: string): Promise<boolean> {
+    return this.#act(contact.name, () => this.#rename(contact, name));
+  }
+
+  async #rename({ address }: MailContact, name: string): Promise<void> {
+    await this.app.link.call('mail.contact_add', { ...this.#params(), contact: address, name });
+    await this.refresh();
   }
 
   decideMessage({ number }: MailEntry, decision: 'deliver' | 'discard'): Promise<boolean> {
