@@ -129,11 +129,18 @@ test('what agents write to each other stands in a thread and stays theirs', asyn
 });
 
 test('held mail is shown with why, let through and discarded', async ({ two: { site, here, there } }) => {
-  here.qd('msg', 'hold', await befriend(here, there));
+  const name = await befriend(here, there);
+  here.qd('msg', 'hold', name);
   here.qd('run', '--detach', '--agent', 'claude', '--label', 'main', 'say hello');
   here.qd('msg', 'send', 'codex:9', 'For a session that does not run.');
   const page = await site.person();
   await openMail(page);
+  // what is new on another machine is said where only one of them is shown
+  here.qd('msg', 'send', `${name}/person`, 'For the people there.');
+  await page.getByRole('button', { name: '1 new on there' }).click();
+  await expect(thread(page, 'For the people there.')).toBeVisible();
+  there.qd('msg', 'inbox');
+  await page.getByRole('combobox', { name: 'Machine' }).selectOption({ index: 0 });
   there.qd('msg', 'send', 'ada/main', 'Let me in.');
   await page.getByRole('button', { name: /^Held/ }).click();
   const held = (text: string) => page.getByRole('list', { name: 'Held mail' }).getByRole('listitem').filter({ hasText: text });

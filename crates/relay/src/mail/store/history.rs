@@ -58,15 +58,16 @@ pub(in crate::mail) fn came(
     wanted: &Wanted,
     which: Came,
 ) -> Result<Vec<InboundRow>, StoreError> {
-    let state = match which {
-        Came::Everything => "state <> 'ahead'",
-        Came::Waiting => "state IN ('waiting', 'answering')",
+    let (table, state) = match which {
+        Came::Everything => ("inbound", "state <> 'ahead'"),
+        // little waits among much that does not: it is sorted, and the rest not looked at
+        Came::Waiting => ("inbound INDEXED BY inbound_state", "state IN ('waiting', 'answering')"),
     };
     let of_session = "(to_label = :label OR (job IS NOT NULL AND from_label = :label)
          OR (to_label IS NULL AND EXISTS (SELECT 1 FROM delivery
              WHERE delivery.number = inbound.number AND session = :session AND delivery.state = 'delivered')))";
     let sql = format!(
-        "SELECT * FROM inbound WHERE identity = :identity AND {state} AND :own = :own AND {}",
+        "SELECT * FROM {table} WHERE identity = :identity AND {state} AND :own = :own AND {}",
         wanted.clauses(of_session)
     );
     wanted.find(c, &sql, Side::Came, InboundRow::read)
