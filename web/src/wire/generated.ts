@@ -3649,7 +3649,7 @@ export interface MailChanged {
    */
   identities: IdentityMail[];
   /**
-   * Whose, as a hub says it: see [`MachineInfo`].
+   * Whose, as a hub says it; a relay says nothing.
    */
   machine?: MachineId | null;
   rev: Rev;
@@ -3700,7 +3700,7 @@ export interface MailContactAddParams {
    */
   identity?: string | null;
   /**
-   * What it is to be called here; by the rule of labels.
+   * What it is to be called here; by the rule of labels. A person gives a known contact another name by it.
    */
   name?: string | null;
   /**
