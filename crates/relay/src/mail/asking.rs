@@ -343,9 +343,11 @@ fn free_name(mailbox: &Mailbox, wish: &str, peer: &IdentityKey) -> String {
         return wish.to_owned();
     }
     let address = peer.to_string();
+    // as a word of a command it would be an option
+    let address = address.trim_start_matches('-');
     let lengths = 8..=address.len().min(32);
     let short = lengths.map(|length| &address[..length]).find(|name| !taken(name));
-    short.unwrap_or(&address).to_owned()
+    short.unwrap_or(address).to_owned()
 }
 
 fn no_route() -> RpcError {

@@ -120,7 +120,7 @@ impl Owner {
             next_prune: Duration::ZERO,
         };
         if store::identities(owner.store.read())?.is_empty() {
-            let account = Identity::generate().to_stored();
+            let account = generate_identity().to_stored();
             owner.store.atomically(|c| store::add_identity(c, FIRST_NAME, &account))?;
         }
         owner.load()?;
@@ -465,7 +465,7 @@ impl Owner {
         if self.mailboxes.len() >= MAX_IDENTITIES {
             return Err(RpcError::new(ErrorCode::Overloaded, "there are too many identities"));
         }
-        let account = Identity::generate().to_stored();
+        let account = generate_identity().to_stored();
         let added = self.store.atomically(|c| store::add_identity(c, name, &account));
         added
             .and_then(|_| self.write_back())
@@ -552,6 +552,16 @@ impl Owner {
 
     pub(super) fn mailbox_of(&mut self, key: &IdentityKey) -> Option<&mut Mailbox> {
         self.mailboxes.values_mut().find(|mailbox| mailbox.key() == *key)
+    }
+}
+
+/// A new identity. Its address begins with no hyphen: as a word of a command that would be an option.
+fn generate_identity() -> Identity {
+    loop {
+        let identity = Identity::generate();
+        if !identity.key().to_string().starts_with('-') {
+            return identity;
+        }
     }
 }
 

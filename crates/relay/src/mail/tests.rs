@@ -436,6 +436,17 @@ fn a_session_has_the_identity_of_its_nearest_project_and_outside_of_all_the_defa
 }
 
 #[test]
+fn no_new_address_looks_like_an_option() {
+    let mut bench = Bench::new();
+    for n in 0..63 {
+        bench.ask(|reply| Ask::IdentityAdd(format!("i{n}"), reply)).expect("is added");
+    }
+    let all = bench.ask(Ask::Identities).expect("identities").identities;
+    assert_eq!(all.len(), 64);
+    assert!(all.iter().all(|it| !it.address.starts_with('-')), "one of 64 would by chance");
+}
+
+#[test]
 fn what_is_held_is_shown_with_why() {
     let mut bench = Bench::with_two();
     bench.send(S1, to_session("codex:1", "later")).expect("is taken");
