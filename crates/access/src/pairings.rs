@@ -66,9 +66,6 @@ pub enum PairingError {
     /// There is no such hub.
     #[error("no hub \"{0}\" is paired")]
     NotFound(String),
-    /// It would do nothing.
-    #[error("a hub needs at least one scope")]
-    NoScope,
     /// The bound of this module.
     #[error("at most {MAX_HUBS} hubs")]
     TooMany,
@@ -176,9 +173,6 @@ impl Pairings {
         dial: Option<DialHub>,
         now: u64,
     ) -> Result<PairedHub, PairingError> {
-        if terms.scopes == Scopes::NONE {
-            return Err(PairingError::NoScope);
-        }
         self.change(|file| {
             let name = match &terms.name {
                 Some(name) => check_name(name).map(|()| name.clone())?,
@@ -327,8 +321,8 @@ mod tests {
         assert_eq!((again.name.as_str(), again.scopes), ("hub", read));
         let taken = pairings.pair(TWO, &terms(Some("hub"), read), None, 3);
         assert!(matches!(taken, Err(PairingError::Exists(_))), "{taken:?}");
-        let nothing = pairings.pair(TWO, &terms(None, Scopes::NONE), None, 3);
-        assert!(matches!(nothing, Err(PairingError::NoScope)));
+        let mail_only = pairings.pair(TWO, &terms(None, Scopes::NONE), None, 3).expect("pairs");
+        assert_eq!(mail_only.scopes, Scopes::NONE);
     }
 
     #[test]

@@ -180,6 +180,7 @@ pub(crate) async fn call(
         | N::MailAutorespond
         | N::MailSetStatus
         | N::MailNotify
+        | N::MailHome
         | N::MailIdentities
         | N::MailIdentityAdd
         | N::MailIdentityUse

@@ -68,7 +68,7 @@ pub use machine::{
 pub use mail::{
     ContactDecision, MailAutorespondParams, MailAutorespondResult, MailContact,
     MailContactAddParams, MailContactParams, MailContactsResult, MailDecideParams, MailDecision,
-    MailIdentitiesResult, MailIdentity, MailIdentityAddParams, MailIdentityParams,
+    MailHomeParams, MailIdentitiesResult, MailIdentity, MailIdentityAddParams, MailIdentityParams,
     MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob, MailMessage,
     MailNotifyParams, MailPolicyParams, MailPolicyResult, MailResetParams, MailSendParams,
     MailSession, MailSetStatusParams, MailState, MailStatusParams, MailStatusResult,
@@ -257,15 +257,17 @@ methods! {
     /// Send the caller's own session a message when another one has nothing to do.
     MailNotify = "mail.notify", Needs(Scope::Drive), MailNotifyParams => Empty;
     /// What a hub is to carry; only a hub asks.
-    MailFetch = "mail.fetch", Needs(Scope::Read), MailFetchParams => MailFetchResult;
+    MailFetch = "mail.fetch", Open, MailFetchParams => MailFetchResult;
     /// What a hub has carried; only a hub brings.
-    MailBring = "mail.bring", Needs(Scope::Read), MailBringParams => Empty;
+    MailBring = "mail.bring", Open, MailBringParams => Empty;
     /// The relay's identities.
     MailIdentities = "mail.identities", Needs(Scope::Read), Empty => MailIdentitiesResult;
     /// Make an identity.
     MailIdentityAdd = "mail.identity_add", Needs(Scope::Admin), MailIdentityAddParams => MailIdentitiesResult;
     /// Assign an identity to sessions.
     MailIdentityUse = "mail.identity_use", Needs(Scope::Admin), MailIdentityUseParams => MailIdentitiesResult;
+    /// Choose the hub that has an identity's mailbox.
+    MailHome = "mail.home", Needs(Scope::Admin), MailHomeParams => MailIdentitiesResult;
     /// Make a bearer token.
     TokenCreate = "token.create", Needs(Scope::Admin), TokenCreateParams => TokenSecret;
     /// The tokens, without their secrets.

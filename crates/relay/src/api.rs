@@ -170,6 +170,7 @@ pub(crate) async fn call(
         N::MailIdentityAdd => {
             typed::<m::MailIdentityAdd>(id, params, async |p| mail::identity_add(c, p).await).await
         }
+        N::MailHome => typed::<m::MailHome>(id, params, async |p| mail::home(c, p).await).await,
         N::MailIdentityUse => {
             typed::<m::MailIdentityUse>(id, params, async |p| mail::identity_use(c, p).await).await
         }

@@ -134,6 +134,8 @@ pub(crate) enum Ask {
     Identities(Reply<MailIdentitiesResult>),
     /// Make one.
     IdentityAdd(String, Reply<MailIdentitiesResult>),
+    /// Choose where its mailbox is.
+    Home(Who, HubId, Reply<MailIdentitiesResult>),
     /// Assign one.
     IdentityUse(MailIdentityUseParams, Reply<MailIdentitiesResult>),
     /// Answer by itself, or not.

@@ -1691,6 +1691,7 @@ export interface WireTypes {
   MailFetchResult: MailFetchResult;
   MailHistoryParams: MailHistoryParams;
   MailHistoryResult: MailHistoryResult;
+  MailHomeParams: MailHomeParams;
   MailIdentitiesResult: MailIdentitiesResult;
   MailIdentity: MailIdentity;
   MailIdentityAddParams: MailIdentityAddParams;
@@ -3865,6 +3866,19 @@ export interface MailHistoryResult {
   messages: MailEntry[];
 }
 /**
+ * Chooses the hub that has an identity's mailbox.
+ */
+export interface MailHomeParams {
+  /**
+   * The hub's name on this relay, or its id.
+   */
+  hub: string;
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+}
+/**
  * The identities.
  */
 export interface MailIdentitiesResult {
@@ -4964,13 +4978,14 @@ export interface Methods {
   'machine.rename': { params: MachineRenameParams; result: MachineResult; scope: 'admin' };
   'machine.update': { params: MachineUpdateParams; result: MachineResult; scope: 'admin' };
   'mail.autorespond': { params: MailAutorespondParams; result: MailAutorespondResult; scope: 'drive' };
-  'mail.bring': { params: MailBringParams; result: Empty; scope: 'read' };
+  'mail.bring': { params: MailBringParams; result: Empty; scope: null };
   'mail.contact': { params: MailContactParams; result: MailContactsResult; scope: 'admin' };
   'mail.contact_add': { params: MailContactAddParams; result: MailContact; scope: 'drive' };
   'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
   'mail.decide': { params: MailDecideParams; result: Empty; scope: 'admin' };
-  'mail.fetch': { params: MailFetchParams; result: MailFetchResult; scope: 'read' };
+  'mail.fetch': { params: MailFetchParams; result: MailFetchResult; scope: null };
   'mail.history': { params: MailHistoryParams; result: MailHistoryResult; scope: 'drive' };
+  'mail.home': { params: MailHomeParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.identities': { params: Empty; result: MailIdentitiesResult; scope: 'read' };
   'mail.identity_add': { params: MailIdentityAddParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };

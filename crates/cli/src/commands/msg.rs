@@ -12,10 +12,10 @@ use quarterdeck_protocol::{
     method::{
         ContactDecision, Empty, MailAutorespond, MailAutorespondParams, MailContactAdd,
         MailContactAddParams, MailContactDecide, MailContactParams, MailContacts,
-        MailContactsResult, MailDecision, MailIdentities, MailIdentityAdd, MailIdentityAddParams,
-        MailIdentityParams, MailIdentityUse, MailIdentityUseParams, MailInbox, MailInboxParams,
-        MailReset, MailResetParams, MailSend, MailSendParams, MailStatus, MailStatusParams,
-        MailWait, MailWaitParams, MailWhoami,
+        MailContactsResult, MailDecision, MailHome, MailHomeParams, MailIdentities,
+        MailIdentityAdd, MailIdentityAddParams, MailIdentityParams, MailIdentityUse,
+        MailIdentityUseParams, MailInbox, MailInboxParams, MailReset, MailResetParams, MailSend,
+        MailSendParams, MailStatus, MailStatusParams, MailWait, MailWaitParams, MailWhoami,
     },
 };
 
@@ -168,6 +168,12 @@ enum IdentityCommand {
     },
     /// List the identities
     Ls,
+    /// Choose the hub that has an identity's mailbox [default: the first one it met]
+    Home {
+        /// Its name on this relay, or its id; qd relay hubs shows both
+        #[arg(id = "which", value_name = "HUB")]
+        hub: String,
+    },
     /// Use an identity for the sessions of a project, or for all that have no other
     Use {
         /// Which
@@ -414,6 +420,10 @@ impl Caller<'_> {
         let c = &self.connection;
         let found = match command {
             IdentityCommand::Ls => c.call::<MailIdentities>(&Empty {}, None).await?,
+            IdentityCommand::Home { hub } => {
+                let params = MailHomeParams { identity: self.identity.clone(), hub };
+                c.call::<MailHome>(&params, None).await?
+            }
             IdentityCommand::Add { name } => {
                 c.call::<MailIdentityAdd>(&MailIdentityAddParams { name }, None).await?
             }

@@ -3,6 +3,7 @@
 mod crowd;
 mod database;
 mod faults;
+mod guests;
 mod http;
 mod instances;
 mod limits;

@@ -115,6 +115,7 @@ mod raw {
         MailNotify,
         MailFetch,
         MailBring,
+        MailHome,
         MailIdentities,
         MailIdentityAdd,
         MailIdentityUse,
@@ -227,6 +228,7 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailWait
         | MethodName::MailStatus
         | MethodName::MailContacts
+        | MethodName::MailHome
         | MethodName::MailIdentities => mail_params(method),
         MethodName::AgentView
         | MethodName::SessionGit
@@ -249,6 +251,7 @@ fn mail_params(method: MethodName) -> Value {
         "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
         "mail.contact_add" | "mail.reset" => json!({ "contact": "nobody" }),
         "mail.read" => json!({ "numbers": [] }),
+        "mail.home" => json!({ "hub": "nobody" }),
         "mail.decide" => json!({ "number": 1, "decision": "deliver" }),
         "mail.set_status" => json!({ "status": "" }),
         "mail.notify" => json!({ "session": "nobody" }),

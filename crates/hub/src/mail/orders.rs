@@ -45,7 +45,9 @@ pub(super) async fn carry_out(
         // whoever registers in these orders may use that in the next one
         match check(order, |identity| context.post.is_home(identity, bell), &hub, link) {
             Checked::Order(order, told) => {
-                if let MailOrder::Register { identity, .. } = &order {
+                if let MailOrder::Register { identity, .. } | MailOrder::Visit { identity, .. } =
+                    &order
+                {
                     context.post.set_home(*identity, bell);
                 }
                 checked.push(order);
@@ -94,16 +96,19 @@ fn check_register(card: &MailCard, signature: &str, hub: &str, link: &str) -> Ch
     let refused = || CarryNews::NotRegistered { identity: card.identity.clone() };
     let Ok(own) = Card::try_from(card) else { return Checked::Refused(refused()) };
     let statement = Statement::Register { generation: own.generation };
-    let said = own.verify().is_ok()
-        && own.home == hub
-        && statement.is_of(&own.identity, hub, link, signature);
+    let said = own.verify().is_ok() && statement.is_of(&own.identity, hub, link, signature);
     if !said {
         return Checked::Refused(refused());
     }
     let card = serde_json::to_string(card).expect("cards serialise");
     let (identity, generation) = (*own.identity.as_bytes(), own.generation);
-    let order = MailOrder::Register { identity, generation, card };
-    Checked::Order(order, Told::Registered(own.identity))
+    if own.home == hub {
+        let order = MailOrder::Register { identity, generation, card };
+        Checked::Order(order, Told::Registered(own.identity))
+    } else {
+        // a guest: it may write from here, and gets what is left of when it lived here
+        Checked::Order(MailOrder::Visit { identity, generation, card }, Told::Nothing)
+    }
 }
 
 fn check_publish(
@@ -217,7 +222,10 @@ mod tests {
     fn an_identity_registers_by_its_own_word_for_this_hub_and_this_link() {
         let (ada, eve) = (Identity::generate(), Identity::generate());
         assert!(is_taken(register(&ada, HUB, LINK), None));
-        assert!(!is_taken(register(&ada, "h_2", LINK), None));
+        assert!(matches!(
+            check(register(&ada, "h_2", LINK), |_| false, HUB, LINK),
+            Checked::Order(MailOrder::Visit { .. }, Told::Nothing)
+        ));
         assert!(!is_taken(register(&ada, HUB, "another link"), None));
         let CarryOrder::Register { card, .. } = register(&ada, HUB, LINK) else { panic!("is one") };
         let CarryOrder::Register { signature, .. } = register(&eve, HUB, LINK) else {

@@ -25,6 +25,15 @@ pub(crate) enum MailOrder {
         /// The card as JSON.
         card: String,
     },
+    /// An identity that lives elsewhere writes from here.
+    Visit {
+        /// Whose.
+        identity: Mailbox,
+        /// Of the card.
+        generation: u64,
+        /// The card as JSON, which says where it lives.
+        card: String,
+    },
     /// Its keys.
     Publish {
         /// Whose.
@@ -97,6 +106,7 @@ fn carry_one(db: &Transaction<'_>, order: &MailOrder, now: u64) -> rusqlite::Res
         MailOrder::Register { identity, generation, card } => {
             register(db, identity, *generation, card)
         }
+        MailOrder::Visit { identity, generation, card } => visit(db, identity, *generation, card),
         MailOrder::Publish { identity, one_time, fallback } => {
             publish(db, identity, one_time, fallback.as_ref())
         }
@@ -139,6 +149,20 @@ fn register(
     Ok(MailOutcome::Registered(u32::try_from(keys).unwrap_or(u32::MAX)))
 }
 
+/// Whoever asks a hub where it lived before hears where it lives now.
+fn visit(
+    db: &Transaction<'_>,
+    identity: &Mailbox,
+    generation: u64,
+    card: &str,
+) -> rusqlite::Result<MailOutcome> {
+    db.prepare_cached(
+        "UPDATE mailbox SET card = ?2, generation = ?3 WHERE identity = ?1 AND generation < ?3",
+    )?
+    .execute(params![identity, card, signed(generation)])?;
+    Ok(MailOutcome::Kept)
+}
+
 fn count_keys(db: &Transaction<'_>, identity: &Mailbox) -> rusqlite::Result<u64> {
     db.prepare_cached("SELECT count(*) FROM mailbox_key WHERE identity = ?1")?
         .query_row([identity], |row| row.get(0))
@@ -151,6 +175,10 @@ fn publish(
     one_time: &[MailKey],
     fallback: Option<&MailKey>,
 ) -> rusqlite::Result<MailOutcome> {
+    // a guest's are at its home
+    if !db.prepare_cached("SELECT 1 FROM mailbox WHERE identity = ?1")?.exists([identity])? {
+        return Ok(MailOutcome::Kept);
+    }
     let room = MAX_MAILBOX_KEYS.saturating_sub(count_keys(db, identity)?);
     let room = usize::try_from(room).unwrap_or(usize::MAX);
     for MailKey { key, signature } in one_time.iter().take(room) {
@@ -445,6 +473,37 @@ mod tests {
         assert_eq!(bench.register(BOB, 3), MailOutcome::Registered(0));
         assert_eq!(bench.register(BOB, 2), MailOutcome::NotRegistered);
         assert_eq!(bench.register(BOB, 3), MailOutcome::Registered(0));
+    }
+
+    #[test]
+    fn who_moved_away_is_found_where_it_lives_now_and_a_guest_gets_no_mailbox() {
+        let mut bench = Bench::new();
+        let visit = |identity, generation, card: &str| MailOrder::Visit {
+            identity,
+            generation,
+            card: card.into(),
+        };
+        bench.carry(visit(BOB, 9, "lives elsewhere"));
+        bench.carry(visit(BOB, 8, "an older word"));
+        let MailOutcome::Claimed { card, .. } = bench.carry(MailOrder::Claim { peer: BOB }) else {
+            panic!("is known")
+        };
+        assert_eq!(card.as_deref(), Some("lives elsewhere"));
+        bench.carry(visit(EVE, 1, "a guest"));
+        assert_eq!(
+            bench.send(ADA, EVE, &[b"a"]),
+            MailOutcome::Taken(0, CarryRest::NoMailbox),
+            "it has no mailbox here"
+        );
+        let key = MailKey { key: "k".into(), signature: "s".into() };
+        bench.carry(MailOrder::Publish { identity: EVE, one_time: vec![key], fallback: None });
+        let keys: i64 = bench
+            .db
+            .query_row("SELECT count(*) FROM mailbox_key WHERE identity = ?1", [EVE], |row| {
+                row.get(0)
+            })
+            .expect("reads");
+        assert_eq!(keys, 0, "nor keys");
     }
 
     #[test]

@@ -419,6 +419,17 @@ pub struct MailIdentityUseParams {
     pub project: Option<String>,
 }
 
+/// Chooses the hub that has an identity's mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MailHomeParams {
+    /// Of which identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The hub's name on this relay, or its id.
+    pub hub: String,
+}
+
 /// One identity of the relay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

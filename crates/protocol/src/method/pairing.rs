@@ -15,7 +15,7 @@ pub struct HubTerms {
     /// The hub's name on this relay, unique; none = `hub` and a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it may do, and its clients at most.
+    /// What it may do, and its clients at most; nothing = it carries mail and sees no session.
     pub scopes: Scopes,
     /// Whether it may make requests for its own clients, each recorded as its own principal.
     #[serde(default = "yes")]

@@ -5,7 +5,7 @@ use quarterdeck_protocol::{
     method::{
         Empty, MailAutorespondParams, MailAutorespondResult, MailBringParams, MailContact,
         MailContactAddParams, MailContactParams, MailContactsResult, MailDecideParams,
-        MailFetchParams, MailFetchResult, MailHistoryParams, MailHistoryResult,
+        MailFetchParams, MailFetchResult, MailHistoryParams, MailHistoryResult, MailHomeParams,
         MailIdentitiesResult, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
         MailInboxParams, MailInboxResult, MailJob, MailNotifyParams, MailPolicyParams,
         MailPolicyResult, MailReadParams, MailResetParams, MailSendParams, MailSetStatusParams,
@@ -13,6 +13,7 @@ use quarterdeck_protocol::{
     },
 };
 
+use quarterdeck_access::pairings::PairedHub;
 use quarterdeck_protocol::ids::HubId;
 
 use super::find;
@@ -129,6 +130,22 @@ pub(super) async fn identity_use(
 ) -> Result<MailIdentitiesResult, RpcError> {
     who(c, None)?;
     c.context.mail.ask(|reply| Ask::IdentityUse(p, reply)).await
+}
+
+pub(super) async fn home(
+    c: &Connection,
+    p: MailHomeParams,
+) -> Result<MailIdentitiesResult, RpcError> {
+    let who = who(c, p.identity)?;
+    let is_it = |it: &PairedHub| it.name == p.hub || it.hub.to_string() == p.hub;
+    let unknown = || {
+        RpcError::new(ErrorCode::NotFound, "no hub of this name is paired")
+            .hint("see them: qd relay hubs")
+    };
+    let paired = c.context.pairings.all().into_iter().find(is_it).map(|it| it.hub);
+    // the hub of this machine is not in the list
+    let hub = paired.or_else(|| p.hub.parse().ok()).ok_or_else(unknown)?;
+    c.context.mail.ask(|reply| Ask::Home(who, hub, reply)).await
 }
 
 pub(super) async fn contact_add(

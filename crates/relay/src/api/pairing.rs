@@ -9,7 +9,6 @@ use quarterdeck_protocol::{
         Empty, HubInfo, HubNameParams, HubTerms, PairingInviteParams, PairingInviteResult,
         PairingJoinParams, PairingListResult,
     },
-    scope::Scopes,
 };
 
 use super::relay::random_bytes;
@@ -99,9 +98,6 @@ fn check_gift(c: &Connection, terms: &HubTerms) -> Result<(), RpcError> {
         let detail = ErrorDetail::Scope { needed };
         return Err(RpcError::new(ErrorCode::Forbidden, message).with(detail));
     }
-    if terms.scopes == Scopes::NONE {
-        return Err(RpcError::new(ErrorCode::InvalidParams, "a hub needs at least one scope"));
-    }
     match grant.sessions {
         SessionLimit::All => Ok(()),
         SessionLimit::Only(_) => {
@@ -128,9 +124,8 @@ fn refuse(error: &PairingError) -> RpcError {
         PairingError::NotFound(_) => {
             RpcError::new(ErrorCode::NotFound, text).hint("see them: qd relay hubs")
         }
-        PairingError::Name
-        | PairingError::Exists(_)
-        | PairingError::NoScope
-        | PairingError::TooMany => RpcError::new(ErrorCode::InvalidParams, text),
+        PairingError::Name | PairingError::Exists(_) | PairingError::TooMany => {
+            RpcError::new(ErrorCode::InvalidParams, text)
+        }
     }
 }

@@ -2,20 +2,22 @@
 //! write.
 
 use quarterdeck_protocol::{
+    error::{ErrorCode, RpcError},
     ids::HubId,
-    method::{Empty, MailBringParams, MailFetchParams, MailFetchResult},
+    method::{Empty, MailBringParams, MailFetchParams, MailFetchResult, MailIdentitiesResult},
 };
 use quarterdeck_seal::{
     IdentityKey,
     carried::Statement,
+    contact::Standing,
     identity::{NewFallback, ONE_TIME_KEYS},
     key::Purpose,
 };
 
 use super::{
-    Reply,
-    mailbox::{Mailbox, now, peer_key},
-    owner::Owner,
+    Reply, Who,
+    mailbox::{Mailbox, Peer, now, peer_key},
+    owner::{Owner, storage},
     store::{self, StoreError},
     transport::{MailTransport as _, Request, Way},
 };
@@ -50,7 +52,7 @@ impl Owner {
             self.register(id, hub);
         }
         for mailbox in self.mailboxes.values_mut() {
-            let at_home = |it: &&super::mailbox::Peer| it.contact.card().home == name;
+            let at_home = |it: &&Peer| it.contact.card().home == name;
             let peers: Vec<IdentityKey> =
                 mailbox.peers.values().filter(at_home).map(|it| it.contact.identity()).collect();
             for peer in peers {
@@ -66,6 +68,46 @@ impl Owner {
         if mailbox.card.home.is_empty() { self.move_home(id, hub) } else { Ok(()) }
     }
 
+    /// A person chooses the hub where an identity's mailbox is. The old one hands on what still comes there;
+    /// contacts hear of it with the next letter, by another ratchet.
+    pub(super) fn handle_home(
+        &mut self,
+        who: &Who,
+        hub: HubId,
+    ) -> Result<MailIdentitiesResult, RpcError> {
+        let id = self.meant(who)?;
+        if !self.post.is_linked(hub) {
+            let message = "the hub has no link to this relay now";
+            return Err(RpcError::new(ErrorCode::NotFound, message)
+                .hint("a home must be reachable when it is chosen: qd relay hubs"));
+        }
+        let gone = || RpcError::new(ErrorCode::NotFound, "no identity");
+        let mailbox = self.mailboxes.get(&id).ok_or_else(gone)?;
+        if mailbox.card.home != hub.to_string() {
+            self.move_home(id, &hub.to_string()).map_err(|error| storage(&error))?;
+            for linked in self.post.linked() {
+                self.register(id, linked);
+            }
+            self.tell_contacts(id);
+            self.settle();
+        }
+        Ok(self.identities())
+    }
+
+    /// Begins another ratchet with each contact of another relay: its first letter has the new card.
+    fn tell_contacts(&mut self, id: i64) {
+        let Some(mailbox) = self.mailboxes.get(&id) else { return };
+        let own = mailbox.key();
+        let accepted = |it: &&Peer| it.contact.standing() == Standing::Accepted;
+        let peers: Vec<IdentityKey> =
+            mailbox.peers.values().filter(accepted).map(|it| it.contact.identity()).collect();
+        let is_own = |peer: &IdentityKey| self.mailboxes.values().any(|it| it.key() == *peer);
+        let elsewhere: Vec<IdentityKey> = peers.into_iter().filter(|peer| !is_own(peer)).collect();
+        for peer in elsewhere {
+            self.begin_anew(id, &own, &peer);
+        }
+    }
+
     /// Signs a card with another home.
     pub(super) fn move_home(&mut self, id: i64, hub: &str) -> Result<(), StoreError> {
         let Some(mailbox) = self.mailboxes.get_mut(&id) else { return Ok(()) };
@@ -74,15 +116,13 @@ impl Owner {
         self.store.atomically(|c| store::set_home(c, id, hub, generation))
     }
 
-    /// Registers an identity at a hub, if that is its home.
+    /// Tells a hub that an identity is here: if that is its home it gets its mail from there, else it may
+    /// write from there as a guest.
     pub(super) fn register(&mut self, id: i64, hub: HubId) {
         let (Some(mailbox), Some(link)) = (self.mailboxes.get(&id), self.post.link(hub)) else {
             return;
         };
         let name = hub.to_string();
-        if mailbox.card.home != name {
-            return;
-        }
         let generation = mailbox.card.generation;
         let statement = Statement::Register { generation }.bytes(&name, link);
         let signature = mailbox.identity.sign(Purpose::Mailbox, &statement);

@@ -286,6 +286,10 @@ impl Owner {
                 let outcome = self.handle_new_identity(&name);
                 self.answer(reply, outcome);
             }
+            Ask::Home(who, hub, reply) => {
+                let outcome = self.handle_home(&who, hub);
+                self.answer(reply, outcome);
+            }
             Ask::IdentityUse(p, reply) => {
                 let outcome = self.handle_assignment(p);
                 self.answer(reply, outcome);

@@ -330,9 +330,10 @@ impl Owner {
         Ok(())
     }
 
-    /// Nothing fits a letter any more: another ratchet is begun, and the sender told by it.
+    /// Another ratchet is begun, and the other side told by it: nothing fits a letter any more, a person
+    /// wants it, or there is another card to show.
     pub(super) fn begin_anew(&mut self, id: i64, to: &IdentityKey, from: &IdentityKey) {
-        tracing::warn!(%from, "a letter cannot be opened; another ratchet is begun");
+        tracing::info!(%from, "another ratchet is begun");
         let way = self.mailboxes.get(&id).and_then(|mailbox| self.way_to(mailbox, from));
         self.request(way.unwrap_or(Way::Own), Request::Claim { by: *to, peer: *from });
     }

@@ -54,6 +54,9 @@ pub(crate) struct TermsArgs {
     /// What it and its users may do at most
     #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_values = ["read", "answer", "create", "drive"])]
     scope: Vec<Scope>,
+    /// It carries mail, and neither sees nor does anything else: for another person's hub
+    #[arg(long, conflicts_with = "scope")]
+    mail_only: bool,
     /// Do not take its word for who its users are: all of them are the hub
     #[arg(long)]
     no_delegate: bool,
@@ -62,7 +65,7 @@ pub(crate) struct TermsArgs {
 impl TermsArgs {
     /// As the wire has them.
     pub(crate) fn terms(self) -> HubTerms {
-        let scopes: Scopes = self.scope.into_iter().collect();
+        let scopes = if self.mail_only { Scopes::NONE } else { self.scope.into_iter().collect() };
         HubTerms { name: self.name, scopes, delegate: !self.no_delegate }
     }
 }
@@ -113,7 +116,7 @@ fn table(hubs: &[HubInfo], now: u64, styles: Styles) -> String {
         };
         table.push([
             plain(&hub.name).into(),
-            scopes.join(",").into(),
+            if scopes.is_empty() { "mail only".to_owned() } else { scopes.join(",") }.into(),
             if hub.delegate { "by name" } else { "as the hub" }.into(),
             hub.links.to_string().into(),
             dial.into(),
