@@ -146,7 +146,13 @@ impl Connection {
                     Received::Text(text) if requests.len() >= MAX_REQUESTS_IN_FLIGHT => {
                         self.refuse_overloaded(&text);
                     }
-                    Received::Text(text) => requests.push(Self::answer(Arc::clone(self), text)),
+                    Received::Text(text) => {
+                        let mut request = Box::pin(Self::answer(Arc::clone(self), text));
+                        // begun in the order in which they came: whoever sends two messages means that
+                        if futures_util::poll!(request.as_mut()).is_pending() {
+                            requests.push(request);
+                        }
+                    }
                     Received::Binary(bytes) => {
                         if let Some(end) = self.handle_frame(&bytes).await {
                             return end;

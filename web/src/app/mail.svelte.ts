@@ -67,7 +67,9 @@ export class MailDesk {
   #asksAgain = false;
   #drafts = new Map<string, string>();
 
-  machine = $derived.by((): Machine | undefined => this.app.machines.find(({ id }) => id === this.machineId));
+  /** Whose mail can be looked at: another owner's relay lets it be carried, and nothing else. */
+  machines = $derived.by((): Machine[] => this.app.machines.filter(({ mailOnly }) => !mailOnly));
+  machine = $derived.by((): Machine | undefined => this.machines.find(({ id }) => id === this.machineId));
   waiting = $derived(waitingOn(this.all.values()));
   threads = $derived(threads(this.#history.entries));
   hasOlder = $derived(this.#history.before !== undefined);
@@ -88,9 +90,9 @@ export class MailDesk {
     this.place = place;
     const isNew = (id: MachineId): boolean => badge(waitingOn([this.all.get(id)].filter((news) => news !== undefined))) > 0;
     const current = this.machineId;
-    const next = this.app.machines.find(({ id }) => isNew(id))?.id;
+    const next = this.machines.find(({ id }) => isNew(id))?.id;
     if (current && this.machine && (isNew(current) || !next)) return;
-    this.select(next ?? this.app.machines[0]?.id);
+    this.select(next ?? this.machines[0]?.id);
   }
 
   /** Looks at the mail of a machine, and there of who has something new. */

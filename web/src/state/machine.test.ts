@@ -18,6 +18,8 @@ describe('a machine of a hub', () => {
   it('of a newer hub is shown as far as it is understood', () => {
     expect(parseMachine({ machine: 'm_2', link: 'dreaming', way: 'by_pigeon' })).toMatchObject({ name: 'm_2', state: { state: 'disconnected' }, way: 'by_pigeon' });
     expect(wayWords({ way: 'by_pigeon' })).toBe('');
+    const guest = parseMachine({ machine: 'm_3', link: 'connected', way: 'joined', relay: { version: '1', scopes: [] } });
+    expect(wayWords(guest ?? {})).toBe('it dials this hub, for mail only');
   });
 
   it('says since when it cannot be seen, why, and when it is tried again', () => {

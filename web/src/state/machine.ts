@@ -32,6 +32,8 @@ export interface Machine {
   pin?: string;
   version?: string;
   autoConnect?: boolean;
+  /** It lets this hub carry mail and do nothing else. */
+  mailOnly?: true;
 }
 
 /** Reads a machine of `machine.list`, `sync` or `machine.changed`; undefined when it has no id. */
@@ -51,6 +53,7 @@ export function parseMachine(from: unknown): Machine | undefined {
     pin: text(given.pin),
     version: text(relay.version),
     autoConnect: given.auto_connect === true,
+    ...(Array.isArray(relay.scopes) && relay.scopes.length === 0 ? { mailOnly: true as const } : {}),
   };
 }
 
@@ -79,7 +82,12 @@ function unreachableWords({ since, why, retryAt }: Extract<MachineState, { state
 }
 
 /** How a machine is reached, in words. */
-export function wayWords({ way }: Pick<Machine, 'way'>): string {
+export function wayWords({ way, mailOnly }: Pick<Machine, 'way' | 'mailOnly'>): string {
+  const reached = wayOnly(way);
+  return mailOnly ? [reached, 'for mail only'].filter(Boolean).join(', ') : reached;
+}
+
+function wayOnly(way?: string): string {
   switch (way) {
     case 'local':
       return 'this machine';

@@ -38,8 +38,8 @@ pub(crate) fn run(settings: &Settings) -> Result<Exit, CliError> {
     Ok(Exit::OK)
 }
 
-fn table(instances: &[InstanceInfo], now: u64, styles: Styles) -> Table<7> {
-    let head = ["NAME", "STATE", "PID", "ADDRESS", "SESSIONS", "STARTED", "DIRECTORY"];
+fn table(instances: &[InstanceInfo], now: u64, styles: Styles) -> Table<8> {
+    let head = ["NAME", "STATE", "PID", "ADDRESS", "HUB", "SESSIONS", "STARTED", "DIRECTORY"];
     let mut table = Table::new(head);
     for instance in instances {
         table.push([
@@ -47,6 +47,7 @@ fn table(instances: &[InstanceInfo], now: u64, styles: Styles) -> Table<7> {
             state(&instance.state, styles),
             instance.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()).into(),
             address(instance).into(),
+            hub(instance).into(),
             instance.sessions.to_string().into(),
             instance.started_at.map_or_else(|| "-".to_owned(), |at| ago(at, now)).into(),
             plain(&instance.directory).into(),
@@ -73,9 +74,20 @@ fn address(instance: &InstanceInfo) -> String {
     }
 }
 
+/// Where its page is.
+fn hub(instance: &InstanceInfo) -> String {
+    let Some(hub) = &instance.hub else { return "-".to_owned() };
+    let network = |url: &String| {
+        let (scheme, address) = url.split_once("://")?;
+        scheme.starts_with("ws").then(|| plain(address))
+    };
+    hub.listening.iter().find_map(network).unwrap_or_else(|| "running".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quarterdeck_protocol::method::InstanceHub;
 
     fn instance(name: &str, state: InstanceState) -> InstanceInfo {
         InstanceInfo {
@@ -105,6 +117,10 @@ mod tests {
             port: Some(7717),
             started_at: Some(1_700_000_000_000_000),
             sessions: 3,
+            hub: Some(InstanceHub {
+                pid: Some(4712),
+                listening: vec!["unix:/data/hub.sock".into(), "ws://127.0.0.1:7718".into()],
+            }),
             ..instance("default", InstanceState::Running)
         };
         let newer =
@@ -112,10 +128,10 @@ mod tests {
         let all = [running, instance("old", InstanceState::Stopped), instance("x", newer)];
         let text = table(&all, 1_700_000_300_000_000, Styles::PLAIN).render(None, Styles::PLAIN);
         insta::assert_snapshot!(text, @r"
-        NAME     STATE                                                   PID   ADDRESS     SESSIONS  STARTED  DIRECTORY
-        default  running                                                 4711  [::1]:7717  3         5m       /data/instances/default
-        old      stopped                                                 -     -           0         -        /data/instances/old
-        x        unknown: its record is of a newer version (9)\u{1b}[2J  -     -           0         -        /data/instances/x
+        NAME     STATE                                                   PID   ADDRESS     HUB             SESSIONS  STARTED  DIRECTORY
+        default  running                                                 4711  [::1]:7717  127.0.0.1:7718  3         5m       /data/instances/default
+        old      stopped                                                 -     -           -               0         -        /data/instances/old
+        x        unknown: its record is of a newer version (9)\u{1b}[2J  -     -           -               0         -        /data/instances/x
         ");
     }
 }

@@ -9,6 +9,7 @@ use quarterdeck_protocol::{
         MachineInfo, MachineInvite, MachineInviteParams, MachineList, MachineParams, MachineRemove,
         MachineRename, MachineRenameParams, MachineState, MachineUpdate, MachineUpdateParams,
     },
+    scope::Scopes,
 };
 
 use crate::{
@@ -226,7 +227,7 @@ fn table(machines: &[MachineInfo], now: u64, styles: Styles) -> String {
         };
         table.push([
             plain(machine.label.as_str()).into(),
-            link_cell(&machine.state, now, styles),
+            link_cell(machine, now, styles),
             machine.live.to_string().into(),
             machine.prompts.to_string().into(),
             address.into(),
@@ -237,8 +238,12 @@ fn table(machines: &[MachineInfo], now: u64, styles: Styles) -> String {
     table.render(None, styles)
 }
 
-fn link_cell(state: &MachineState, now: u64, styles: Styles) -> Cell {
-    match state {
+fn link_cell(machine: &MachineInfo, now: u64, styles: Styles) -> Cell {
+    let mail_only = machine.relay.as_ref().is_some_and(|relay| relay.scopes == Scopes::NONE);
+    match &machine.state {
+        MachineState::Connected if mail_only => {
+            Cell::styled("connected, for mail only", styles.good)
+        }
         MachineState::Connected => Cell::styled("connected", styles.good),
         MachineState::Connecting => Cell::styled("connecting", styles.warn),
         MachineState::Disconnected => Cell::styled("disconnected", styles.dim),

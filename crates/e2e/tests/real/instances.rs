@@ -11,6 +11,7 @@ use quarterdeck_e2e::harness::{
 use quarterdeck_protocol::method::{
     InstanceInfo, InstanceListResult, InstanceState, RelayStatusResult,
 };
+use rustix::process::Signal;
 
 /// Exit code of a start where another relay runs.
 const ALREADY_RUNNING: i32 = 8;
@@ -179,6 +180,19 @@ async fn a_record_of_a_newer_version_or_a_damaged_one_is_shown_and_not_deleted()
     // an older program does not stand in the way of a newer relay's directory either
     let shown = instance.qd(["instances"]).await.ok().text();
     assert!(shown.contains("newer") && shown.contains("damaged"), "{shown}");
+}
+
+#[tokio::test]
+async fn who_is_suspended_keeps_its_lock_and_nobody_else_becomes_owner() {
+    let instance = Instance::new();
+    let relay = instance.start_relay(&[]).await;
+    relay.signal(Signal::STOP);
+    let refused = instance.try_start_relay(&[]).await.expect_err("one relay at a time");
+    assert_eq!(refused.code(), Some(ALREADY_RUNNING), "{refused:?}");
+    assert_eq!(listed(&instance, &[]).await[0].pid, Some(relay.pid()));
+    relay.signal(Signal::CONT);
+    instance.qd(["run", "--detach", "--", "sleep", "9999"]).await.ok();
+    assert_eq!(listed(&instance, &[]).await[0].sessions, 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Instances: how soon a second one serves, and how long it takes to list many.
+//! Instances: how soon a second one serves, how long it takes to list many, and how soon clients are back
+//! after an upgrade.
 
 use std::{
     fs, io,
@@ -7,17 +8,45 @@ use std::{
 };
 
 use super::{Extent, Goal, Met, goal, spread_ms};
-use crate::harness::instance::{Instance, qd_binary};
+use crate::harness::{
+    instance::{Instance, qd_binary},
+    terminal::Terminal,
+};
 
 /// Instances that are listed.
 const RECORDS: usize = 50;
 
-/// Both figures; each run is a process of its own, as a person's would be.
+/// All figures; each run is a process of its own, as a person's would be.
 ///
 /// # Errors
 /// When `qd` does not do what it should.
 pub fn measure(extent: Extent, _program: &str) -> io::Result<Vec<Goal>> {
-    Ok(vec![second(extent)?, many(extent)?])
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(vec![second(extent)?, many(extent)?, runtime.block_on(upgrade(extent))?])
+}
+
+/// A terminal with `qd attach` while the relay is replaced by another one: from when the new one serves
+/// until a key that was typed then is seen.
+async fn upgrade(extent: Extent) -> io::Result<Goal> {
+    let instance = Instance::new();
+    qd(&instance, &["relay", "--background"])?;
+    qd(&instance, &["run", "--detach", "--label", "cat", "--", "cat"])?;
+    let mut terminal = Terminal::qd(&instance, &["attach", "cat"]);
+    terminal.type_keys(b"ready\r").await;
+    terminal.until_text("ready\nready").await;
+    let mut times = Vec::new();
+    for round in 0..extent.pick(20, 2) {
+        qd(&instance, &["relay", "--replace", "--background"])?;
+        let serves = Instant::now();
+        terminal.type_keys(format!("back {round}\r").as_bytes()).await;
+        terminal.until_text(&format!("back {round}\nback {round}")).await;
+        times.push(serves.elapsed());
+    }
+    qd(&instance, &["stop", "cat", "--now"])?;
+    qd(&instance, &["down"])?;
+    let (median, text) = spread_ms(&times);
+    let what = "qd relay --replace: from its end until an attached terminal shows what is typed";
+    Ok(goal(what, text, "1 s", Met::of(median < 1000.0)))
 }
 
 fn second(extent: Extent) -> io::Result<Goal> {

@@ -105,6 +105,8 @@ async fn another_owners_hub_carries_mail_and_sees_and_does_nothing_else() {
     let seen = machines(&Way::hub(&ours.instance).connect("admin").await).await;
     let guest = seen.iter().find(|it| it.label.as_str() == "guest").expect("is there");
     assert_eq!(guest.state, MachineState::Connected);
+    let shown = ours.instance.qd(["machine", "ls"]).await.ok().text();
+    assert!(shown.contains("connected, for mail only"), "{shown}");
     let shown = theirs.instance.qd(["relay", "hubs"]).await.ok().text();
     assert!(shown.contains("mail only"), "{shown}");
 }

@@ -16,8 +16,8 @@ use quarterdeck_e2e::{
 };
 use quarterdeck_protocol::{
     method::{
-        MailChanged, MailJob, MailSend, MailSendParams, MailStatus, MailStatusParams, MailWait,
-        MailWaitParams,
+        MailChanged, MailContacts, MailIdentityParams, MailJob, MailSend, MailSendParams,
+        MailStatus, MailStatusParams, MailWait, MailWaitParams,
     },
     scope::Scope,
     session::notify,
@@ -152,6 +152,35 @@ async fn whoever_dies_between_two_agents_nothing_is_lost_repeated_or_disordered(
     assert_eq!(bodies, expected.iter().collect::<Vec<_>>());
 }
 
+#[tokio::test]
+async fn messages_that_cross_each_other_all_arrive_in_order() {
+    let fleet = fleet().await;
+    let (near, far) = (person(&fleet.here).await, person(&fleet.there).await);
+    let known = far.call::<MailContacts>(&MailIdentityParams::default()).await.contacts;
+    let count = 100;
+    let exchange = async |peer: &Peer, name: &str| {
+        let texts: Vec<MailSendParams> =
+            (0..count).map(|n| to(name, "person", &n.to_string())).collect();
+        let receiving = async {
+            let params = MailWaitParams { wait_ms: 20_000, ..MailWaitParams::default() };
+            let mut texts = Vec::new();
+            while texts.len() < count {
+                texts.push(peer.call::<MailWait>(&params).await.message.expect("comes").text);
+            }
+            texts
+        };
+        let sending = async {
+            for params in &texts {
+                peer.call::<MailSend>(params).await;
+            }
+        };
+        tokio::join!(sending, receiving).1
+    };
+    let crossed = tokio::join!(exchange(&near, "far"), exchange(&far, &known[0].name));
+    let expected: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+    assert_eq!(crossed, (expected.clone(), expected));
+}
+
 /// How fast they pass is measured by `qd-bench --parts mail`.
 #[tokio::test]
 async fn many_messages_pass_in_order() {
@@ -160,7 +189,7 @@ async fn many_messages_pass_in_order() {
     let count: usize = ordinary_or_long(300, 5_000);
     let sending = async {
         let texts = (0..count).map(|n| to("far", "person", &n.to_string()));
-        for some in texts.collect::<Vec<_>>().chunks(32) {
+        for some in texts.collect::<Vec<_>>().chunks(30) {
             let calls = some.iter().map(|params| near.call::<MailSend>(params));
             futures_util::future::join_all(calls).await;
         }
