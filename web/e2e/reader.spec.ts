@@ -26,6 +26,11 @@ test('everything that can be used has a name', async ({ site }) => {
     await page.keyboard.press('Escape');
     await expect(page.getByRole('dialog')).toHaveCount(0);
   }
+  await page.keyboard.press('Alt+Shift+M');
+  for (const part of ['Held', 'Contacts', 'Write']) {
+    await page.getByRole('main').getByRole('button', { name: part, exact: true }).click();
+    expect(await nameless(page)).toEqual([]);
+  }
   for (const part of ['Machines', 'Access', 'This browser']) {
     await page.getByRole('button', { name: 'Settings', exact: true }).click();
     await page.getByRole('tab', { name: part }).click();

@@ -183,6 +183,7 @@ fn schema() -> Value {
         notify::PROMPT_OPENED: generator.subschema_for::<session::PromptOpened>(),
         notify::PROMPT_SETTLED: generator.subschema_for::<session::PromptSettled>(),
         notify::TURN_ENDED: generator.subschema_for::<session::TurnEnded>(),
+        notify::MAIL_CHANGED: generator.subschema_for::<method::MailChanged>(),
         notify::AGENT_EVENTS: generator.subschema_for::<session::AgentEvents>(),
         notify::SESSION_EVENT: generator.subschema_for::<session::SessionEvent>(),
         notify::INPUT_REJECTED: generator.subschema_for::<session::InputRejected>(),

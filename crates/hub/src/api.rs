@@ -171,6 +171,8 @@ pub(crate) async fn call(
         | N::MailWhoami
         | N::MailSend
         | N::MailInbox
+        | N::MailHistory
+        | N::MailRead
         | N::MailWait
         | N::MailStatus
         | N::MailContacts

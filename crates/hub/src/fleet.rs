@@ -21,8 +21,8 @@ use quarterdeck_access::clock;
 use quarterdeck_core::news::News;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    ids::{MachineId, MachineLabel, RelayId, Rev, SessionId},
-    method::{MachineInfo, MachineState, PromptInfo},
+    ids::{MachineId, MachineLabel, RelayId, Rev, SessionId, fits_label_rule},
+    method::{MachineInfo, MachineState, MailChanged, PromptInfo},
     session::{LeaseView, OnMachine, SessionInfo},
 };
 
@@ -34,7 +34,7 @@ pub(crate) use resolve::Place;
 
 use crate::{
     client::outbox::Outbox,
-    limits::{MAX_MACHINES, MAX_SESSIONS_PER_MACHINE},
+    limits::{MAX_IDENTITIES_PER_MACHINE, MAX_MACHINES, MAX_SESSIONS_PER_MACHINE},
     store::{Access, MachineRow},
     switch::Linked,
 };
@@ -83,6 +83,7 @@ impl Fleet {
             state,
             sessions: sessions.into_iter().map(entry).collect(),
             changed: rev,
+            mail: None,
             link: None,
             dirty: BTreeSet::new(),
         };
@@ -160,6 +161,25 @@ impl Fleet {
             inner.bury(Gone::Session(session));
         }
         inner.wake();
+    }
+
+    /// A machine's mail has changed.
+    pub(crate) fn put_mail(&self, machine: MachineId, mail: MailChanged) {
+        let mut inner = self.lock();
+        let rev = inner.raise();
+        let Some(it) = inner.machines.get_mut(&machine) else { return };
+        let MailChanged { rev: _, machine: _, change, mut identities } = mail;
+        identities.retain(|it| fits_label_rule(&it.identity));
+        identities.truncate(MAX_IDENTITIES_PER_MACHINE);
+        it.mail = Some(MailChanged { rev, machine: Some(machine), change, identities });
+        inner.wake();
+    }
+
+    /// How much mail waits, of one machine or of all.
+    pub(crate) fn mail(&self, of: Option<MachineId>) -> Vec<MailChanged> {
+        let inner = self.lock();
+        let wanted = inner.machines.values().filter(|it| of.is_none_or(|id| id == it.row.machine));
+        wanted.filter_map(|it| it.mail.clone()).collect()
     }
 
     /// A session is new or changed.

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) const MAX_MACHINES: usize = 1024;
 /// Sessions that are kept of one machine: as many as a relay may have alive, and as many ended.
 pub(crate) const MAX_SESSIONS_PER_MACHINE: usize = 8192;
+/// Identities of one machine whose mail is counted for watchers: as many as a relay has.
+pub(crate) const MAX_IDENTITIES_PER_MACHINE: usize = 64;
 /// Removed sessions and machines that are remembered for watchers; who is further behind gets a `sync`.
 pub(crate) const MAX_TOMBSTONES: usize = 256;
 /// Bytes that wait for a client on one channel beyond its window: events and a screen have no credit.

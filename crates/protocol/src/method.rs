@@ -10,6 +10,7 @@ mod carry;
 mod device;
 mod git;
 mod hello;
+mod history;
 mod hook;
 mod instance;
 mod lease;
@@ -47,6 +48,10 @@ pub use device::{
 };
 pub use git::{GitChange, GitDiff, GitFile, GitParams, GitResult, WorktreeParams};
 pub use hello::{Acting, HelloParams, HelloResult};
+pub use history::{
+    IdentityMail, MailChanged, MailDirection, MailEntry, MailHistoryParams, MailHistoryResult,
+    MailReadParams,
+};
 pub use hook::{
     HookEvent, HookInfo, HookKind, HookListResult, HookTestParams, HookTestResult, HookToldParams,
 };
@@ -230,6 +235,10 @@ methods! {
     MailSend = "mail.send", Needs(Scope::Drive), MailSendParams => MailJob;
     /// What came.
     MailInbox = "mail.inbox", Needs(Scope::Drive), MailInboxParams => MailInboxResult;
+    /// What came and what was sent as one list, newest first, by pages.
+    MailHistory = "mail.history", Needs(Scope::Drive), MailHistoryParams => MailHistoryResult;
+    /// Messages for people were read.
+    MailRead = "mail.read", Needs(Scope::Drive), MailReadParams => Empty;
     /// Wait for what comes, such as a reply.
     MailWait = "mail.wait", Needs(Scope::Drive), MailWaitParams => MailWaitResult;
     /// How far what was sent came.

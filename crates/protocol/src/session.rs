@@ -12,7 +12,7 @@ use crate::{
         Channel, Epoch, Generation, Incarnation, InputNumber, Label, LogId, MachineId,
         MachineLabel, Out, RelayId, Rev, Seq, SessionId,
     },
-    method::{MachineInfo, PromptInfo},
+    method::{MachineInfo, MailChanged, PromptInfo},
     record::{ExitStatus, LeaseState, LeftProcess, Owner, SessionKind, TerminalSize},
     remote_control::RemoteInfo,
 };
@@ -216,6 +216,9 @@ pub struct Sync {
     /// All machines of a hub, in the first part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub machines: Vec<MachineInfo>,
+    /// In the first part: how much mail waits, for who may know it; of a relay one, of a hub one of each machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mail: Vec<MailChanged>,
     /// In the last part: how many `prompt.opened` follow. When they are there, the receiver has all.
     #[serde(default)]
     pub prompts: u32,
@@ -386,6 +389,8 @@ pub mod notify {
     pub const PROMPT_SETTLED: &str = "prompt.settled";
     /// [`super::TurnEnded`].
     pub const TURN_ENDED: &str = "turn.ended";
+    /// [`crate::method::MailChanged`].
+    pub const MAIL_CHANGED: &str = "mail.changed";
     /// [`super::SessionEvent`].
     pub const SESSION_EVENT: &str = "session.event";
     /// [`super::AgentEvents`].

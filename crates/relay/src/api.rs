@@ -130,6 +130,10 @@ pub(crate) async fn call(
         }
         N::MailSend => typed::<m::MailSend>(id, params, async |p| mail::send(c, p).await).await,
         N::MailInbox => typed::<m::MailInbox>(id, params, async |p| mail::inbox(c, p).await).await,
+        N::MailHistory => {
+            typed::<m::MailHistory>(id, params, async |p| mail::history(c, p).await).await
+        }
+        N::MailRead => typed::<m::MailRead>(id, params, async |p| mail::read(c, p).await).await,
         N::MailWait => typed::<m::MailWait>(id, params, async |p| mail::wait(c, p).await).await,
         N::MailStatus => {
             typed::<m::MailStatus>(id, params, async |p| mail::status(c, p).await).await

@@ -65,7 +65,7 @@ pub async fn run(
     let _ = rustix::thread::set_name(c"qd-relay");
     let lock = acquire(&options.directory).await?;
     let listeners = bind(&options).await?;
-    let mail::Started { mail, deliveries, drafts, outside } = open_mail(&options)?;
+    let mail::Started { mail, deliveries, drafts, outside, changes } = open_mail(&options)?;
     let context = build_context(&options, &listeners, (mail, outside), shutdown.clone())?;
     adopt_sessions(&context);
     write_record(&context, &options);
@@ -78,6 +78,7 @@ pub async fn run(
     context.tasks.spawn(program::warm_up(Arc::clone(&context)));
     context.tasks.spawn(collector::run(Arc::clone(&context)));
     context.tasks.spawn(revive::run(Arc::clone(&context)));
+    context.tasks.spawn(mail::run_news(Arc::clone(&context), changes));
     context.tasks.spawn(mail::run_courier(Arc::clone(&context), deliveries));
     context.tasks.spawn(mail::run_claims(Arc::clone(&context)));
     if let Some(responder) = options.config.mail.responder.clone() {

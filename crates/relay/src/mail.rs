@@ -19,8 +19,10 @@ mod claims;
 mod courier;
 mod drafting;
 mod framing;
+mod history;
 mod listing;
 mod mailbox;
+mod news;
 mod notice;
 mod outside;
 mod owner;
@@ -44,8 +46,9 @@ use quarterdeck_protocol::{
     ids::{HubId, Label, SessionId},
     mail::MailNote,
     method::{
-        Empty, MailAutorespondResult, MailBringParams, MailContact, MailContactAddParams,
-        MailContactParams, MailContactsResult, MailDecideParams, MailFetchParams, MailFetchResult,
+        Empty, IdentityMail, MailAutorespondResult, MailBringParams, MailContact,
+        MailContactAddParams, MailContactParams, MailContactsResult, MailDecideParams,
+        MailFetchParams, MailFetchResult, MailHistoryParams, MailHistoryResult,
         MailIdentitiesResult, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
         MailNextParams, MailNextResult, MailPolicyParams, MailPolicyResult, MailSendParams,
         MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
@@ -60,6 +63,7 @@ pub(crate) use answering::Draft;
 pub(crate) use claims::{Claimed, Claims, Hold, OutsideAgent, claim, leave, run as run_claims};
 pub(crate) use courier::run as run_courier;
 pub(crate) use drafting::run as run_drafting;
+pub(crate) use news::run as run_news;
 pub(crate) use store::{CREDENTIAL, StoreError};
 
 /// Requests that may wait for the owner; one more is refused.
@@ -108,6 +112,12 @@ pub(crate) enum Ask {
     Send(Who, MailSendParams, Reply<MailJob>),
     /// What came; with the session that is meant.
     Inbox(Who, MailInboxParams, Option<Label>, Reply<MailInboxResult>),
+    /// What came and what was sent.
+    History(Who, MailHistoryParams, Reply<MailHistoryResult>),
+    /// Messages for people were read.
+    Read(Who, Vec<i64>, Reply<Empty>),
+    /// How much waits for people.
+    Counts(Reply<Vec<IdentityMail>>),
     /// Wait for what comes.
     Wait(Who, MailWaitParams, Reply<MailWaitResult>),
     /// How far what was sent came.
@@ -208,6 +218,8 @@ pub(crate) struct Started {
     pub drafts: tokio::sync::mpsc::Receiver<Draft>,
     /// Agents outside that an earlier relay gave labels.
     pub outside: Vec<OutsideAgent>,
+    /// Raised when anything that is stored has changed.
+    pub changes: tokio::sync::watch::Receiver<u64>,
 }
 
 /// The way to the owner. When the last one is dropped the owner ends.
@@ -231,11 +243,11 @@ impl Mail {
         let (drafter, drafts) = tokio::sync::mpsc::channel(MAX_DRAFTS);
         let writing = responder.map(|config| answering::Writing::new(config, drafter));
         let owner = owner::Owner::open(path, key, courier, writing)?;
-        let outside = owner.outside.clone();
+        let (outside, changes) = (owner.outside.clone(), owner.changes());
         let run = std::thread::Builder::new().name("qd-mail".to_owned());
         run.spawn(move || owner.run(&receiver))
             .map_err(|_| StoreError::Damaged("no thread for it"))?;
-        Ok(Started { mail: Self(sender), deliveries, drafts, outside })
+        Ok(Started { mail: Self(sender), deliveries, drafts, outside, changes })
     }
 
     /// Asks, and waits for the answer.

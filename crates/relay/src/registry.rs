@@ -16,7 +16,7 @@ use quarterdeck_protocol::{
     agent::{Prompt, PromptId, PromptState, Update, Vendor},
     error::{ErrorCode, ErrorDetail, RpcError},
     ids::{Label, Rev, SessionId},
-    method::PromptInfo,
+    method::{IdentityMail, MailChanged, PromptInfo},
     session::SessionInfo,
 };
 
@@ -49,6 +49,8 @@ struct Inner {
     under_way: BTreeSet<String>,
     tombstones: VecDeque<(Rev, SessionId)>,
     news: News<Arc<Prompt>>,
+    /// How much mail waits, once it was counted.
+    mail: Option<MailChanged>,
     watchers: Vec<Weak<Outbox>>,
 }
 
@@ -136,6 +138,8 @@ pub(crate) enum Change {
         /// Which.
         end: TurnEnd,
     },
+    /// The mail has changed.
+    Mail(MailChanged),
 }
 
 impl Change {
@@ -145,7 +149,8 @@ impl Change {
             | Self::Removed { rev, .. }
             | Self::PromptOpened { rev, .. }
             | Self::PromptSettled { rev, .. }
-            | Self::TurnEnded { rev, .. } => *rev,
+            | Self::TurnEnded { rev, .. }
+            | Self::Mail(MailChanged { rev, .. }) => *rev,
         }
     }
 }
@@ -291,6 +296,23 @@ impl Registry {
         inner.wake_watchers();
     }
 
+    /// The mail was counted; watchers are told when it is not as it was.
+    pub(crate) fn handle_mail(&self, change: u64, identities: Vec<IdentityMail>) {
+        let mut inner = self.lock();
+        let told = inner.mail.as_ref();
+        if told.is_some_and(|it| it.change == change && it.identities == identities) {
+            return;
+        }
+        let rev = inner.next_rev();
+        inner.mail = Some(MailChanged { rev, machine: None, change, identities });
+        inner.wake_watchers();
+    }
+
+    /// How much mail waits, once it was counted.
+    pub(crate) fn mail(&self) -> Option<MailChanged> {
+        self.lock().mail.clone()
+    }
+
     /// All open prompts, oldest first, as changes of the view.
     pub(crate) fn open_prompts(&self) -> Vec<Change> {
         self.lock().opened_since(Rev(0))
@@ -430,6 +452,8 @@ impl Registry {
             .extend(removed.map(|(rev, session)| Change::Removed { rev: *rev, session: *session }));
         changes.extend(inner.opened_since(rev));
         changes.extend(inner.past_since(rev));
+        let mail = inner.mail.as_ref().filter(|mail| mail.rev > rev);
+        changes.extend(mail.cloned().map(Change::Mail));
         changes.sort_by_key(Change::rev);
         Changes::Since(inner.rev, changes)
     }

@@ -11,6 +11,7 @@ import { Link, type LinkState, type TicketStore } from '../wire/link';
 import type { Door } from '../wire/door';
 import { newId } from '../wire/id';
 import { CallError } from '../wire/rpc';
+import { MailDesk } from './mail.svelte';
 import { clientName } from './names';
 import { Notifier } from './notifier';
 import { Settings } from './settings.svelte';
@@ -25,7 +26,7 @@ export interface Toast {
 }
 
 export type DialogName = 'new' | 'palette' | 'settings' | 'keys';
-export type Screen = 'needs' | 'sessions' | 'pane';
+export type Screen = 'needs' | 'sessions' | 'pane' | 'mail';
 
 const TOAST_MS = 6_000;
 const MAX_TOASTS = 4;
@@ -35,6 +36,7 @@ const HIDDEN_FLUSH_MS = 500;
 export class App {
   readonly settings = new Settings();
   readonly link: Link;
+  readonly mail: MailDesk;
   #fleet = new Fleet();
   #prompts = new Prompts();
   #notifier: Notifier;
@@ -62,6 +64,7 @@ export class App {
 
   constructor(door: Door, tickets: TicketStore) {
     this.link = new Link({ door, name: clientName(), tickets });
+    this.mail = new MailDesk(this);
     this.#notifier = new Notifier((key) => this.open(key));
     this.link.listen({
       state: (state) => this.#handleState(state),
@@ -222,6 +225,7 @@ export class App {
   }
 
   #handleNotification(method: string, params: unknown): void {
+    this.mail.handleNotification(method, params);
     const news = this.#fleet.handleNotification(method, params);
     if (!news) return;
     this.#handleNews(news);

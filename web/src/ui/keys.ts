@@ -35,6 +35,7 @@ export const SHORTCUTS: Shortcut[] = [
   },
   { keys: 'Ctrl Shift Enter', what: 'Go to who waits for you', matches: (event) => both(event, 'Enter'), run: openNext },
   { keys: 'Alt Shift N', what: 'New session', matches: (event) => alt(event, 'KeyN'), run: (app) => app.openDialog('new') },
+  { keys: 'Alt Shift M', what: 'Mail', matches: (event) => alt(event, 'KeyM'), run: (app) => app.mail.open() },
   { keys: 'Alt Shift →', what: 'Split to the right', matches: (event) => alt(event, 'ArrowRight'), run: (app) => app.split('row') },
   { keys: 'Alt Shift ↓', what: 'Split below', matches: (event) => alt(event, 'ArrowDown'), run: (app) => app.split('column') },
   { keys: 'Alt Shift W', what: 'Close the pane; its session goes on', matches: (event) => alt(event, 'KeyW'), run: (app) => app.closePane(app.desk.focus) },

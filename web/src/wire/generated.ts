@@ -1173,6 +1173,10 @@ export type CarryOrder =
       signature: string;
     };
 /**
+ * Shows that a claim comes from whoever had the label before. Printed by nothing.
+ */
+export type ClaimSecret = string;
+/**
  * What is decided about a contact.
  */
 export type ContactDecision = 'accept' | 'hold' | 'refuse' | 'block';
@@ -1398,9 +1402,17 @@ export type MachineInfo1 =
       link: 'awaited';
     };
 /**
+ * What a label stands for.
+ */
+export type SpeakerKind = 'agent' | 'terminal' | 'outside';
+/**
  * What is decided about one message.
  */
 export type MailDecision = 'deliver' | 'discard';
+/**
+ * Which way a message went.
+ */
+export type MailDirection = 'came' | 'sent' | 'own';
 /**
  * Who speaks in a message.
  */
@@ -1584,6 +1596,7 @@ export interface WireTypes {
   Channel: Channel;
   ChannelParams: ChannelParams;
   Choice: Choice;
+  ClaimSecret: ClaimSecret;
   ClientId: ClientId;
   CommandInfo: CommandInfo;
   ContactDecision: ContactDecision;
@@ -1635,6 +1648,7 @@ export interface WireTypes {
   HubInfo: HubInfo;
   HubNameParams: HubNameParams;
   HubStatusResult: HubStatusResult;
+  IdentityMail: IdentityMail;
   Incarnation: Incarnation;
   InputNumber: InputNumber;
   InputParams: InputParams;
@@ -1673,14 +1687,22 @@ export interface WireTypes {
   MailAutorespondResult: MailAutorespondResult;
   MailBringParams: MailBringParams;
   MailCard: MailCard;
+  MailChanged: MailChanged;
+  MailClaimAgain: MailClaimAgain;
+  MailClaimParams: MailClaimParams;
+  MailClaimResult: MailClaimResult;
   MailContact: MailContact;
   MailContactAddParams: MailContactAddParams;
   MailContactParams: MailContactParams;
   MailContactsResult: MailContactsResult;
   MailDecideParams: MailDecideParams;
   MailDecision: MailDecision;
+  MailDirection: MailDirection;
+  MailEntry: MailEntry;
   MailFetchParams: MailFetchParams;
   MailFetchResult: MailFetchResult;
+  MailHistoryParams: MailHistoryParams;
+  MailHistoryResult: MailHistoryResult;
   MailHomeParams: MailHomeParams;
   MailIdentitiesResult: MailIdentitiesResult;
   MailIdentity: MailIdentity;
@@ -1692,15 +1714,19 @@ export interface WireTypes {
   MailJob: MailJob;
   MailKey: MailKey;
   MailMessage: MailMessage;
+  MailNextParams: MailNextParams;
+  MailNextResult: MailNextResult;
   MailNotifyParams: MailNotifyParams;
   MailPolicyParams: MailPolicyParams;
   MailPolicyResult: MailPolicyResult;
+  MailReadParams: MailReadParams;
   MailResetParams: MailResetParams;
   MailSendParams: MailSendParams;
   MailSession: MailSession;
   MailSetStatusParams: MailSetStatusParams;
   MailStatusParams: MailStatusParams;
   MailStatusResult: MailStatusResult;
+  MailToShow: MailToShow;
   MailWaitParams: MailWaitParams;
   MailWaitResult: MailWaitResult;
   MailWhoamiResult: MailWhoamiResult;
@@ -1776,6 +1802,7 @@ export interface WireTypes {
   SessionResult: SessionResult;
   SignalParams: SignalParams;
   SignalTarget: SignalTarget;
+  SpeakerKind: SpeakerKind;
   StopParams: StopParams;
   StopReason: StopReason;
   Sync: Sync;
@@ -3238,6 +3265,27 @@ export interface HubStatusResult {
   version: string;
 }
 /**
+ * How much mail of an identity waits for people.
+ */
+export interface IdentityMail {
+  /**
+   * Contacts that ask, or whose key has changed.
+   */
+  asking: number;
+  /**
+   * Messages that wait for a session, a decision or another policy.
+   */
+  held: number;
+  /**
+   * The identity.
+   */
+  identity: string;
+  /**
+   * Messages for people that nobody has read, and dead ones that nobody has looked at.
+   */
+  unread: number;
+}
+/**
  * [`SessionInput`].
  */
 export interface InputParams {
@@ -3605,6 +3653,60 @@ export interface MailBringParams {
   news: CarryNews[];
 }
 /**
+ * `mail.changed`, and a part of `sync`: a relay's mail has changed. Numbers only, and only for who has
+ * `drive` and no limit to sessions.
+ */
+export interface MailChanged {
+  /**
+   * Another one when anything of the mail is another: then it is looked at anew.
+   */
+  change: number;
+  /**
+   * In the order of their names.
+   */
+  identities: IdentityMail[];
+  /**
+   * Whose, as a hub says it; a relay says nothing.
+   */
+  machine?: MachineId | null;
+  rev: Rev;
+}
+/**
+ * A label that an agent had, and what shows that it is the same agent.
+ */
+export interface MailClaimAgain {
+  label: Label;
+  secret: ClaimSecret;
+}
+/**
+ * [`MailClaim`].
+ */
+export interface MailClaimParams {
+  /**
+   * The label that it had before its connection broke.
+   */
+  again?: MailClaimAgain | null;
+  /**
+   * What the agent calls itself: `claude-code`. The label begins with its first word.
+   */
+  client: string;
+  /**
+   * Where it works: which identity is its.
+   */
+  cwd?: string | null;
+}
+/**
+ * [`MailClaim`]'s answer.
+ */
+export interface MailClaimResult {
+  kind: SpeakerKind;
+  label: Label;
+  /**
+   * Shown to get the same label again; only for [`SpeakerKind::Outside`].
+   */
+  secret?: ClaimSecret | null;
+}
+/**
  * One contact.
  */
 export interface MailContact {
@@ -3650,7 +3752,7 @@ export interface MailContactAddParams {
    */
   identity?: string | null;
   /**
-   * What it is to be called here; by the rule of labels.
+   * What it is to be called here; by the rule of labels. A person gives a known contact another name by it.
    */
   name?: string | null;
   /**
@@ -3696,6 +3798,65 @@ export interface MailDecideParams {
   number: number;
 }
 /**
+ * One message, whichever way it went.
+ */
+export interface MailEntry {
+  /**
+   * When it came or was to be sent, in milliseconds since 1970.
+   */
+  at: number;
+  /**
+   * Whether nobody was asked to write it.
+   */
+  auto?: boolean;
+  direction: MailDirection;
+  /**
+   * The session that sent it; as claimed, of what came.
+   */
+  from_session?: string | null;
+  /**
+   * Its id, which a reply names. Of what came these are the sender's words, as everything but `peer`.
+   */
+  id: string;
+  /**
+   * The id of the message that it answers.
+   */
+  in_reply_to?: string | null;
+  /**
+   * The name by which that is known here.
+   */
+  name: string;
+  /**
+   * Its number here, of what came: `#12` names it in a reply, whatever its id looks like.
+   */
+  number?: number | null;
+  /**
+   * The address of the other side; the identity's own between its sessions.
+   */
+  peer: string;
+  /**
+   * Whether it was read: here, of what came; over there, of what was sent.
+   */
+  read?: boolean;
+  role: Role2;
+  /**
+   * The word.
+   */
+  state: string;
+  /**
+   * What is said.
+   */
+  text: string;
+  /**
+   * The session that it is for.
+   */
+  to_session?: string | null;
+  /**
+   * With `failed`: why, in one word.
+   */
+  why?: string | null;
+}
+/**
  * Fetches what is to be carried.
  */
 export interface MailFetchParams {
@@ -3716,6 +3877,44 @@ export interface MailFetchResult {
    * The orders.
    */
   orders: CarryOrder[];
+}
+/**
+ * [`MailHistory`].
+ */
+export interface MailHistoryParams {
+  /**
+   * What is older than a page: its `before`.
+   */
+  before?: string | null;
+  /**
+   * Only with this contact, by name or address; `self` for what sessions of the identity wrote to each other.
+   */
+  contact?: string | null;
+  /**
+   * Only what came and waits: for a session, a decision or another policy.
+   */
+  held?: boolean;
+  /**
+   * Of which identity; the caller's own, or the default one, without it.
+   */
+  identity?: string | null;
+  /**
+   * Messages in the page, at most 200; 50 without it.
+   */
+  limit?: number | null;
+}
+/**
+ * A page of an identity's mail, newest first.
+ */
+export interface MailHistoryResult {
+  /**
+   * Where the next page begins, when there is one.
+   */
+  before?: string | null;
+  /**
+   * The messages.
+   */
+  messages: MailEntry[];
 }
 /**
  * Chooses the hub that has an identity's mailbox.
@@ -3922,6 +4121,53 @@ export interface MailJob {
   why?: string | null;
 }
 /**
+ * [`MailNext`].
+ */
+export interface MailNextParams {
+  /**
+   * The last message that was shown: it counts as delivered, and what is asked for comes after it.
+   */
+  shown?: number;
+  /**
+   * How long to wait, in milliseconds; at most 25 000.
+   */
+  wait_ms?: number;
+}
+/**
+ * [`MailNext`]'s answer.
+ */
+export interface MailNextResult {
+  /**
+   * The message, if there is one. It stays unread.
+   */
+  message?: MailToShow | null;
+}
+/**
+ * A message as an agent is to see it.
+ */
+export interface MailToShow {
+  /**
+   * The name by which the sender is known here, or the address.
+   */
+  from: string;
+  /**
+   * The session that sent it, as claimed.
+   */
+  from_session?: string | null;
+  /**
+   * The sender's id of it.
+   */
+  id: string;
+  /**
+   * Its number here.
+   */
+  number: number;
+  /**
+   * What it says, behind words that say whose it is and that it permits nothing.
+   */
+  text: string;
+}
+/**
  * A session whose rest is awaited.
  */
 export interface MailNotifyParams {
@@ -3962,6 +4208,19 @@ export interface MailPolicyResult {
    */
   primary?: Label | null;
   unaddressed: Unaddressed;
+}
+/**
+ * [`MailRead`].
+ */
+export interface MailReadParams {
+  /**
+   * Of which identity.
+   */
+  identity?: string | null;
+  /**
+   * The messages' numbers, at most 200. Those for sessions stay as they are.
+   */
+  numbers: number[];
 }
 /**
  * A contact with which another ratchet is begun.
@@ -4019,15 +4278,19 @@ export interface MailSession {
    */
   identity: string;
   /**
-   * Whether it has nothing to do.
+   * Whether it has nothing to do; nobody knows it of an agent outside.
    */
-  idle?: boolean;
+  idle?: boolean | null;
+  kind?: SpeakerKind;
   label: Label;
   /**
    * Whether it is the caller's own.
    */
   own?: boolean;
-  session: SessionId;
+  /**
+   * Its id; an agent outside is no session.
+   */
+  session?: SessionId | null;
   /**
    * What it says that it does.
    */
@@ -4570,6 +4833,10 @@ export interface Sync {
    */
   machines?: MachineInfo[];
   /**
+   * In the first part: how much mail waits, for who may know it; of a relay one, of a hub one of each machine.
+   */
+  mail?: MailChanged[];
+  /**
    * Which part this is, from 0.
    */
   part: number;
@@ -4814,18 +5081,23 @@ export interface Methods {
   'machine.update': { params: MachineUpdateParams; result: MachineResult; scope: 'admin' };
   'mail.autorespond': { params: MailAutorespondParams; result: MailAutorespondResult; scope: 'drive' };
   'mail.bring': { params: MailBringParams; result: Empty; scope: null };
+  'mail.claim': { params: MailClaimParams; result: MailClaimResult; scope: 'drive' };
   'mail.contact': { params: MailContactParams; result: MailContactsResult; scope: 'admin' };
   'mail.contact_add': { params: MailContactAddParams; result: MailContact; scope: 'drive' };
   'mail.contacts': { params: MailIdentityParams; result: MailContactsResult; scope: 'read' };
   'mail.decide': { params: MailDecideParams; result: Empty; scope: 'admin' };
   'mail.fetch': { params: MailFetchParams; result: MailFetchResult; scope: null };
+  'mail.history': { params: MailHistoryParams; result: MailHistoryResult; scope: 'drive' };
   'mail.home': { params: MailHomeParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.identities': { params: Empty; result: MailIdentitiesResult; scope: 'read' };
   'mail.identity_add': { params: MailIdentityAddParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.identity_use': { params: MailIdentityUseParams; result: MailIdentitiesResult; scope: 'admin' };
   'mail.inbox': { params: MailInboxParams; result: MailInboxResult; scope: 'drive' };
+  'mail.leave': { params: Empty; result: Empty; scope: 'drive' };
+  'mail.next': { params: MailNextParams; result: MailNextResult; scope: 'drive' };
   'mail.notify': { params: MailNotifyParams; result: Empty; scope: 'drive' };
   'mail.policy': { params: MailPolicyParams; result: MailPolicyResult; scope: 'admin' };
+  'mail.read': { params: MailReadParams; result: Empty; scope: 'drive' };
   'mail.reset': { params: MailResetParams; result: MailContactsResult; scope: 'drive' };
   'mail.send': { params: MailSendParams; result: MailJob; scope: 'drive' };
   'mail.set_status': { params: MailSetStatusParams; result: Empty; scope: 'drive' };
@@ -4868,6 +5140,7 @@ export interface Notifications {
   'agent.events': AgentEvents;
   'input.rejected': InputRejected;
   'lease.changed': LeaseChanged;
+  'mail.changed': MailChanged;
   'prompt.opened': PromptOpened;
   'prompt.settled': PromptSettled;
   'session.changed': SessionChanged;

@@ -1,7 +1,7 @@
 //! What a watching client is told of agents: prompts that open and are settled, turns that end.
 
 use quarterdeck_protocol::{
-    method::{HelloParams, PromptInfo},
+    method::{HelloParams, MailChanged, PromptInfo},
     session::{PromptOpened, PromptSettled, TurnEnded, notify},
 };
 use quarterdeck_transport::Incoming;
@@ -36,6 +36,37 @@ impl News {
     /// The next that is settled.
     pub async fn settled(&mut self) -> PromptSettled {
         self.next(notify::PROMPT_SETTLED).await
+    }
+    /// The next change of a relay's mail.
+    pub async fn mail(&mut self) -> MailChanged {
+        self.next(notify::MAIL_CHANGED).await
+    }
+    /// Everything that is told from now on until a session is new or changed.
+    ///
+    /// # Panics
+    /// When none is.
+    pub async fn until_session_changed(&mut self) -> Vec<(String, String)> {
+        let mut told = Vec::new();
+        within(notify::SESSION_CHANGED, async {
+            loop {
+                match self.peer.events.next().await {
+                    Some(Incoming::Notification { method, .. })
+                        if method == notify::SESSION_CHANGED =>
+                    {
+                        return;
+                    }
+                    Some(Incoming::Notification { method, params }) => {
+                        let text = params.map(|params| params.get().to_owned());
+                        told.push((method, text.unwrap_or_default()));
+                    }
+                    Some(Incoming::Closed { why }) => panic!("closed: {why}"),
+                    Some(_) => {}
+                    None => panic!("closed"),
+                }
+            }
+        })
+        .await;
+        told
     }
     /// The next turn that ends.
     pub async fn turn_ended(&mut self) -> TurnEnded {

@@ -100,6 +100,8 @@ mod raw {
         MailWhoami,
         MailSend,
         MailInbox,
+        MailHistory,
+        MailRead,
         MailWait,
         MailStatus,
         MailContacts,
@@ -227,6 +229,8 @@ fn params(method: MethodName) -> Value {
         | MethodName::MailIdentityUse
         | MethodName::MailWhoami
         | MethodName::MailInbox
+        | MethodName::MailHistory
+        | MethodName::MailRead
         | MethodName::MailWait
         | MethodName::MailStatus
         | MethodName::MailContacts
@@ -252,6 +256,7 @@ fn mail_params(method: MethodName) -> Value {
         "mail.send" => json!({ "to": "nobody", "body": "x" }),
         "mail.contact" => json!({ "contact": "nobody", "decision": "block" }),
         "mail.contact_add" | "mail.reset" => json!({ "contact": "nobody" }),
+        "mail.read" => json!({ "numbers": [] }),
         "mail.home" => json!({ "hub": "nobody" }),
         "mail.decide" => json!({ "number": 1, "decision": "deliver" }),
         "mail.set_status" => json!({ "status": "" }),

@@ -7,7 +7,9 @@ use quarterdeck_core::news::{Past, TurnEnd};
 use quarterdeck_protocol::{
     ids::{RelayId, Rev},
     limits::MAX_SESSIONS_PER_SYNC_PART,
+    method::MailChanged,
     rpc,
+    scope::Scope,
     session::{
         LeaseChanged, MachineChanged, MachineRemoved, PromptOpened, PromptSettled, SessionChanged,
         SessionRemoved, Sync, TurnEnded, notify,
@@ -59,6 +61,9 @@ impl Asker {
         let parts: Vec<_> = sessions.chunks(MAX_SESSIONS_PER_SYNC_PART).collect();
         let parts = if parts.is_empty() { vec![&[][..]] } else { parts };
         let count = parts.len();
+        let may_count = self.may_count_mail();
+        let mail: Vec<_> =
+            context.fleet.mail(self.bound()).into_iter().filter(|_| may_count).collect();
         let sync = |(part, sessions): (usize, &[_])| {
             let machines = if part == 0 { context.fleet.machines() } else { Vec::new() };
             let sync = Sync {
@@ -69,6 +74,7 @@ impl Asker {
                 last: part + 1 == count,
                 sessions: sessions.to_vec(),
                 machines,
+                mail: mail.iter().filter(|_| part == 0).cloned().collect(),
                 prompts: if part + 1 == count { prompts } else { 0 },
             };
             message(notify::SYNC, &sync)
@@ -85,8 +91,14 @@ impl Asker {
             Change::PromptOpened(prompt) => self.sees(prompt.session),
             Change::Past(Past::Settled(prompt, _)) => self.sees(prompt.session),
             Change::Past(Past::TurnEnded(end)) => self.sees(end.session),
+            Change::Mail(_) => self.may_count_mail(),
             Change::Machine(_) | Change::Gone(Gone::Machine(_)) => true,
         }
+    }
+
+    /// Whether it may read the mail, so that it may know how much there is.
+    fn may_count_mail(&self) -> bool {
+        !self.is_limited() && self.grant.scopes.has(Scope::Drive)
     }
 
     fn told(&self) -> MutexGuard<'_, View> {
@@ -108,6 +120,7 @@ fn messages_of(rev: Rev, change: Change) -> Vec<Message> {
             let changed = MachineChanged { rev, machine: *machine };
             [message(notify::MACHINE_CHANGED, &changed), None]
         }
+        Change::Mail(mail) => [message(notify::MAIL_CHANGED, &MailChanged { rev, ..*mail }), None],
         Change::Gone(Gone::Session(session)) => {
             [message(notify::SESSION_REMOVED, &SessionRemoved { rev, session }), None]
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use quarterdeck_core::news::Past;
 use quarterdeck_protocol::{
     ids::{MachineId, Rev, SessionId},
-    method::{MachineInfo, PromptInfo},
+    method::{MachineInfo, MailChanged, PromptInfo},
     session::SessionInfo,
 };
 
@@ -33,6 +33,8 @@ pub(crate) enum Change {
     },
     /// A machine is new or changed.
     Machine(Box<MachineInfo>),
+    /// A machine's mail has changed.
+    Mail(Box<MailChanged>),
     /// One of them is gone.
     Gone(Gone),
     /// An agent asks.
@@ -100,6 +102,8 @@ impl Fleet {
             if it.changed > told {
                 all.push((it.changed, Change::Machine(Box::new(it.info()))));
             }
+            let mail = it.mail.as_ref().filter(|mail| mail.rev > told);
+            all.extend(mail.map(|mail| (mail.rev, Change::Mail(Box::new(mail.clone())))));
             for entry in it.sessions.values().filter(|entry| entry.changed > told) {
                 let info = Box::new(it.view(&entry.info));
                 let lease = entry.lease_changed > told;

@@ -8,7 +8,7 @@ use std::{
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{Rev, SessionId},
-    method::{MachineInfo, MachineState},
+    method::{MachineInfo, MachineState, MailChanged},
     session::{OnMachine, SessionInfo},
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Machine {
     pub(super) unreachable_since: Option<u64>,
     pub(super) sessions: BTreeMap<SessionId, Entry>,
     pub(super) changed: Rev,
+    /// How much mail waits there, as its relay said last.
+    pub(super) mail: Option<MailChanged>,
     /// The link, while it stands.
     pub(super) link: Option<Arc<Linked>>,
     /// Sessions that the store does not know yet.

@@ -7,6 +7,7 @@ use quarterdeck_hooks::{Hooks, Notice, key, notice::AtMachine};
 use quarterdeck_protocol::{
     agent::PromptId,
     ids::MachineId,
+    method::MailChanged,
     session::{
         LeaseChanged, PromptOpened, PromptSettled, SessionChanged, SessionInfo, SessionRemoved,
         Sync, TurnEnded, notify,
@@ -66,6 +67,11 @@ impl Feed {
                     self.handle_sync(fleet, machine, sync);
                 }
             }
+            notify::MAIL_CHANGED => {
+                if let Some(changed) = read::<MailChanged>(params) {
+                    fleet.put_mail(machine, changed);
+                }
+            }
             notify::SESSION_CHANGED => {
                 if let Some(changed) = read::<SessionChanged>(params) {
                     fleet.put_session(machine, plain(changed.session));
@@ -106,6 +112,9 @@ impl Feed {
     fn handle_sync(&mut self, fleet: &Fleet, machine: MachineId, sync: Sync) {
         if sync.part == 0 {
             self.parts.clear();
+        }
+        if let Some(mail) = sync.mail.into_iter().next() {
+            fleet.put_mail(machine, mail);
         }
         let room = MAX_SESSIONS_PER_MACHINE.saturating_sub(self.parts.len());
         self.parts.extend(sync.sessions.into_iter().take(room).map(plain));
@@ -186,6 +195,27 @@ mod tests {
         tell(&mut feed, &fleet, "sync", &part(0, false, 3));
         tell(&mut feed, &fleet, "sync", &part(0, true, 4));
         assert_eq!(fleet.sessions(None).len(), 1);
+    }
+
+    #[test]
+    fn how_much_mail_waits_is_told_of_its_machine_and_nothing_else_is_believed() {
+        let fleet = Fleet::default();
+        fleet.add(machine_row(1, "dev"), vec![]).expect("adds");
+        let mut feed = Feed::default();
+        let one = |identity: &str, unread: u32| json!({"identity": identity, "unread": unread, "held": 0, "asking": 1});
+        let mail = json!({"rev": 9, "machine": format!("m_{}", "07".repeat(8)), "change": 5,
+            "identities": [one("default", 2), one("no name at all", 3)]});
+        assert!(tell(&mut feed, &fleet, "mail.changed", &mail));
+        let told = fleet.mail(None);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].machine, Some(machine_row(1, "dev").machine), "not as the relay says");
+        let names: Vec<_> = told[0].identities.iter().map(|it| it.identity.as_str()).collect();
+        assert_eq!(names, ["default"]);
+        // a view that says nothing of mail takes nothing back
+        let sync = json!({"relay_id": format!("r_{}", "01".repeat(16)), "generation": 1, "rev": 1,
+            "part": 0, "last": true, "sessions": []});
+        tell(&mut feed, &fleet, "sync", &sync);
+        assert_eq!(fleet.mail(None), told);
     }
 
     #[test]

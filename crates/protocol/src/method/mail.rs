@@ -277,7 +277,7 @@ pub struct MailContactAddParams {
     pub identity: Option<String>,
     /// The address; the name of one that asked.
     pub contact: String,
-    /// What it is to be called here; by the rule of labels.
+    /// What it is to be called here; by the rule of labels. A person gives a known contact another name by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// A word to it.

@@ -5,11 +5,11 @@ use quarterdeck_protocol::{
     method::{
         Empty, MailAutorespondParams, MailAutorespondResult, MailBringParams, MailContact,
         MailContactAddParams, MailContactParams, MailContactsResult, MailDecideParams,
-        MailFetchParams, MailFetchResult, MailHomeParams, MailIdentitiesResult,
-        MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams, MailInboxParams,
-        MailInboxResult, MailJob, MailNotifyParams, MailPolicyParams, MailPolicyResult,
-        MailResetParams, MailSendParams, MailSetStatusParams, MailStatusParams, MailStatusResult,
-        MailWaitParams, MailWaitResult, MailWhoamiResult,
+        MailFetchParams, MailFetchResult, MailHistoryParams, MailHistoryResult, MailHomeParams,
+        MailIdentitiesResult, MailIdentityAddParams, MailIdentityParams, MailIdentityUseParams,
+        MailInboxParams, MailInboxResult, MailJob, MailNotifyParams, MailPolicyParams,
+        MailPolicyResult, MailReadParams, MailResetParams, MailSendParams, MailSetStatusParams,
+        MailStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
 };
 
@@ -55,6 +55,19 @@ pub(super) async fn inbox(c: &Connection, p: MailInboxParams) -> Result<MailInbo
         None => None,
     };
     c.context.mail.ask(|reply| Ask::Inbox(who, p, label, reply)).await
+}
+
+pub(super) async fn history(
+    c: &Connection,
+    p: MailHistoryParams,
+) -> Result<MailHistoryResult, RpcError> {
+    let who = who(c, p.identity.clone())?;
+    c.context.mail.ask(|reply| Ask::History(who, p, reply)).await
+}
+
+pub(super) async fn read(c: &Connection, p: MailReadParams) -> Result<Empty, RpcError> {
+    let who = who(c, p.identity)?;
+    c.context.mail.ask(|reply| Ask::Read(who, p.numbers, reply)).await
 }
 
 pub(super) async fn wait(c: &Connection, p: MailWaitParams) -> Result<MailWaitResult, RpcError> {

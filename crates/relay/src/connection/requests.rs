@@ -108,6 +108,7 @@ impl Connection {
                 | MethodName::MailWhoami
                 | MethodName::MailSend
                 | MethodName::MailInbox
+                | MethodName::MailHistory
                 | MethodName::MailWait
                 | MethodName::MailStatus
                 | MethodName::MailContacts

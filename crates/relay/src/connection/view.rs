@@ -6,6 +6,7 @@ use quarterdeck_protocol::{
     ids::Rev,
     limits::MAX_SESSIONS_PER_SYNC_PART,
     rpc,
+    scope::Scope,
     session::{
         LeaseChanged, PromptOpened, PromptSettled, SessionChanged, SessionRemoved, Sync, TurnEnded,
         notify,
@@ -14,7 +15,10 @@ use quarterdeck_protocol::{
 use serde::Serialize;
 
 use super::Connection;
-use crate::registry::{Change, Changes};
+use crate::{
+    registry::{Change, Changes},
+    tokens::SessionLimit,
+};
 
 /// What a connection has been told.
 #[derive(Debug, Default)]
@@ -76,7 +80,11 @@ impl Connection {
                 let ended = TurnEnded { rev, session, turn, stop_reason, at };
                 text(notify::TURN_ENDED, &ended).into_iter().collect()
             }
-            Change::PromptOpened { .. }
+            Change::Mail(mail) if self.may_count_mail() => {
+                text(notify::MAIL_CHANGED, &mail).into_iter().collect()
+            }
+            Change::Mail(_)
+            | Change::PromptOpened { .. }
             | Change::PromptSettled { .. }
             | Change::TurnEnded { .. } => Vec::new(),
         }
@@ -94,6 +102,7 @@ impl Connection {
         let tell = |changes: Vec<Change>| changes.into_iter().flat_map(|it| self.texts_of(it));
         let open: Vec<String> = tell(context.registry.open_prompts()).collect();
         let prompts = u32::try_from(open.len()).unwrap_or(u32::MAX);
+        let mail = context.registry.mail().filter(|_| self.may_count_mail());
         let sync = |(part, sessions): (usize, &[_])| {
             let sync = Sync {
                 relay_id: context.relay_id,
@@ -103,6 +112,7 @@ impl Connection {
                 last: part + 1 == count,
                 sessions: sessions.to_vec(),
                 machines: Vec::new(),
+                mail: mail.iter().filter(|_| part == 0).cloned().collect(),
                 prompts: if part + 1 == count { prompts } else { 0 },
             };
             text(notify::SYNC, &sync)
@@ -112,6 +122,12 @@ impl Connection {
         texts.extend(parts.into_iter().enumerate().filter_map(sync));
         texts.extend(open);
         texts
+    }
+
+    /// Whether it may read the mail, so that it may know how much there is.
+    fn may_count_mail(&self) -> bool {
+        let grant = &self.caller.grant;
+        grant.scopes.has(Scope::Drive) && matches!(grant.sessions, SessionLimit::All)
     }
 
     fn view(&self) -> std::sync::MutexGuard<'_, View> {

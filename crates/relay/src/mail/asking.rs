@@ -73,7 +73,7 @@ impl Owner {
     ) {
         match self.begin_add(who, &p) {
             Ok(Begun::Known(id, peer)) => {
-                let outcome = self.ask_known(id, &peer, &p.note);
+                let outcome = self.ask_known(who, id, &peer, &p);
                 self.answer(reply, outcome);
             }
             Ok(Begun::Seek(identity, peer, asked)) => {
@@ -106,12 +106,13 @@ impl Owner {
         if peer == mailbox.key() {
             return Err(invalid("this is the identity itself"));
         }
-        if mailbox.peers.contains_key(&peer) {
-            return Ok(Begun::Known(id, peer));
-        }
-        let taken = |name: &String| mailbox.peers.values().any(|peer| peer.name == *name);
+        let mut others = mailbox.peers.iter().filter(|(key, _)| **key != peer);
+        let taken = |name: &String| others.any(|(_, other)| other.name == *name);
         if p.name.as_ref().is_some_and(taken) {
             return Err(RpcError::new(ErrorCode::LabelTaken, "another contact has this name"));
+        }
+        if mailbox.peers.contains_key(&peer) {
+            return Ok(Begun::Known(id, peer));
         }
         if mailbox.peers.len() >= MAX_CONTACTS || self.seeking.len() >= MAX_SEEKING {
             return Err(RpcError::new(ErrorCode::Overloaded, "there are too many contacts"));
@@ -127,12 +128,13 @@ impl Owner {
         Ok(Begun::Seek(id, peer, asked))
     }
 
-    /// Accepts who asked; asks again who has not answered.
+    /// Accepts who asked; asks again who has not answered. A person may give it another name by that.
     fn ask_known(
         &mut self,
+        who: &Who,
         id: i64,
         peer: &IdentityKey,
-        note: &str,
+        p: &MailContactAddParams,
     ) -> Result<MailContact, RpcError> {
         let unknown = || RpcError::new(ErrorCode::NotFound, "the contact is gone");
         let known = self.mailboxes.get_mut(&id).and_then(|mailbox| mailbox.peers.get_mut(peer));
@@ -140,14 +142,25 @@ impl Owner {
         match known.contact.standing() {
             Standing::Accepted => {}
             Standing::Asked => {
-                self.ask(id, peer, note).map_err(|error| storage(&error))?;
+                self.ask(id, peer, &p.note).map_err(|error| storage(&error))?;
+            }
+            Standing::Asking | Standing::Blocked if who.session.is_some() => {
+                let message = "whether it is a contact is decided by a person";
+                return Err(RpcError::new(ErrorCode::OwnSession, message)
+                    .hint("your user decides with: qd msg accept"));
             }
             Standing::Asking | Standing::Blocked => {
                 self.accept(id, peer).map_err(|error| storage(&error))?;
             }
         }
-        let known = self.mailboxes.get(&id).and_then(|mailbox| mailbox.peers.get(peer));
-        known.map(contact).ok_or_else(unknown)
+        let known = self.mailboxes.get_mut(&id).and_then(|mailbox| mailbox.peers.get_mut(peer));
+        let known = known.ok_or_else(unknown)?;
+        if let Some(name) = p.name.as_ref().filter(|_| who.session.is_none()) {
+            known.name.clone_from(name);
+        }
+        let shown = contact(known);
+        self.note_changed(id, peer);
+        Ok(shown)
     }
 
     /// A person wants this contact: its mail goes through, and it is told.
@@ -330,9 +343,11 @@ fn free_name(mailbox: &Mailbox, wish: &str, peer: &IdentityKey) -> String {
         return wish.to_owned();
     }
     let address = peer.to_string();
+    // as a word of a command it would be an option
+    let address = address.trim_start_matches('-');
     let lengths = 8..=address.len().min(32);
     let short = lengths.map(|length| &address[..length]).find(|name| !taken(name));
-    short.unwrap_or(&address).to_owned()
+    short.unwrap_or(address).to_owned()
 }
 
 fn no_route() -> RpcError {

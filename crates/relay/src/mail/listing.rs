@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use super::{
     PERSON, Reply, Who,
+    history::is_for_people,
     mailbox::{Mailbox, Peer, now, peer_key},
     owner::{Owner, Waiter, storage},
     sending::{job, recipient},
@@ -57,9 +58,7 @@ impl Owner {
             rows.iter().take(store::page()).filter(is_its).cloned().collect();
         let messages = rows.iter().map(|row| self.message(row)).collect();
         // a person who looks at everything takes nothing away from the sessions that it is for
-        let is_for_reader = |row: &&InboundRow| {
-            label.is_some() || row.to.as_deref() == Some(PERSON) || row.state == "dead"
-        };
+        let is_for_reader = |row: &&InboundRow| label.is_some() || is_for_people(row);
         if !p.peek {
             for row in rows.iter().filter(|row| !row.is_read).filter(is_for_reader) {
                 self.take_out(row).map_err(|error| storage(&error))?;
@@ -86,7 +85,7 @@ impl Owner {
     }
 
     /// A message that somebody read in the inbox goes to no session any more.
-    fn take_out(&mut self, row: &InboundRow) -> Result<(), StoreError> {
+    pub(super) fn take_out(&mut self, row: &InboundRow) -> Result<(), StoreError> {
         let mailbox = self.mailboxes.get_mut(&row.identity);
         let taken = row.state == "waiting"
             && mailbox.is_some_and(|mailbox| mailbox.router.try_take(row.number));
@@ -295,7 +294,7 @@ impl Owner {
         MailIdentitiesResult { identities }
     }
 
-    fn own_label(&self, who: &Who) -> Result<Option<Label>, RpcError> {
+    pub(super) fn own_label(&self, who: &Who) -> Result<Option<Label>, RpcError> {
         let Some(session) = who.session else { return Ok(None) };
         self.speaker(session).map(|(label, _)| Some(label.clone()))
     }

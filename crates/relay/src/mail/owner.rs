@@ -16,7 +16,7 @@ use quarterdeck_seal::{
     identity::NewFallback,
     letter::Stream,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Ask, Delivery, LiveSession, OutsideAgent, Reply, Who,
@@ -80,6 +80,8 @@ pub(super) struct Owner {
     pub(super) pending: Pending,
     /// Identities whose secrets have changed in this turn.
     pub(super) changed_accounts: BTreeSet<i64>,
+    /// Raised when a turn has changed what is stored.
+    pub(super) changed: watch::Sender<u64>,
     /// When it is looked for what is old.
     next_prune: Duration,
 }
@@ -122,10 +124,12 @@ impl Owner {
             courier,
             pending: Pending::default(),
             changed_accounts: BTreeSet::new(),
+            // the time, so that another life of the relay does not repeat the numbers of this one
+            changed: watch::Sender::new(u64::try_from(now().as_millis()).unwrap_or(0)),
             next_prune: Duration::ZERO,
         };
         if store::identities(owner.store.read())?.is_empty() {
-            let account = Identity::generate().to_stored();
+            let account = generate_identity().to_stored();
             owner.store.atomically(|c| store::add_identity(c, FIRST_NAME, &account))?;
         }
         owner.load()?;
@@ -160,6 +164,11 @@ impl Owner {
         }
         self.spread_live();
         Ok(())
+    }
+
+    /// Raised when anything that is stored has changed.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     pub(super) fn run(mut self, asks: &Receiver<Ask>) {
@@ -239,6 +248,18 @@ impl Owner {
             }
             Ask::Inbox(who, p, label, reply) => {
                 let outcome = self.inbox(&who, &p, label.as_ref());
+                self.answer(reply, outcome);
+            }
+            Ask::History(who, p, reply) => {
+                let outcome = self.history(&who, &p);
+                self.answer(reply, outcome);
+            }
+            Ask::Read(who, numbers, reply) => {
+                let outcome = self.handle_read(&who, &numbers);
+                self.answer(reply, outcome);
+            }
+            Ask::Counts(reply) => {
+                let outcome = self.counts();
                 self.answer(reply, outcome);
             }
             Ask::Wait(who, p, reply) => self.handle_wait(&who, &p, reply),
@@ -474,7 +495,7 @@ impl Owner {
         if self.mailboxes.len() >= MAX_IDENTITIES {
             return Err(RpcError::new(ErrorCode::Overloaded, "there are too many identities"));
         }
-        let account = Identity::generate().to_stored();
+        let account = generate_identity().to_stored();
         let added = self.store.atomically(|c| store::add_identity(c, name, &account));
         added
             .and_then(|_| self.write_back())
@@ -561,6 +582,16 @@ impl Owner {
 
     pub(super) fn mailbox_of(&mut self, key: &IdentityKey) -> Option<&mut Mailbox> {
         self.mailboxes.values_mut().find(|mailbox| mailbox.key() == *key)
+    }
+}
+
+/// A new identity. Its address begins with no hyphen: as a word of a command that would be an option.
+fn generate_identity() -> Identity {
+    loop {
+        let identity = Identity::generate();
+        if !identity.key().to_string().starts_with('-') {
+            return identity;
+        }
     }
 }
 

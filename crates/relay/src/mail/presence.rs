@@ -34,6 +34,8 @@ impl Owner {
         self.awaited_rest.retain(|it| lives(&it.tell) && lives(&it.of));
         self.spread_live();
         self.tell_resting();
+        // for what messages wait may be another reason now, although nothing that is stored has changed
+        self.changed.send_modify(|_| ());
     }
 
     /// A session says what it does.

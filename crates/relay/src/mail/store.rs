@@ -13,6 +13,7 @@ use rusqlite_migration::{M, Migrations};
 use serde::{Serialize, de::DeserializeOwned};
 
 mod answers;
+mod history;
 mod inbound;
 mod outbound;
 mod outside;
@@ -22,6 +23,7 @@ mod schema;
 mod sealing;
 
 pub(super) use answers::{answers, begin_answer, give_back_unanswered, note_looked_at};
+pub(super) use history::{Came, Place, Side, Wanted, came, unread, wrote};
 pub(super) use inbound::{
     add_inbound, deliveries, drop_delivery, inbound, inbound_by_peer_id, inbox, let_through,
     mark_read, page, release, set_delivery, set_inbound, waiting,
@@ -140,6 +142,11 @@ impl Store {
         let done = change(&transaction)?;
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// How many rows were changed since it was opened.
+    pub(super) fn changes(&self) -> u64 {
+        self.connection.total_changes()
     }
 
     /// To look things up.

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
 
+mod history;
 mod hub;
 mod outside;
 mod policies;
@@ -433,6 +434,17 @@ fn a_session_has_the_identity_of_its_nearest_project_and_outside_of_all_the_defa
         let found = bench.ask(|reply| Ask::Whoami(who, reply)).expect("somebody");
         assert_eq!(found.identity, name, "{cwd}");
     }
+}
+
+#[test]
+fn no_new_address_looks_like_an_option() {
+    let mut bench = Bench::new();
+    for n in 0..63 {
+        bench.ask(|reply| Ask::IdentityAdd(format!("i{n}"), reply)).expect("is added");
+    }
+    let all = bench.ask(Ask::Identities).expect("identities").identities;
+    assert_eq!(all.len(), 64);
+    assert!(all.iter().all(|it| !it.address.starts_with('-')), "one of 64 would by chance");
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Owner {
     }
 
     fn try_turn(&mut self, work: impl FnOnce(&mut Self)) -> Result<(), StoreError> {
+        let before = self.store.changes();
         self.store.begin()?;
         work(self);
         self.settle();
@@ -69,7 +70,13 @@ impl Owner {
         self.write_back()?;
         match self.pending.failed.take() {
             Some(error) => Err(error),
-            None => self.store.commit(),
+            None => {
+                self.store.commit()?;
+                if self.store.changes() != before {
+                    self.changed.send_modify(|change| *change += 1);
+                }
+                Ok(())
+            }
         }
     }
 

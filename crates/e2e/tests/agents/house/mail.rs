@@ -170,6 +170,12 @@ async fn of_four_agents_the_one_that_is_asked_is_told_and_its_answer_returns_to_
     let course = async {
         fleet.here.qd(["send", &asking, "Ask claude:2 of far whether main is green."]).await.ok();
         watcher.turns(1).await;
+        let all_said = async {
+            while claude.models.left() > 0 {
+                look_again().await;
+            }
+        };
+        within_time(AGENT_PATIENCE, "who answered goes on", all_said).await;
     };
     tokio::select! {
         () = course => {}

@@ -9,13 +9,18 @@ use quarterdeck_e2e::{
         hub::Fleet,
         look_again,
         mail::{introduce, person},
+        news::News,
         ordinary_or_long, within,
     },
     streams::mix,
 };
-use quarterdeck_protocol::method::{
-    MailContacts, MailIdentityParams, MailJob, MailSend, MailSendParams, MailStatus,
-    MailStatusParams, MailWait, MailWaitParams,
+use quarterdeck_protocol::{
+    method::{
+        MailChanged, MailContacts, MailIdentityParams, MailJob, MailSend, MailSendParams,
+        MailStatus, MailStatusParams, MailWait, MailWaitParams,
+    },
+    scope::Scope,
+    session::notify,
 };
 use quarterdeck_transport::CallError;
 
@@ -82,6 +87,31 @@ async fn an_agent_of_another_machine_gets_a_message_that_the_hub_cannot_read() {
             let found = bytes.windows(word.len()).any(|it| it == word.as_bytes());
             assert!(!found, "{word} stands in {file}");
         }
+    }
+}
+
+#[tokio::test]
+async fn who_may_drive_is_told_how_much_mail_there_is_on_each_machine_and_nobody_else_is() {
+    let fleet = fleet().await;
+    let near = person(&fleet.here).await;
+    let admin = Way::hub(&fleet.here).connect("admin").await;
+    let token = admin.token("watcher", [Scope::Read].into_iter().collect()).await;
+    let address = fleet.hub.address().parse().expect("an address");
+    let mut news = News::watch(&Way::hub(&fleet.here)).await;
+    let mut reader = News::watch(&Way::ws(address, &token)).await;
+    near.call::<MailSend>(&to("far", "person", "for-people-there")).await;
+    let unread = |told: &MailChanged| told.identities.iter().map(|it| it.unread).sum::<u32>();
+    let mut told = news.mail().await;
+    while unread(&told) == 0 {
+        told = news.mail().await;
+    }
+    assert!(told.machine.is_some(), "a hub says whose it is");
+    let text = serde_json::to_string(&told).expect("is JSON");
+    assert!(!text.contains("people-there"), "numbers and no word: {text}");
+    // what is told later than that, the reader is told too
+    near.create(["sleep", "60"]).await;
+    for (method, text) in reader.until_session_changed().await {
+        assert!(method != notify::MAIL_CHANGED && !text.contains("unread"), "{method}: {text}");
     }
 }
 

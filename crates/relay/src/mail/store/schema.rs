@@ -1,7 +1,7 @@
 //! The tables of the mail store, in versions.
 
 /// Versions of the file. Only ever added to.
-pub(super) const SCHEMA: [&str; 5] = [
+pub(super) const SCHEMA: [&str; 6] = [
     "
 CREATE TABLE identity (
     id INTEGER PRIMARY KEY,
@@ -113,5 +113,14 @@ CREATE TABLE outside (
     secret TEXT NOT NULL,
     cwd TEXT NOT NULL
 ) STRICT;
+",
+    "
+-- what people read: all, with one contact, and how much is unread
+CREATE INDEX inbound_at ON inbound (identity, at);
+CREATE INDEX inbound_peer_at ON inbound (identity, peer, at);
+CREATE INDEX inbound_unread ON inbound (identity)
+    WHERE NOT is_read AND (to_label = 'person' OR (state = 'dead' AND why NOT IN ('refused', 'discarded')));
+CREATE INDEX outbound_at ON outbound (identity, at) WHERE kind = 'mail';
+CREATE INDEX outbound_peer_at ON outbound (identity, peer, at) WHERE kind = 'mail';
 ",
 ];

@@ -258,6 +258,45 @@ fn strangers_ask_are_accepted_and_write_to_each_other() {
 }
 
 #[test]
+fn an_agent_accepts_nobody_who_asks_and_lets_nobody_back_in() {
+    let mut net = Net::new();
+    let _asked = net.add(0, 1, "bob");
+    net.pump();
+    let ada = net.address(0);
+    let accept = |net: &mut Net| {
+        let contact = ada.clone();
+        let p = MailContactAddParams { contact, ..MailContactAddParams::default() };
+        let who = Who { session: Some(S2), identity: None, label: None };
+        net.bob().ask(|reply| Ask::Add(who, p, reply)).expect_err("a person decides").code()
+    };
+    assert_eq!(accept(&mut net), ErrorCode::OwnSession);
+    assert_eq!(net.contacts(1)[0].standing, "asking");
+    net.decide(1, ContactDecision::Block);
+    assert_eq!(accept(&mut net), ErrorCode::OwnSession);
+    assert_eq!(net.contacts(1)[0].standing, "blocked");
+}
+
+#[test]
+fn a_person_gives_a_contact_another_name_that_nobody_else_has() {
+    let mut net = Net::of_contacts();
+    let contact = net.address(1);
+    let rename = |net: &mut Net, who: Who, name: &str| {
+        let (contact, name) = (contact.clone(), Some(name.to_owned()));
+        let p = MailContactAddParams { contact, name, ..MailContactAddParams::default() };
+        net.ada().ask(|reply| Ask::Add(who, p, reply))
+    };
+    let renamed = rename(&mut net, Who::default(), "robert").expect("is renamed");
+    assert_eq!((renamed.name.as_str(), renamed.standing.as_str()), ("robert", "accepted"));
+    let agent = Who { session: Some(S1), identity: None, label: None };
+    assert_eq!(rename(&mut net, agent, "rob").expect("is known").name, "robert");
+    net.ada().send(S1, to_identity("robert", "hello")).expect("is taken");
+    assert_eq!(net.taken(), ["hello"]);
+    net.ada().add_identity("work", "/w");
+    let refused = rename(&mut net, Who::default(), "work").expect_err("is another's");
+    assert_eq!(refused.code(), ErrorCode::LabelTaken);
+}
+
+#[test]
 fn two_who_ask_each_other_have_agreed() {
     let mut net = Net::new();
     let (_first, _second) = (net.add(0, 1, "bob"), net.add(1, 0, "ada"));
