@@ -10,18 +10,14 @@ use std::{
 use quarterdeck_core::mail::{MailNumber, reply::Awaited};
 use quarterdeck_crypto::StorageKey;
 use quarterdeck_protocol::error::{ErrorCode, RpcError};
-use quarterdeck_seal::{
-    Identity, IdentityKey,
-    contact::{Contact, Standing},
-    identity::NewFallback,
-    letter::Stream,
-};
+use quarterdeck_seal::{IdentityKey, letter::Stream};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Ask, Delivery, LiveSession, OutsideAgent, Reply, Who,
+    Ask, Delivery, LiveSession, OutsideAgent, Reply,
     answering::{Answering, Writing},
     asking::Seeking,
+    identities::generate_identity,
     mailbox::{Mailbox, Peer, now},
     outside::Showing,
     post::Post,
@@ -30,7 +26,6 @@ use super::{
     transport::{Event, Loopback, MailTransport, Request, Way},
     turn::Pending,
 };
-use quarterdeck_core::mail::routing::Inbound;
 use quarterdeck_protocol::method::MailWaitResult;
 
 /// The longest time between two looks at the timers: a clock that was set back must not stop them.
@@ -43,8 +38,6 @@ const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const PRUNE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the first identity is called.
 pub(super) const FIRST_NAME: &str = "default";
-/// Identities of one relay.
-const MAX_IDENTITIES: usize = 64;
 /// Asks that are stored together: enough that the disk is waited for seldom, few enough that nobody waits
 /// for the others.
 const MAX_TURN_ASKS: usize = 256;
@@ -239,114 +232,6 @@ impl Owner {
         first.map_or(MAX_NAP, |at| at.saturating_sub(now).min(MAX_NAP))
     }
 
-    #[expect(clippy::too_many_lines, reason = "a flat dispatch: one arm per ask")]
-    fn handle_ask(&mut self, ask: Ask) {
-        match ask {
-            Ask::Send(who, p, reply) => {
-                let outcome = self.handle_send(&who, p);
-                self.answer(reply, outcome);
-            }
-            Ask::Inbox(who, p, label, reply) => {
-                let outcome = self.inbox(&who, &p, label.as_ref());
-                self.answer(reply, outcome);
-            }
-            Ask::History(who, p, reply) => {
-                let outcome = self.history(&who, &p);
-                self.answer(reply, outcome);
-            }
-            Ask::Read(who, numbers, reply) => {
-                let outcome = self.handle_read(&who, &numbers);
-                self.answer(reply, outcome);
-            }
-            Ask::Counts(reply) => {
-                let outcome = self.counts();
-                self.answer(reply, outcome);
-            }
-            Ask::Wait(who, p, reply) => self.handle_wait(&who, &p, reply),
-            Ask::Status(who, id, reply) => {
-                let outcome = self.status(&who, id.as_deref());
-                self.answer(reply, outcome);
-            }
-            Ask::Whoami(who, reply) => {
-                let outcome = self.whoami(&who);
-                self.answer(reply, outcome);
-            }
-            Ask::Contacts(who, reply) => {
-                let outcome = self.contacts(&who);
-                self.answer(reply, outcome);
-            }
-            Ask::Add(who, p, reply) => self.handle_add(&who, p, reply),
-            Ask::Decide(p, reply) => {
-                let outcome = self.handle_decision(&p);
-                self.answer(reply, outcome);
-            }
-            Ask::Policy(who, p, reply) => {
-                let outcome = self.handle_policy(&who, &p);
-                self.answer(reply, outcome);
-            }
-            Ask::DecideMessage(who, p, reply) => {
-                let outcome = self.handle_message_decision(&who, &p);
-                self.answer(reply, outcome);
-            }
-            Ask::Reset(who, contact, reply) => {
-                let outcome = self.handle_reset(&who, &contact);
-                self.answer(reply, outcome);
-            }
-            Ask::Identities(reply) => {
-                let found = self.identities();
-                self.answer(reply, Ok(found));
-            }
-            Ask::IdentityAdd(name, reply) => {
-                let outcome = self.handle_new_identity(&name);
-                self.answer(reply, outcome);
-            }
-            Ask::Home(who, hub, reply) => {
-                let outcome = self.handle_home(&who, hub);
-                self.answer(reply, outcome);
-            }
-            Ask::IdentityUse(p, reply) => {
-                let outcome = self.handle_assignment(p);
-                self.answer(reply, outcome);
-            }
-            Ask::Autorespond(who, on, reply) => {
-                let outcome = self.handle_autorespond(&who, on);
-                self.answer(reply, outcome);
-            }
-            Ask::Drafted { number, text } => {
-                if let Err(error) = self.handle_drafted(number, text) {
-                    self.fail(error);
-                }
-            }
-            Ask::SetStatus(who, p, reply) => {
-                let outcome = self.handle_set_status(&who, &p);
-                self.answer(reply, outcome);
-            }
-            Ask::Notify(who, of, reply) => {
-                let outcome = self.handle_notify(&who, &of);
-                self.answer(reply, outcome);
-            }
-            Ask::Claimed(agent, reply) => {
-                let outcome = self.handle_claimed_label(agent);
-                self.answer(reply, outcome);
-            }
-            Ask::Left(id, reply) => {
-                let outcome = self.handle_left(id);
-                if let Some(reply) = reply {
-                    self.answer(reply, outcome);
-                }
-            }
-            Ask::Next(who, p, reply) => self.handle_next(&who, p, reply),
-            Ask::Fetch(hub, p, reply) => self.handle_fetch(hub, p, reply),
-            Ask::Bring(hub, p, reply) => self.handle_bring(hub, p, reply),
-            Ask::Live(live) => self.handle_live(live),
-            Ask::Delivered { number, session, outcome } => {
-                if let Err(error) = self.handle_delivered(number, session, outcome) {
-                    self.fail(error);
-                }
-            }
-        }
-    }
-
     /// Carries out what the machines want, until they want nothing.
     pub(super) fn settle(&mut self) {
         while !self.has_failed() {
@@ -442,134 +327,6 @@ impl Owner {
         self.mailboxes.keys().copied().collect()
     }
 
-    /// Identities of one relay belong to one person: they know each other.
-    fn introduce(&mut self) -> Result<(), StoreError> {
-        let cards: Vec<_> =
-            self.mailboxes.values().map(|m| (m.name.clone(), m.card.clone())).collect();
-        for mailbox in self.mailboxes.values_mut() {
-            for (name, card) in &cards {
-                let known = mailbox.peers.contains_key(&card.identity);
-                if known || card.identity == mailbox.key() {
-                    continue;
-                }
-                let contact = Contact::new(card.clone(), Standing::Accepted)
-                    .map_err(|_| StoreError::Damaged("an own card"))?;
-                let peer = Peer::new(name.clone(), contact, Inbound::Accept, random_stream()?);
-                let stored = peer.to_stored();
-                let id = mailbox.id;
-                self.store.atomically(|c| store::save_peer(c, id, &stored))?;
-                mailbox.add_peer(peer);
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the own transport a key for whoever wants to write to this identity. One is enough there, and
-    /// it is the one that hubs get.
-    fn publish(&mut self, id: i64) -> Result<(), StoreError> {
-        let Some(mailbox) = self.mailboxes.get_mut(&id) else { return Ok(()) };
-        if mailbox.fallback.is_none() {
-            let held = quarterdeck_seal::identity::ONE_TIME_KEYS;
-            mailbox.fallback = mailbox.identity.bundle(held, NewFallback::Make).fallback;
-            mailbox.identity.mark_published();
-            let (account, fallback) = (mailbox.identity.to_stored(), mailbox.fallback);
-            self.store.atomically(|c| store::save_keys(c, id, &account, fallback.as_ref()))?;
-        }
-        let (identity, fallback) = (mailbox.key(), mailbox.fallback);
-        let bundle = quarterdeck_seal::Bundle { one_time: Vec::new(), fallback };
-        self.request(Way::Own, Request::Publish { identity, bundle });
-        Ok(())
-    }
-
-    fn handle_new_identity(
-        &mut self,
-        name: &str,
-    ) -> Result<quarterdeck_protocol::method::MailIdentitiesResult, RpcError> {
-        if !quarterdeck_protocol::ids::fits_label_rule(name) {
-            return Err(RpcError::new(ErrorCode::InvalidParams, "a name is like a label: ada"));
-        }
-        if self.mailboxes.values().any(|mailbox| mailbox.name == name) {
-            let message = format!("there is an identity {name:?} already");
-            return Err(RpcError::new(ErrorCode::LabelTaken, message));
-        }
-        if self.mailboxes.len() >= MAX_IDENTITIES {
-            return Err(RpcError::new(ErrorCode::Overloaded, "there are too many identities"));
-        }
-        let account = generate_identity().to_stored();
-        let added = self.store.atomically(|c| store::add_identity(c, name, &account));
-        added
-            .and_then(|_| self.write_back())
-            .and_then(|()| self.load())
-            .map_err(|error| storage(&error))?;
-        Ok(self.identities())
-    }
-
-    fn handle_assignment(
-        &mut self,
-        p: quarterdeck_protocol::method::MailIdentityUseParams,
-    ) -> Result<quarterdeck_protocol::method::MailIdentitiesResult, RpcError> {
-        let id = self.named(&p.name)?;
-        let project = p.project.map(|path| path.trim_end_matches('/').to_owned());
-        if project.as_ref().is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
-            return Err(RpcError::new(ErrorCode::InvalidParams, "a project is an absolute path"));
-        }
-        let stored = self.store.atomically(|c| match &project {
-            Some(path) => store::assign(c, path, id),
-            None => store::make_default(c, id),
-        });
-        stored
-            .and_then(|()| self.write_back())
-            .and_then(|()| self.load())
-            .map_err(|error| storage(&error))?;
-        Ok(self.identities())
-    }
-
-    /// The identity of this name or address.
-    pub(super) fn named(&self, name: &str) -> Result<i64, RpcError> {
-        let fits = |m: &&Mailbox| m.name == name || m.key().to_string() == name;
-        let unknown = || {
-            RpcError::new(ErrorCode::NotFound, format!("identity {name:?} not found"))
-                .hint("`qd msg identity ls` lists them")
-        };
-        self.mailboxes.values().find(fits).map(|mailbox| mailbox.id).ok_or_else(unknown)
-    }
-
-    /// The identity that a caller speaks for: its session's, or the one that it names.
-    pub(super) fn meant(&self, who: &Who) -> Result<i64, RpcError> {
-        let own = who
-            .session
-            .map(|session| self.speaker(session).map(|(_, cwd)| self.identity_below(cwd)));
-        match (own.transpose()?, &who.identity) {
-            (Some(own), None) => Ok(own),
-            (None, None) => Ok(self.default_identity()),
-            (None, Some(name)) => self.named(name),
-            (Some(own), Some(name)) if self.named(name) == Ok(own) => Ok(own),
-            (Some(_), Some(_)) => {
-                let message = "a session speaks for its own identity only";
-                Err(RpcError::new(ErrorCode::OwnSession, message))
-            }
-        }
-    }
-
-    /// The identity of a session: its project's, or the default one.
-    pub(super) fn identity_of(&self, session: &LiveSession) -> i64 {
-        self.identity_below(&session.cwd)
-    }
-
-    /// The identity of whoever works in this directory.
-    pub(super) fn identity_below(&self, cwd: &str) -> i64 {
-        let below = |project: &str| {
-            cwd.strip_prefix(project).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let assigned = self.assignments.iter().find(|(project, _)| below(project));
-        assigned.map_or_else(|| self.default_identity(), |(_, id)| *id)
-    }
-
-    fn default_identity(&self) -> i64 {
-        let default = self.mailboxes.values().find(|mailbox| mailbox.is_default);
-        default.or_else(|| self.mailboxes.values().next()).map_or(0, |mailbox| mailbox.id)
-    }
-
     pub(super) fn spread_live(&mut self) {
         for id in self.ids() {
             let own: Vec<LiveSession> =
@@ -582,16 +339,6 @@ impl Owner {
 
     pub(super) fn mailbox_of(&mut self, key: &IdentityKey) -> Option<&mut Mailbox> {
         self.mailboxes.values_mut().find(|mailbox| mailbox.key() == *key)
-    }
-}
-
-/// A new identity. Its address begins with no hyphen: as a word of a command that would be an option.
-fn generate_identity() -> Identity {
-    loop {
-        let identity = Identity::generate();
-        if !identity.key().to_string().starts_with('-') {
-            return identity;
-        }
     }
 }
 
