@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use quarterdeck_core::link::STABLE_AFTER;
+
 use super::{Extent, Goal, Met, goal, spread_ms};
 use crate::harness::{
     instance::{Instance, qd_binary},
@@ -30,19 +32,22 @@ pub fn measure(extent: Extent, _program: &str) -> io::Result<Vec<Goal>> {
 async fn upgrade(extent: Extent) -> io::Result<Goal> {
     let instance = Instance::new();
     qd(&instance, &["relay", "--background"])?;
-    qd(&instance, &["run", "--detach", "--label", "cat", "--", "cat"])?;
-    let mut terminal = Terminal::qd(&instance, &["attach", "cat"]);
-    terminal.type_keys(b"ready\r").await;
-    terminal.until_text("ready\nready").await;
     let mut times = Vec::new();
-    for round in 0..extent.pick(20, 2) {
+    for round in 0..extent.pick(8, 1) {
+        let label = format!("cat-{round}");
+        qd(&instance, &["run", "--detach", "--label", &label, "--", "cat"])?;
+        let mut terminal = Terminal::qd(&instance, &["attach", &label]);
+        terminal.type_keys(format!("ready {round}\r").as_bytes()).await;
+        terminal.until_text(&format!("ready {round}\nready {round}")).await;
+        // a younger link that is lost counts as one that flaps, and is given time
+        tokio::time::sleep(STABLE_AFTER + Duration::from_millis(500)).await;
         qd(&instance, &["relay", "--replace", "--background"])?;
         let serves = Instant::now();
         terminal.type_keys(format!("back {round}\r").as_bytes()).await;
         terminal.until_text(&format!("back {round}\nback {round}")).await;
         times.push(serves.elapsed());
+        qd(&instance, &["stop", &label, "--now"])?;
     }
-    qd(&instance, &["stop", "cat", "--now"])?;
     qd(&instance, &["down"])?;
     let (median, text) = spread_ms(&times);
     let what = "qd relay --replace: from its end until an attached terminal shows what is typed";
