@@ -7,7 +7,7 @@ use quarterdeck_protocol::ids::{Label, SessionId};
 use quarterdeck_seal::IdentityKey;
 use rusqlite::{Connection, Row, named_params};
 
-use super::{InboundRow, OutboundRow, StoreError, millis};
+use super::{InboundRow, OutboundRow, StoreError, millis, row::read_all};
 
 /// Which table a message is in. Of two messages of one time the one that was sent is the newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,22 +117,20 @@ impl Wanted {
         let newest = Place { at: Duration::MAX, side: Side::Sent, number: MailNumber(i64::MAX) };
         let before = self.before.unwrap_or(newest);
         let mut statement = c.prepare_cached(sql)?;
-        let mut rows = statement.query(named_params! {
-            ":identity": self.identity,
-            ":own": self.own.as_bytes(),
-            ":peer": self.peer.as_ref().map(IdentityKey::as_bytes),
-            ":session": self.session.as_ref().map(|(session, _)| session.as_bytes()),
-            ":label": self.session.as_ref().map(|(_, label)| label.as_str()),
-            ":this_side": side as i64,
-            ":at": millis(before.at),
-            ":side": before.side as i64,
-            ":number": before.number.0,
-            ":limit": i64::try_from(self.limit).unwrap_or(i64::MAX),
-        })?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(read(row)?);
-        }
-        Ok(found)
+        read_all(
+            statement.query(named_params! {
+                ":identity": self.identity,
+                ":own": self.own.as_bytes(),
+                ":peer": self.peer.as_ref().map(IdentityKey::as_bytes),
+                ":session": self.session.as_ref().map(|(session, _)| session.as_bytes()),
+                ":label": self.session.as_ref().map(|(_, label)| label.as_str()),
+                ":this_side": side as i64,
+                ":at": millis(before.at),
+                ":side": before.side as i64,
+                ":number": before.number.0,
+                ":limit": i64::try_from(self.limit).unwrap_or(i64::MAX),
+            })?,
+            read,
+        )
     }
 }

@@ -8,7 +8,7 @@ use quarterdeck_seal::IdentityKey;
 use quarterdeck_seal::letter::Stream;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
-use super::{InboundRow, PAGE, StoreError, json, millis, signed, word};
+use super::{InboundRow, PAGE, StoreError, json, millis, row::read_all, signed, word};
 
 /// Adds a message that came; `None` when it came before.
 pub(in crate::mail) fn add_inbound(
@@ -61,12 +61,7 @@ pub(in crate::mail) fn waiting(
 ) -> Result<Vec<InboundRow>, StoreError> {
     let sql = "SELECT * FROM inbound WHERE identity = ?1 AND state = 'waiting' ORDER BY number";
     let mut statement = c.prepare_cached(sql)?;
-    let mut rows = statement.query([identity])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(InboundRow::read(row)?);
-    }
-    Ok(found)
+    read_all(statement.query([identity])?, InboundRow::read)
 }
 
 /// A page of what came, oldest first, with one more than the page when there is more.
@@ -80,12 +75,7 @@ pub(in crate::mail) fn inbox(
          ORDER BY number LIMIT ?3",
     )?;
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![identity, all, limit])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(InboundRow::read(row)?);
-    }
-    Ok(found)
+    read_all(statement.query(params![identity, all, limit])?, InboundRow::read)
 }
 
 /// How many a page has.

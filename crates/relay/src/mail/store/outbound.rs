@@ -7,7 +7,7 @@ use quarterdeck_seal::IdentityKey;
 use quarterdeck_seal::letter::Stream;
 use rusqlite::{Connection, named_params, params};
 
-use super::{OutboundRow, PAGE, StoreError, json, millis, signed};
+use super::{OutboundRow, PAGE, StoreError, json, millis, row::read_all, signed};
 
 /// Adds something to send.
 pub(in crate::mail) fn add_outbound(
@@ -80,12 +80,7 @@ pub(in crate::mail) fn unsent(
 ) -> Result<Vec<OutboundRow>, StoreError> {
     let sql = "SELECT * FROM outbound WHERE identity = ?1 AND is_open ORDER BY number";
     let mut statement = c.prepare_cached(sql)?;
-    let mut rows = statement.query([identity])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(OutboundRow::read(row)?);
-    }
-    Ok(found)
+    read_all(statement.query([identity])?, OutboundRow::read)
 }
 
 /// Messages that were sent, newest first.
@@ -98,13 +93,10 @@ pub(in crate::mail) fn sent(
         "SELECT * FROM outbound WHERE identity = ?1 AND kind = 'mail' AND (?2 IS NULL OR message_id = ?2)
          ORDER BY number DESC LIMIT ?3",
     )?;
-    let mut rows =
-        statement.query(params![identity, id, i64::try_from(PAGE).unwrap_or(i64::MAX)])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(OutboundRow::read(row)?);
-    }
-    Ok(found)
+    read_all(
+        statement.query(params![identity, id, i64::try_from(PAGE).unwrap_or(i64::MAX)])?,
+        OutboundRow::read,
+    )
 }
 
 /// What was sealed for a message: from now on exactly these bytes are sent.

@@ -2,9 +2,9 @@
 
 use quarterdeck_core::mail::MailNumber;
 use quarterdeck_protocol::ids::Label;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::{InboundRow, PAGE, StoreError};
+use super::{InboundRow, PAGE, StoreError, row::read_all};
 use crate::mail::OutsideAgent;
 
 pub(in crate::mail) fn add_outside(c: &Connection, agent: &OutsideAgent) -> Result<(), StoreError> {
@@ -27,19 +27,18 @@ pub(in crate::mail) fn remove_outside(
 /// All that have a label.
 pub(in crate::mail) fn outside(c: &Connection) -> Result<Vec<OutsideAgent>, StoreError> {
     let mut statement = c.prepare_cached("SELECT id, label, secret, cwd FROM outside")?;
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let damaged = || StoreError::Damaged("an agent outside");
-        let text = |at: usize| row.get::<_, String>(at);
-        found.push(OutsideAgent {
-            id: text(0)?.parse().map_err(|_| damaged())?,
-            label: text(1)?.parse().map_err(|_| damaged())?,
-            secret: text(2)?.parse().map_err(|_| damaged())?,
-            cwd: text(3)?,
-        });
-    }
-    Ok(found)
+    read_all(statement.query([])?, read_outside)
+}
+
+fn read_outside(row: &Row<'_>) -> Result<OutsideAgent, StoreError> {
+    let damaged = || StoreError::Damaged("an agent outside");
+    let text = |at: usize| row.get::<_, String>(at);
+    Ok(OutsideAgent {
+        id: text(0)?.parse().map_err(|_| damaged())?,
+        label: text(1)?.parse().map_err(|_| damaged())?,
+        secret: text(2)?.parse().map_err(|_| damaged())?,
+        cwd: text(3)?,
+    })
 }
 
 /// As [`super::inbox`], of what names one label or none: mail of others does not fill its page.
@@ -56,7 +55,7 @@ pub(in crate::mail) fn inbox_of(
          ORDER BY number LIMIT ?4",
     )?;
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-    collect(statement.query(params![identity, all, label.as_str(), limit])?)
+    read_all(statement.query(params![identity, all, label.as_str(), limit])?, InboundRow::read)
 }
 
 /// Unread messages to a label after this one that were not given up, oldest first.
@@ -73,13 +72,5 @@ pub(in crate::mail) fn next_to_show(
          ORDER BY number LIMIT ?4",
     )?;
     let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-    collect(statement.query(params![identity, label.as_str(), after.0, limit])?)
-}
-
-fn collect(mut rows: rusqlite::Rows<'_>) -> Result<Vec<InboundRow>, StoreError> {
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(InboundRow::read(row)?);
-    }
-    Ok(found)
+    read_all(statement.query(params![identity, label.as_str(), after.0, limit])?, InboundRow::read)
 }

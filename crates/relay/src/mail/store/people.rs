@@ -4,7 +4,7 @@ use quarterdeck_core::mail::routing::Policy;
 use quarterdeck_seal::SignedKey;
 use rusqlite::{Connection, named_params, params};
 
-use super::{StoreError, StoredIdentity, StoredPeer, json, signed};
+use super::{StoreError, StoredIdentity, StoredPeer, json, row::read_all, signed};
 
 /// Adds an identity; the first one is the default.
 pub(in crate::mail) fn add_identity(
@@ -112,24 +112,14 @@ pub(in crate::mail) fn assignments(c: &Connection) -> Result<Vec<(String, i64)>,
 pub(in crate::mail) fn identities(c: &Connection) -> Result<Vec<StoredIdentity>, StoreError> {
     let mut statement =
         c.prepare_cached("SELECT *, open_account(account) AS secrets FROM identity")?;
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(StoredIdentity::read(row)?);
-    }
-    Ok(found)
+    read_all(statement.query([])?, StoredIdentity::read)
 }
 
 pub(in crate::mail) fn peers(c: &Connection, identity: i64) -> Result<Vec<StoredPeer>, StoreError> {
     let mut statement = c.prepare_cached(
         "SELECT *, open_ratchets(ratchets) AS secrets FROM peer WHERE identity = ?1",
     )?;
-    let mut rows = statement.query([identity])?;
-    let mut peers = Vec::new();
-    while let Some(row) = rows.next()? {
-        peers.push(StoredPeer::read(row)?);
-    }
-    Ok(peers)
+    read_all(statement.query([identity])?, StoredPeer::read)
 }
 
 /// Writes all that is known of a peer.

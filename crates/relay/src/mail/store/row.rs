@@ -15,9 +15,21 @@ use quarterdeck_protocol::{
 use quarterdeck_seal::{
     IdentityKey, SignedKey, contact::Contact, letter::Stream, sequence::Sequence,
 };
-use rusqlite::Row;
+use rusqlite::{Row, Rows};
 
 use super::{StoreError, parse, time, unsigned};
+
+/// All rows of a query as what they are.
+pub(super) fn read_all<T>(
+    mut rows: Rows<'_>,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
 
 /// An identity.
 pub(in crate::mail) struct StoredIdentity {
