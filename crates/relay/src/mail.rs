@@ -51,9 +51,9 @@ use quarterdeck_protocol::{
         Empty, IdentityMail, MailAutorespondResult, MailBringParams, MailContact,
         MailContactAddParams, MailContactParams, MailContactsResult, MailDecideParams,
         MailFetchParams, MailFetchResult, MailHistoryParams, MailHistoryResult,
-        MailIdentitiesResult, MailIdentityUseParams, MailInboxParams, MailInboxResult, MailJob,
-        MailNextParams, MailNextResult, MailPolicyParams, MailPolicyResult, MailSendParams,
-        MailSetStatusParams, MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
+        MailIdentitiesResult, MailInboxParams, MailInboxResult, MailJob, MailNextParams,
+        MailNextResult, MailPolicyParams, MailPolicyResult, MailSendParams, MailSetStatusParams,
+        MailStatusResult, MailWaitParams, MailWaitResult, MailWhoamiResult,
     },
     record::SessionKind,
 };
@@ -87,6 +87,17 @@ pub(crate) struct Who {
     pub identity: Option<String>,
     /// The label under which it writes, where it is neither a session nor a person.
     pub label: Option<Label>,
+}
+
+/// What an identity is assigned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Assignee {
+    /// All that have no other.
+    Others,
+    /// Whoever works in this directory or below it.
+    Project(String),
+    /// One session, wherever it works.
+    Session(SessionId),
 }
 
 /// A session as far as mail goes.
@@ -144,8 +155,10 @@ pub(crate) enum Ask {
     IdentityAdd(String, Reply<MailIdentitiesResult>),
     /// Choose where its mailbox is.
     Home(Who, HubId, Reply<MailIdentitiesResult>),
-    /// Assign one.
-    IdentityUse(MailIdentityUseParams, Reply<MailIdentitiesResult>),
+    /// Assign one; none takes back what was assigned.
+    IdentityUse(Option<String>, Assignee, Reply<MailIdentitiesResult>),
+    /// A session is removed, or was never started.
+    Forget(SessionId),
     /// Answer by itself, or not.
     Autorespond(Who, Option<bool>, Reply<MailAutorespondResult>),
     /// The program that answers has ended.

@@ -2685,6 +2685,10 @@ export interface CreateParams {
     [k: string]: string;
   };
   /**
+   * The mail identity for which it speaks; none = its project's.
+   */
+  identity?: string | null;
+  /**
    * Start it again when the machine has been restarted.
    */
   keep?: boolean;
@@ -3966,6 +3970,10 @@ export interface MailIdentity {
    * Directories whose sessions have it.
    */
   projects?: string[];
+  /**
+   * Sessions that have it wherever they work.
+   */
+  sessions?: SessionId[];
 }
 /**
  * A new identity.
@@ -3986,17 +3994,21 @@ export interface MailIdentityParams {
   identity?: string | null;
 }
 /**
- * Assigns an identity.
+ * Assigns an identity: to a project, to a session, or to all that have no other.
  */
 export interface MailIdentityUseParams {
   /**
-   * Which.
+   * Which; none takes back what was assigned to the project or the session.
    */
-  name: string;
+  name?: string | null;
   /**
-   * To the sessions that work in this directory or below it; by default to all that have no other.
+   * To the sessions that work in this directory or below it.
    */
   project?: string | null;
+  /**
+   * To this session, wherever it works and however often it is started again.
+   */
+  session?: string | null;
 }
 /**
  * Which mail is looked at.

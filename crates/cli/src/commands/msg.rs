@@ -16,6 +16,7 @@ use quarterdeck_protocol::{
         MailIdentityAdd, MailIdentityAddParams, MailIdentityParams, MailIdentityUse,
         MailIdentityUseParams, MailInbox, MailInboxParams, MailReset, MailResetParams, MailSend,
         MailSendParams, MailStatus, MailStatusParams, MailWait, MailWaitParams, MailWhoami,
+        SessionList,
     },
 };
 
@@ -174,14 +175,25 @@ enum IdentityCommand {
         #[arg(id = "which", value_name = "HUB")]
         hub: String,
     },
-    /// Use an identity for the sessions of a project, or for all that have no other
-    Use {
-        /// Which
-        name: String,
-        /// The project's directory
-        #[arg(long, value_name = "DIRECTORY")]
-        project: Option<String>,
-    },
+    /// Use an identity for a session, for those of a project, or for all that have no other
+    Use(UseArgs),
+}
+
+/// Flags of `qd msg identity use`.
+#[derive(Debug, clap::Args)]
+struct UseArgs {
+    /// Which
+    #[arg(required_unless_present = "none")]
+    name: Option<String>,
+    /// The project's directory
+    #[arg(long, value_name = "DIRECTORY")]
+    project: Option<String>,
+    /// The session: its label or id
+    #[arg(long, conflicts_with = "project")]
+    session: Option<String>,
+    /// Take back what was chosen for the project or the session
+    #[arg(long, conflicts_with = "name")]
+    none: bool,
 }
 
 /// Sends, reads and decides.
@@ -427,12 +439,20 @@ impl Caller<'_> {
             IdentityCommand::Add { name } => {
                 c.call::<MailIdentityAdd>(&MailIdentityAddParams { name }, None).await?
             }
-            IdentityCommand::Use { name, project } => {
+            IdentityCommand::Use(UseArgs { name, project, session, none: _ }) => {
                 let project = project.map(|path| absolute(&path)).transpose()?;
-                c.call::<MailIdentityUse>(&MailIdentityUseParams { name, project }, None).await?
+                let params = MailIdentityUseParams { name, project, session };
+                c.call::<MailIdentityUse>(&params, None).await?
             }
         };
-        self.settings.output.result(&found, |styles| text::identities(&found, styles))?;
+        let sessions = if found.identities.iter().any(|it| !it.sessions.is_empty()) {
+            c.call::<SessionList>(&Empty {}, None).await?.sessions
+        } else {
+            Vec::new()
+        };
+        self.settings
+            .output
+            .result(&found, |styles| text::identities(&found, &sessions, styles))?;
         Ok(Exit::OK)
     }
 }

@@ -43,6 +43,9 @@ pub(crate) struct RunArgs {
     /// Start it again when the machine has been restarted
     #[arg(long)]
     keep: bool,
+    /// The mail identity for which it speaks [default: its project's]; qd msg identity ls
+    #[arg(long, value_name = "NAME")]
+    identity: Option<String>,
     /// Columns and rows, as in 120x40 [default: this terminal's]
     #[arg(long, value_name = "COLSxROWS")]
     size: Option<Size>,
@@ -85,6 +88,7 @@ impl RunArgs {
             detach: false,
             record_input: false,
             keep: false,
+            identity: None,
             size: None,
             agent: None,
             model: None,
@@ -198,6 +202,7 @@ fn params(settings: &Settings, args: RunArgs) -> Result<CreateParams, CliError> 
         worktree: args.worktree.map(|name| WorktreeParams { name }),
         remote_control: None,
         keep: args.keep,
+        identity: args.identity,
         agent: args.agent.map(|name| AgentParams {
             name,
             model: args.model,

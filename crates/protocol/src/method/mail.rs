@@ -412,15 +412,19 @@ pub struct MailIdentityAddParams {
     pub name: String,
 }
 
-/// Assigns an identity.
+/// Assigns an identity: to a project, to a session, or to all that have no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MailIdentityUseParams {
-    /// Which.
-    pub name: String,
-    /// To the sessions that work in this directory or below it; by default to all that have no other.
+    /// Which; none takes back what was assigned to the project or the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// To the sessions that work in this directory or below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
+    /// To this session, wherever it works and however often it is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionName>,
 }
 
 /// Chooses the hub that has an identity's mailbox.
@@ -452,6 +456,9 @@ pub struct MailIdentity {
     /// Directories whose sessions have it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<String>,
+    /// Sessions that have it wherever they work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<SessionId>,
 }
 
 /// The identities.

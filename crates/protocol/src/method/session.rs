@@ -82,6 +82,9 @@ pub struct CreateParams {
     /// Start it again when the machine has been restarted.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub keep: bool,
+    /// The mail identity for which it speaks; none = its project's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
 }
 
 /// [`SessionInput`].

@@ -19,7 +19,7 @@ use quarterdeck_protocol::ids::HubId;
 use super::find;
 use crate::{
     connection::Connection,
-    mail::{Ask, Who},
+    mail::{Ask, Assignee, Who},
     tokens::SessionLimit,
 };
 
@@ -130,7 +130,16 @@ pub(super) async fn identity_use(
     p: MailIdentityUseParams,
 ) -> Result<MailIdentitiesResult, RpcError> {
     who(c, None)?;
-    c.context.mail.ask(|reply| Ask::IdentityUse(p, reply)).await
+    let assignee = match (p.project, p.session) {
+        (None, None) => Assignee::Others,
+        (Some(path), None) => Assignee::Project(path),
+        (None, Some(session)) => Assignee::Session(find(c, &session)?.id),
+        (Some(_), Some(_)) => {
+            let message = "an identity is assigned to a project or to a session";
+            return Err(RpcError::new(ErrorCode::InvalidParams, message));
+        }
+    };
+    c.context.mail.ask(|reply| Ask::IdentityUse(p.name, assignee, reply)).await
 }
 
 pub(super) async fn home(

@@ -68,9 +68,14 @@ impl Owner {
                 let outcome = self.handle_home(&who, hub);
                 self.answer(reply, outcome);
             }
-            Ask::IdentityUse(p, reply) => {
-                let outcome = self.handle_assignment(p);
+            Ask::IdentityUse(name, assignee, reply) => {
+                let outcome = self.handle_assignment(name.as_deref(), &assignee);
                 self.answer(reply, outcome);
+            }
+            Ask::Forget(session) => {
+                if let Err(error) = self.handle_removed(session) {
+                    self.fail(error);
+                }
             }
             Ask::Autorespond(who, on, reply) => {
                 let outcome = self.handle_autorespond(&who, on);

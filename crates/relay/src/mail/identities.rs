@@ -3,8 +3,8 @@
 use quarterdeck_core::mail::routing::Inbound;
 use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
-    ids::fits_label_rule,
-    method::{MailIdentitiesResult, MailIdentityUseParams},
+    ids::{SessionId, fits_label_rule},
+    method::MailIdentitiesResult,
 };
 use quarterdeck_seal::{
     Bundle, Identity,
@@ -13,7 +13,7 @@ use quarterdeck_seal::{
 };
 
 use super::{
-    LiveSession, Who,
+    Assignee, Who,
     mailbox::{Mailbox, Peer},
     owner::{Owner, random_stream, storage},
     store::{self, StoreError},
@@ -88,22 +88,40 @@ impl Owner {
 
     pub(super) fn handle_assignment(
         &mut self,
-        p: MailIdentityUseParams,
+        name: Option<&str>,
+        assignee: &Assignee,
     ) -> Result<MailIdentitiesResult, RpcError> {
-        let id = self.named(&p.name)?;
-        let project = p.project.map(|path| path.trim_end_matches('/').to_owned());
-        if project.as_ref().is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
-            return Err(RpcError::new(ErrorCode::InvalidParams, "a project is an absolute path"));
-        }
-        let stored = self.store.atomically(|c| match &project {
-            Some(path) => store::assign(c, path, id),
-            None => store::make_default(c, id),
-        });
+        let id = name.map(|name| self.named(name)).transpose()?;
+        let stored = match (assignee, id) {
+            (Assignee::Others, Some(id)) => self.store.atomically(|c| store::make_default(c, id)),
+            (Assignee::Others, None) => {
+                let message = "one identity is for all that have no other: name it";
+                return Err(RpcError::new(ErrorCode::InvalidParams, message));
+            }
+            (Assignee::Project(path), _) if !(path.is_empty() || path.starts_with('/')) => {
+                let message = "a project is an absolute path";
+                return Err(RpcError::new(ErrorCode::InvalidParams, message));
+            }
+            (Assignee::Project(path), _) => {
+                self.store.atomically(|c| store::assign(c, path.trim_end_matches('/'), id))
+            }
+            (Assignee::Session(session), _) => {
+                self.store.atomically(|c| store::assign_session(c, *session, id))
+            }
+        };
         stored
             .and_then(|()| self.write_back())
             .and_then(|()| self.load())
             .map_err(|error| storage(&error))?;
         Ok(self.identities())
+    }
+
+    /// A session that is gone for good needs no identity.
+    pub(super) fn handle_removed(&mut self, session: SessionId) -> Result<(), StoreError> {
+        if self.of_sessions.remove(&session).is_none() {
+            return Ok(());
+        }
+        self.store.atomically(|c| store::assign_session(c, session, None))
     }
 
     /// The identity of this name or address.
@@ -120,7 +138,7 @@ impl Owner {
     pub(super) fn meant(&self, who: &Who) -> Result<i64, RpcError> {
         let own = who
             .session
-            .map(|session| self.speaker(session).map(|(_, cwd)| self.identity_below(cwd)));
+            .map(|session| self.speaker(session).map(|(_, cwd)| self.identity_of(session, cwd)));
         match (own.transpose()?, &who.identity) {
             (Some(own), None) => Ok(own),
             (None, None) => Ok(self.default_identity()),
@@ -133,13 +151,12 @@ impl Owner {
         }
     }
 
-    /// The identity of a session: its project's, or the default one.
-    pub(super) fn identity_of(&self, session: &LiveSession) -> i64 {
-        self.identity_below(&session.cwd)
+    /// The identity of a session or of an agent outside: its own, its project's, or the default one.
+    pub(super) fn identity_of(&self, session: SessionId, cwd: &str) -> i64 {
+        self.of_sessions.get(&session).copied().unwrap_or_else(|| self.identity_below(cwd))
     }
 
-    /// The identity of whoever works in this directory.
-    pub(super) fn identity_below(&self, cwd: &str) -> i64 {
+    fn identity_below(&self, cwd: &str) -> i64 {
         let below = |project: &str| {
             cwd.strip_prefix(project).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };

@@ -196,7 +196,7 @@ impl Owner {
                         SpeakerKind::Terminal
                     }
                 },
-                identity: name(self.identity_of(live)),
+                identity: name(self.identity_of(live.id, &live.cwd)),
                 own: who.session == Some(live.id),
                 idle: Some(live.is_idle),
                 status: self.statuses.get(&live.id).cloned(),
@@ -206,7 +206,7 @@ impl Owner {
             label: agent.label.clone(),
             session: None,
             kind: SpeakerKind::Outside,
-            identity: name(self.identity_below(&agent.cwd)),
+            identity: name(self.identity_of(agent.id, &agent.cwd)),
             own: who.session == Some(agent.id),
             idle: None,
             status: self.statuses.get(&agent.id).cloned(),
@@ -287,6 +287,12 @@ impl Owner {
                 .iter()
                 .filter(|(_, id)| *id == mailbox.id)
                 .map(|(project, _)| project.clone())
+                .collect(),
+            sessions: self
+                .of_sessions
+                .iter()
+                .filter(|(_, id)| **id == mailbox.id)
+                .map(|(session, _)| *session)
                 .collect(),
         };
         let mut identities: Vec<MailIdentity> = self.mailboxes.values().map(one).collect();

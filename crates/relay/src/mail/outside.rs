@@ -148,7 +148,7 @@ impl Owner {
         after: MailNumber,
     ) -> Result<MailNextResult, StoreError> {
         let Ok((label, cwd)) = self.speaker(agent) else { return Ok(MailNextResult::default()) };
-        let id = self.identity_below(cwd);
+        let id = self.identity_of(agent, cwd);
         let is_outside = self.is_outside(label.as_str());
         // what was shown to an earlier agent of an outside label is in its inbox, if it was not read
         let is_new = |row: &&InboundRow| !is_outside || row.state == "waiting";

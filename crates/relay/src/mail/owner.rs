@@ -51,6 +51,8 @@ pub(super) struct Owner {
     pub(super) post: Post,
     pub(super) mailboxes: BTreeMap<i64, Mailbox>,
     pub(super) assignments: Vec<(String, i64)>,
+    /// Sessions that have another identity than their project.
+    pub(super) of_sessions: BTreeMap<quarterdeck_protocol::ids::SessionId, i64>,
     pub(super) live: Vec<LiveSession>,
     /// Agents outside.
     pub(super) outside: Vec<OutsideAgent>,
@@ -103,6 +105,7 @@ impl Owner {
             post: Post::default(),
             mailboxes: BTreeMap::new(),
             assignments: Vec::new(),
+            of_sessions: BTreeMap::new(),
             live: Vec::new(),
             outside: Vec::new(),
             showing: Vec::new(),
@@ -136,6 +139,7 @@ impl Owner {
         self.own = Box::new(Loopback::default());
         self.post.reset();
         self.assignments = store::assignments(self.store.read())?;
+        self.of_sessions = store::assigned_sessions(self.store.read())?;
         self.outside = store::outside(self.store.read())?;
         // the project with the longest path first: it is the nearest one
         self.assignments.sort_by_key(|(project, _)| std::cmp::Reverse(project.len()));
@@ -329,8 +333,12 @@ impl Owner {
 
     pub(super) fn spread_live(&mut self) {
         for id in self.ids() {
-            let own: Vec<LiveSession> =
-                self.live.iter().filter(|live| self.identity_of(live) == id).cloned().collect();
+            let own: Vec<LiveSession> = self
+                .live
+                .iter()
+                .filter(|it| self.identity_of(it.id, &it.cwd) == id)
+                .cloned()
+                .collect();
             if let Some(mailbox) = self.mailboxes.get_mut(&id) {
                 mailbox.handle_live(own.into_iter());
             }

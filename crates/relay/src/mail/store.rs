@@ -34,8 +34,9 @@ pub(super) use outbound::{
 };
 pub(super) use outside::{add_outside, inbox_of, next_to_show, outside, remove_outside};
 pub(super) use people::{
-    add_identity, assign, assignments, identities, is_hub_known, make_default, note_hub, peers,
-    save_account, save_keys, save_peer, set_autorespond, set_home, set_policy,
+    add_identity, assign, assign_session, assigned_sessions, assignments, identities, is_hub_known,
+    make_default, note_hub, peers, save_account, save_keys, save_peer, set_autorespond, set_home,
+    set_policy,
 };
 pub(super) use row::{InboundRow, OutboundRow, StoredIdentity, StoredPeer};
 

@@ -6,14 +6,14 @@ use quarterdeck_protocol::{
     error::{ErrorCode, RpcError},
     ids::{Label, SessionId},
     method::{
-        ContactDecision, MailContactParams, MailIdentityUseParams, MailInboxParams, MailJob,
-        MailMessage, MailSendParams, MailWaitParams, MailWaitResult,
+        ContactDecision, MailContactParams, MailInboxParams, MailJob, MailMessage, MailSendParams,
+        MailWaitParams, MailWaitResult,
     },
     record::SessionKind,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Ask, Delivery, LiveSession, Who, owner::Owner};
+use super::{Ask, Assignee, Delivery, LiveSession, Who, owner::Owner};
 
 mod history;
 mod hub;
@@ -58,8 +58,12 @@ impl Bench {
     fn add_identity(&mut self, name: &str, project: &str) {
         let name = name.to_owned();
         self.ask(|reply| Ask::IdentityAdd(name.clone(), reply)).expect("is added");
-        let p = MailIdentityUseParams { name, project: Some(project.to_owned()) };
-        self.ask(|reply| Ask::IdentityUse(p, reply)).expect("is assigned");
+        self.assign(Some(&name), Assignee::Project(project.to_owned()));
+    }
+
+    fn assign(&mut self, name: Option<&str>, assignee: Assignee) {
+        let name = name.map(str::to_owned);
+        self.ask(|reply| Ask::IdentityUse(name, assignee, reply)).expect("is assigned");
     }
 
     fn live(&mut self, sessions: &[(SessionId, &str, &str)]) {
@@ -434,6 +438,64 @@ fn a_session_has_the_identity_of_its_nearest_project_and_outside_of_all_the_defa
         let found = bench.ask(|reply| Ask::Whoami(who, reply)).expect("somebody");
         assert_eq!(found.identity, name, "{cwd}");
     }
+}
+
+#[test]
+fn a_session_may_have_an_identity_of_its_own() {
+    let mut bench = Bench::new();
+    bench.add_identity("bob", "/work");
+    bench.add_identity("eve", "/elsewhere");
+    let places = [(S1, "claude:1", "/work"), (S2, "claude:2", "/work")];
+    bench.live(&places);
+    let names = |bench: &mut Bench| {
+        let mut name = |session| {
+            let who = Who { session: Some(session), identity: None, label: None };
+            bench.ask(|reply| Ask::Whoami(who, reply)).expect("somebody").identity
+        };
+        [name(S1), name(S2)]
+    };
+    bench.assign(Some("eve"), Assignee::Session(S2));
+    assert_eq!(names(&mut bench), ["bob", "eve"]);
+    bench.restart(&places);
+    assert_eq!(names(&mut bench), ["bob", "eve"], "over a restart of the relay");
+    let all = bench.ask(Ask::Identities).expect("identities").identities;
+    let eve = all.iter().find(|it| it.name == "eve").expect("is listed");
+    assert_eq!(eve.sessions, [S2]);
+
+    bench.assign(None, Assignee::Session(S2));
+    assert_eq!(names(&mut bench), ["bob", "bob"], "its project's again");
+    bench.assign(Some("eve"), Assignee::Session(S2));
+    bench.owner.handle(Ask::Forget(S2));
+    assert_eq!(names(&mut bench), ["bob", "bob"], "one that was removed has none");
+    bench.restart(&places);
+    assert_eq!(names(&mut bench), ["bob", "bob"]);
+}
+
+#[test]
+fn mail_for_a_session_goes_to_it_by_the_identity_that_it_has_now() {
+    let mut bench = Bench::with_identities();
+    bench.assign(Some("default"), Assignee::Session(S2));
+    bench.send(S1, to_session("claude:2", "as one of us")).expect("is taken");
+    assert_eq!(bench.take(Outcome::Delivered), (S2, "as one of us".to_owned()));
+    // in the mailbox that it has left nobody has this label
+    bench.assign(None, Assignee::Session(S2));
+    bench.send(S1, to_session("claude:2", "to nobody")).expect("is taken");
+    assert!(bench.delivery().is_none(), "held: it speaks for another one");
+    bench.assign(Some("default"), Assignee::Session(S2));
+    assert_eq!(bench.take(Outcome::Delivered), (S2, "to nobody".to_owned()));
+}
+
+#[test]
+fn an_assignment_that_makes_no_sense_is_refused() {
+    let mut bench = Bench::with_two();
+    let mut refused = |name: Option<&str>, assignee| {
+        let name = name.map(str::to_owned);
+        bench.ask(|reply| Ask::IdentityUse(name, assignee, reply)).expect_err("is refused").code()
+    };
+    assert_eq!(refused(Some("nobody"), Assignee::Session(S1)), ErrorCode::NotFound);
+    assert_eq!(refused(None, Assignee::Others), ErrorCode::InvalidParams);
+    let project = Assignee::Project("here".to_owned());
+    assert_eq!(refused(Some("default"), project), ErrorCode::InvalidParams);
 }
 
 #[test]

@@ -32,6 +32,7 @@ use crate::{
     environment::Variables,
     files,
     journal::Event,
+    mail::{Ask, Assignee},
     program::{self, Program},
     registry::{LabelWish, Request},
     remote::Remote,
@@ -94,14 +95,10 @@ pub(crate) async fn create(
         keep: if p.keep { Keep::Yes } else { Keep::No },
     };
     let directory = context.directory.session(session);
-    let made = make_directory(&directory, &meta);
-    let started = match made {
-        Ok(()) => start(context, &meta, program, Incarnation(1)).await,
-        Err(error) => Err(storage(&error)),
-    };
-    if let Err(error) = started {
+    if let Err(error) = begin(context, &directory, &meta, program, p.identity).await {
         // what cannot be deleted has no log and is skipped at the next start
         let _ = fs::remove_dir_all(&directory);
+        let _ = context.mail.tell(Ask::Forget(session));
         return Err(error);
     }
     let handle =
@@ -114,6 +111,22 @@ pub(crate) async fn create(
         program: (&handle.published().argv[0]).into(),
     });
     Ok(handle.view())
+}
+
+/// All that has to be there before the program is.
+async fn begin(
+    context: &Arc<Context>,
+    directory: &Path,
+    meta: &SessionMeta,
+    program: Program,
+    identity: Option<String>,
+) -> Result<(), RpcError> {
+    make_directory(directory, meta).map_err(|error| storage(&error))?;
+    if let Some(name) = identity {
+        let assignee = Assignee::Session(meta.session);
+        context.mail.ask(|reply| Ask::IdentityUse(Some(name), assignee, reply)).await?;
+    }
+    start(context, meta, program, Incarnation(1)).await
 }
 
 const fn kind(p: &CreateParams) -> SessionKind {
@@ -257,6 +270,8 @@ pub(crate) async fn remove(
         Err(_) => return Err(RpcError::new(ErrorCode::Internal, "removing the session failed")),
     }
     context.registry.remove(handle.id);
+    // an identity that stays assigned to nobody does no harm
+    let _ = context.mail.tell(Ask::Forget(handle.id));
     handle.tell(Command::End).await?;
     context.record(&Event::SessionRemoved { session: handle.id, by: by.cloned() });
     Ok(())

@@ -1,8 +1,12 @@
 //! Mail as people read it. Everything that a peer wrote is shown without control characters.
 
-use quarterdeck_protocol::method::{
-    MailAutorespondResult, MailContactsResult, MailIdentitiesResult, MailJob, MailMessage,
-    MailPolicyResult, MailStatusResult, MailWhoamiResult, SpeakerKind, Unaddressed,
+use quarterdeck_protocol::{
+    ids::SessionId,
+    method::{
+        MailAutorespondResult, MailContactsResult, MailIdentitiesResult, MailJob, MailMessage,
+        MailPolicyResult, MailStatusResult, MailWhoamiResult, SpeakerKind, Unaddressed,
+    },
+    session::SessionInfo,
 };
 use std::time::Duration;
 
@@ -146,10 +150,19 @@ pub(super) fn contacts(found: &MailContactsResult, styles: Styles) -> String {
     text
 }
 
-pub(super) fn identities(found: &MailIdentitiesResult, styles: Styles) -> String {
+pub(super) fn identities(
+    found: &MailIdentitiesResult,
+    sessions: &[SessionInfo],
+    styles: Styles,
+) -> String {
+    let label = |id: &SessionId| {
+        let session = sessions.iter().find(|session| session.session == *id);
+        session.map_or_else(|| id.to_string(), |session| session.label.to_string())
+    };
     let mut table = Table::new(["NAME", "ADDRESS", "USED BY"]);
     for identity in &found.identities {
         let mut uses: Vec<String> = identity.projects.iter().map(|path| plain(path)).collect();
+        uses.extend(identity.sessions.iter().map(label));
         if identity.default {
             uses.push("all others".to_owned());
         }

@@ -12,7 +12,8 @@ use quarterdeck_e2e::{
     streams::mix,
 };
 use quarterdeck_protocol::method::{
-    MailIdentityParams, MailSend, MailSendParams, MailStatus, MailStatusParams, MailWhoami,
+    AgentParams, CreateParams, MailIdentityParams, MailSend, MailSendParams, MailSession,
+    MailStatus, MailStatusParams, MailWhoami, SessionCreate,
 };
 use quarterdeck_transport::CallError;
 use rustix::process::Signal;
@@ -63,6 +64,51 @@ async fn an_agents_process_is_its_session_whatever_it_says() {
     assert!(said.contains("inside an agent's session"), "identities are not its to see: {said}");
     let outside = stage.peer.call::<MailWhoami>(&MailIdentityParams::default()).await;
     assert_eq!((outside.label, outside.sessions.len()), (None, 2));
+}
+
+#[tokio::test]
+async fn a_session_speaks_for_the_identity_that_a_person_gave_it() {
+    let stage = Stage::new().await;
+    let instance = &stage.instance;
+    instance.qd(["msg", "identity", "add", "bob"]).await.ok();
+    let agent = Some(AgentParams { name: "claude".to_owned(), ..AgentParams::default() });
+    let params = CreateParams { agent, identity: Some("bob".into()), ..CreateParams::default() };
+    let other = stage.peer.call::<SessionCreate>(&params).await.session.session.to_string();
+    let of = async |label: &str| {
+        let found = stage.peer.call::<MailWhoami>(&MailIdentityParams::default()).await;
+        let is_it = |it: &&MailSession| it.label.as_str() == label;
+        found.sessions.iter().find(is_it).expect("lives").identity.clone()
+    };
+    assert_eq!((of("claude:1").await, of("claude:2").await), ("default".into(), "bob".into()));
+    let listed = instance.qd(["msg", "identity", "ls"]).await.ok().text();
+    assert!(listed.contains("claude:2"), "{listed}");
+
+    // what is for it is for its identity: it has it, and the other one's sessions do not see it
+    let mut watcher = Watcher::start(&stage.way, &other).await;
+    instance.qd(["msg", "send", "bob/claude:2", "say for-bob"]).await.ok();
+    watcher.turns(1).await;
+    assert_eq!(got(&stage, "say for-bob"), 1);
+
+    let qd = qd_binary().display().to_string();
+    let out = instance.path("out");
+    let file = out.display();
+    let escape =
+        format!("{qd} run -d --identity bob -- true; {qd} msg identity use bob --session claude:1");
+    stage.say(&format!("sh ({escape}) >{file}.part 2>&1; mv {file}.part {file}")).await;
+    let said = String::from_utf8(until_file(&out, |_| true).await).expect("text");
+    assert_eq!(
+        said.matches("inside an agent's session").count(),
+        2,
+        "neither is its to do: {said}"
+    );
+    assert_eq!(of("claude:1").await, "default");
+
+    instance.qd(["msg", "identity", "use", "--none", "--session", "claude:2"]).await.ok();
+    assert_eq!(of("claude:2").await, "default");
+    let unknown = instance.qd(["run", "-d", "--identity", "nobody", "--", "true"]).await;
+    assert!(unknown.code() != Some(0) && unknown.stderr.contains("nobody"), "{unknown:?}");
+    let left = instance.qd(["ls"]).await.ok().text();
+    assert!(!left.contains("true:1"), "nothing of it is left: {left}");
 }
 
 #[tokio::test]

@@ -404,6 +404,7 @@ const TESTED: [Row; 46] = [
         MAIL,
         "assignment",
     ),
+    (8, "a_session_may_have_an_identity_of_its_own", MAIL, "assignment to one session"),
     (
         9,
         "a_session_speaks_for_itself_and_sees_its_own_mail_only",

@@ -1,6 +1,9 @@
 //! Identities of this relay, and the peers that they know.
 
+use std::collections::BTreeMap;
+
 use quarterdeck_core::mail::routing::Policy;
+use quarterdeck_protocol::ids::SessionId;
 use quarterdeck_seal::SignedKey;
 use rusqlite::{Connection, named_params, params};
 
@@ -94,13 +97,56 @@ pub(in crate::mail) fn make_default(c: &Connection, id: i64) -> Result<(), Store
     Ok(())
 }
 
-pub(in crate::mail) fn assign(c: &Connection, project: &str, id: i64) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "INSERT INTO assignment (project, identity) VALUES (?1, ?2)
-         ON CONFLICT (project) DO UPDATE SET identity = excluded.identity",
-    )?
-    .execute(params![project, id])?;
+/// Gives a project an identity, or takes it back.
+pub(in crate::mail) fn assign(
+    c: &Connection,
+    project: &str,
+    id: Option<i64>,
+) -> Result<(), StoreError> {
+    match id {
+        Some(id) => c
+            .prepare_cached(
+                "INSERT OR REPLACE INTO assignment (project, identity) VALUES (?1, ?2)",
+            )?
+            .execute(params![project, id])?,
+        None => {
+            c.prepare_cached("DELETE FROM assignment WHERE project = ?1")?.execute([project])?
+        }
+    };
     Ok(())
+}
+
+/// Gives a session an identity, or takes it back.
+pub(in crate::mail) fn assign_session(
+    c: &Connection,
+    session: SessionId,
+    id: Option<i64>,
+) -> Result<(), StoreError> {
+    let session = session.to_string();
+    match id {
+        Some(id) => c
+            .prepare_cached(
+                "INSERT OR REPLACE INTO of_session (session, identity) VALUES (?1, ?2)",
+            )?
+            .execute(params![session, id])?,
+        None => {
+            c.prepare_cached("DELETE FROM of_session WHERE session = ?1")?.execute([session])?
+        }
+    };
+    Ok(())
+}
+
+pub(in crate::mail) fn assigned_sessions(
+    c: &Connection,
+) -> Result<BTreeMap<SessionId, i64>, StoreError> {
+    let mut statement = c.prepare_cached("SELECT session, identity FROM of_session")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    rows.map(|row| {
+        let (session, id) = row?;
+        let damaged = |_| StoreError::Damaged("a session's id");
+        Ok((session.parse().map_err(damaged)?, id))
+    })
+    .collect()
 }
 
 pub(in crate::mail) fn assignments(c: &Connection) -> Result<Vec<(String, i64)>, StoreError> {

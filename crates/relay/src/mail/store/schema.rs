@@ -1,7 +1,7 @@
 //! The tables of the mail store, in versions.
 
 /// Versions of the file. Only ever added to.
-pub(super) const SCHEMA: [&str; 6] = [
+pub(super) const SCHEMA: [&str; 7] = [
     "
 CREATE TABLE identity (
     id INTEGER PRIMARY KEY,
@@ -122,5 +122,12 @@ CREATE INDEX inbound_unread ON inbound (identity)
     WHERE NOT is_read AND (to_label = 'person' OR (state = 'dead' AND why NOT IN ('refused', 'discarded')));
 CREATE INDEX outbound_at ON outbound (identity, at) WHERE kind = 'mail';
 CREATE INDEX outbound_peer_at ON outbound (identity, peer, at) WHERE kind = 'mail';
+",
+    "
+-- sessions with another identity than their project's
+CREATE TABLE of_session (
+    session TEXT PRIMARY KEY,
+    identity INTEGER NOT NULL REFERENCES identity(id)
+) STRICT;
 ",
 ];
