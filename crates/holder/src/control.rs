@@ -39,6 +39,8 @@ use crate::{
 /// Time between the rungs when the holder itself is told to end, as at a logout: well within what
 /// service managers wait before they kill.
 const OWN_END_RUNG_MS: u32 = 2000;
+/// Bytes of what is taken for a key: what is larger is a paste, which goes on when it is acknowledged.
+const KEY_BYTES: usize = 64;
 /// How long the last messages may take to leave; after that the relay reads the log.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 /// Signals that a holder takes as data: children that end, and those that tell it to end.
@@ -159,7 +161,11 @@ impl Control {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Ready> {
-        let attention = self.parts.shared.link.flush();
+        let attention = self.parts.shared.link.flush(Instant::now());
+        let deadline = match attention {
+            Attention::Later(at) => Some(deadline.map_or(at, |deadline| deadline.min(at))),
+            _ => deadline,
+        };
         if attention == Attention::Broken {
             self.drop_driver();
         }
@@ -219,7 +225,7 @@ impl Control {
 
     /// Reads from the driver and serves what is whole.
     fn receive(&mut self) {
-        if self.parts.shared.link.flush() == Attention::Backlog {
+        if self.parts.shared.link.flush(Instant::now()) == Attention::Backlog {
             return;
         }
         let Some(driver) = &mut self.driver else { return };
@@ -255,7 +261,11 @@ impl Control {
             if let Some(applied) = self.parts.inputs.handle_written(count) {
                 let InputAck { client, n, .. } = applied.ack;
                 self.parts.shared.note_applied(client, n);
-                self.acknowledge(applied);
+                if count <= KEY_BYTES {
+                    self.acknowledge_with_echo(applied);
+                } else {
+                    self.acknowledge(applied);
+                }
             }
         }
         Ok(())
@@ -263,6 +273,12 @@ impl Control {
 
     fn acknowledge(&self, Applied { request, ack }: Applied) {
         self.parts.shared.link.tell(op::INPUT_ACK, request, &ack.to_bytes());
+    }
+
+    /// What a key shows is what somebody waits for.
+    fn acknowledge_with_echo(&self, Applied { request, ack }: Applied) {
+        let link = &self.parts.shared.link;
+        link.tell_later(op::INPUT_ACK, request, &ack.to_bytes(), Instant::now());
     }
 
     fn terms(&self) -> Terms {
@@ -274,9 +290,9 @@ impl Control {
     fn flush_last(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + LAST_FLUSH;
         loop {
-            match self.parts.shared.link.flush() {
+            match self.parts.shared.link.flush(deadline) {
                 Attention::None | Attention::Broken => return Ok(()),
-                Attention::Writable | Attention::Backlog => {}
+                Attention::Later(_) | Attention::Writable | Attention::Backlog => {}
             }
             let Some(driver) = &self.driver else { return Ok(()) };
             let mut polled = [PollFd::new(&driver.connection, PollFlags::OUT)];
@@ -291,7 +307,7 @@ impl Control {
 /// A driver that does not read its answers gets no more requests served.
 fn driver_events(attention: Attention) -> PollFlags {
     match attention {
-        Attention::None | Attention::Broken => PollFlags::IN,
+        Attention::None | Attention::Later(_) | Attention::Broken => PollFlags::IN,
         Attention::Writable => PollFlags::IN | PollFlags::OUT,
         Attention::Backlog => PollFlags::OUT,
     }

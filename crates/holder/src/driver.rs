@@ -1,7 +1,8 @@
 //! The connected relay as both threads of a holder see it: what is still to be told, and the socket.
 //!
 //! Whoever has news tells it at once, on its own thread: a hop to another thread would cost more than
-//! the send. No send ever waits. What the socket does not take stays here, up to a bound: of heads
+//! the send. Only what nobody waits for goes with the next news, or a moment later: each message by itself
+//! wakes a relay, and whoever it passes it on to. No send ever waits. What the socket does not take stays here, up to a bound: of heads
 //! only the newest, of unrecorded output nothing, and a driver that does not read its answers gets no
 //! more requests served.
 
@@ -9,6 +10,7 @@ use std::{
     io::{self, Write as _},
     os::unix::net::UnixStream,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use quarterdeck_protocol::record::Position;
@@ -18,6 +20,9 @@ use quarterdeck_protocol::{
 };
 
 use crate::bell::Bell;
+
+/// How long a key's acknowledgement waits for its echo.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// A number for each connection, so that a late answer never reaches a later driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +40,8 @@ pub(crate) struct ReplyTo {
 pub(crate) enum Attention {
     /// Nothing: everything is told.
     None,
+    /// Something goes with the next news, and by itself at this time.
+    Later(Instant),
     /// Something waits until the socket takes more.
     Writable,
     /// As before, and so much waits that no further request may be read.
@@ -57,6 +64,8 @@ struct Current {
     stream: UnixStream,
     /// Whole messages, the first of them cut at what is already sent.
     unsent: Vec<u8>,
+    /// Until when it may wait for news.
+    patient_until: Option<Instant>,
     /// The newest head, when it is not told.
     untold: Option<Position>,
     /// The highest head that was told or is to be told.
@@ -96,6 +105,7 @@ impl DriverLink {
             id,
             stream,
             unsent: hello,
+            patient_until: None,
             untold: None,
             told: head,
             missed: Missed::Nothing,
@@ -134,6 +144,16 @@ impl DriverLink {
         self.with_current(|current| Message { op, request, body }.encode(&mut current.unsent));
     }
 
+    /// Tells whoever drives what can go with the next news. For the control thread, which looks after it.
+    pub(crate) fn tell_later(&self, op: u8, request: u32, body: &[u8], now: Instant) {
+        let mut state = self.lock();
+        let Some(current) = state.as_mut() else { return };
+        if current.unsent.is_empty() {
+            current.patient_until = Some(now + PATIENCE);
+        }
+        Message { op, request, body }.encode(&mut current.unsent);
+    }
+
     /// Tells whoever drives output that is not in the log, while there is room for it.
     pub(crate) fn tell_unrecorded(&self, body: &[u8]) {
         self.with_current(|current| {
@@ -154,11 +174,13 @@ impl DriverLink {
         })
     }
 
-    /// Sends what waits, as far as the socket takes it.
-    pub(crate) fn flush(&self) -> Attention {
+    /// Sends what waits and may not wait longer, as far as the socket takes it.
+    pub(crate) fn flush(&self, now: Instant) -> Attention {
         let mut state = self.lock();
         state.as_mut().map_or(Attention::None, |current| {
-            current.flush();
+            if current.patient_until.is_none_or(|until| until <= now) {
+                current.flush();
+            }
             current.attention()
         })
     }
@@ -173,7 +195,8 @@ impl DriverLink {
             // it reads nothing; what it missed is in the log
             current.broken = true;
         }
-        if current.attention() != before {
+        let attention = current.attention();
+        if attention != before && attention != Attention::None {
             self.control.ring();
         }
     }
@@ -186,11 +209,17 @@ impl DriverLink {
 
 impl Current {
     fn flush(&mut self) {
+        let was_patient = self.patient_until.take().is_some();
         loop {
-            if self.unsent.is_empty() {
-                let Some(head) = self.untold.take() else { return };
+            // of a driver that reads slowly it is the newest head that counts
+            if (self.unsent.is_empty() || was_patient)
+                && let Some(head) = self.untold.take()
+            {
                 let body = head.to_bytes();
                 Message { op: op::HEAD, request: 0, body: &body }.encode(&mut self.unsent);
+            }
+            if self.unsent.is_empty() {
+                return;
             }
             // std sends with MSG_NOSIGNAL, and the socket is nonblocking
             match self.stream.write(&self.unsent) {
@@ -221,7 +250,7 @@ impl Current {
         } else if self.unsent.is_empty() {
             Attention::None
         } else {
-            Attention::Writable
+            self.patient_until.map_or(Attention::Writable, Attention::Later)
         }
     }
 }
@@ -267,7 +296,25 @@ mod tests {
         link.tell_head(head(4));
         link.tell_head(head(5));
         assert_eq!(messages(&mut driver), [(op::HEAD, 0, head(5).to_bytes().to_vec())]);
-        assert_eq!(link.flush(), Attention::None);
+        assert_eq!(link.flush(Instant::now()), Attention::None);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_goes_with_the_next_news_or_when_its_time_has_come() {
+        let (link, mut driver) = attached();
+        let now = Instant::now();
+        link.tell_later(op::INPUT_ACK, 1, b"a", now);
+        link.tell_later(op::INPUT_ACK, 2, b"b", now + PATIENCE / 2);
+        assert_eq!(link.flush(now + PATIENCE / 2), Attention::Later(now + PATIENCE));
+        assert_eq!(messages(&mut driver), []);
+        link.tell_head(head(5));
+        let both = [(op::INPUT_ACK, 1, b"a".to_vec()), (op::INPUT_ACK, 2, b"b".to_vec())];
+        let news = (op::HEAD, 0, head(5).to_bytes().to_vec());
+        assert_eq!(messages(&mut driver), [&both[..], &[news]].concat());
+
+        link.tell_later(op::INPUT_ACK, 3, b"c", now);
+        assert_eq!(link.flush(now + PATIENCE), Attention::None);
+        assert_eq!(messages(&mut driver), [(op::INPUT_ACK, 3, b"c".to_vec())]);
     }
 
     #[test]
@@ -276,10 +323,10 @@ mod tests {
         for out in 1..=100_000 {
             link.tell_head(head(out));
         }
-        assert_eq!(link.flush(), Attention::Writable);
+        assert_eq!(link.flush(Instant::now()), Attention::Writable);
         let told = messages(&mut driver).len();
         assert!(told < 50_000, "{told} heads were queued");
-        assert_eq!(link.flush(), Attention::None);
+        assert_eq!(link.flush(Instant::now()), Attention::None);
         let last = messages(&mut driver).pop().expect("the newest head");
         assert_eq!(last, (op::HEAD, 0, head(100_000).to_bytes().to_vec()));
     }
@@ -310,11 +357,11 @@ mod tests {
         for _ in 0..4 {
             link.tell(op::OK, 1, &body);
         }
-        assert_eq!(link.flush(), Attention::Backlog);
+        assert_eq!(link.flush(Instant::now()), Attention::Backlog);
         for _ in 0..9 {
             link.tell(op::OK, 1, &body);
         }
-        assert_eq!(link.flush(), Attention::Broken);
+        assert_eq!(link.flush(Instant::now()), Attention::Broken);
     }
 
     #[test]
@@ -324,7 +371,7 @@ mod tests {
         for _ in 0..20 {
             link.tell_unrecorded(&body);
         }
-        while link.flush() != Attention::None {
+        while link.flush(Instant::now()) != Attention::None {
             messages_or_parts(&mut driver);
         }
         assert!(link.try_take_missed());
@@ -341,6 +388,6 @@ mod tests {
         let (link, driver) = attached();
         drop(driver);
         link.tell_head(head(1));
-        assert_eq!(link.flush(), Attention::Broken);
+        assert_eq!(link.flush(Instant::now()), Attention::Broken);
     }
 }

@@ -37,6 +37,7 @@ use crate::{
     stream::{ByteStream, Counted},
     sys::SocketName,
     tls::{ClientTls, TlsFailure, binding_of},
+    unix::UnixDuplex,
 };
 use upgrade::{Credential, Upgrade, upgrade};
 
@@ -238,8 +239,9 @@ async fn within<T>(
 
 pub(crate) async fn connect_unix(path: &Path) -> Result<ByteStream, DialError> {
     let name = SocketName::of(path).map_err(DialError::of_connect)?;
-    let stream = UnixStream::connect(name.path()).await.map_err(DialError::of_connect)?;
-    Ok(Box::new(stream))
+    let stream = UnixStream::connect(name.path()).await;
+    let stream = stream.and_then(UnixStream::into_std).and_then(UnixDuplex::new);
+    Ok(Box::new(stream.map_err(DialError::of_connect)?))
 }
 
 async fn connect_tcp(

@@ -7,6 +7,7 @@
 //!   begins;
 //! - [`stdio`]: the far side of an ssh link;
 //! - [`client`]: one connection as typed calls and one ordered stream of what comes in;
+//! - [`stream`], [`unix`]: what carries bytes;
 //! - [`reconnect`]: a link that is dialled again until somebody drops it; it drives
 //!   [`quarterdeck_core::link`], which decides.
 //!
@@ -25,6 +26,7 @@ mod sys;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+pub mod unix;
 
 pub use client::{CallError, Client, ClientOptions, ClosedWhy, Events, Incoming};
 pub use dial::{DialError, DialLimits, DialOptions, WsStream, connect};

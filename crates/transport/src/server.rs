@@ -34,6 +34,7 @@ use crate::{
     stream::Counted,
     sys::{self, SocketName},
     tls::{ServerTls, binding_of, pin_of_certificate},
+    unix::UnixDuplex,
 };
 
 /// A connection that is ready to be served.
@@ -268,7 +269,8 @@ async fn accept_one(socket: &Socket) -> io::Result<Incoming> {
             let (stream, _) = listener.accept().await?;
             let peer = unix_peer(&stream)?;
             let binding = Some(ChannelBinding::vouched_for());
-            Ok(Incoming::Unix(Accepted { stream: Counted::new(Box::new(stream)), peer, binding }))
+            let stream = Counted::new(Box::new(UnixDuplex::new(stream.into_std()?)?));
+            Ok(Incoming::Unix(Accepted { stream, peer, binding }))
         }
     }
 }

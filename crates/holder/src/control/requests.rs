@@ -69,7 +69,7 @@ impl Control {
         let received = driver.connection.take_received();
         let mut used = 0;
         let outcome = loop {
-            if self.parts.shared.link.flush() == Attention::Backlog {
+            if self.parts.shared.link.flush(Instant::now()) == Attention::Backlog {
                 break Ok(());
             }
             let (message, size) = match Message::parse(&received[used..]) {

@@ -15,7 +15,7 @@ impl Asker {
     /// Writes what waits until the peer is gone.
     pub(super) async fn write(self: &Arc<Self>, sink: &mut SplitSink<WebSocket, Message>) -> End {
         loop {
-            let mut unflushed = 0;
+            let (mut unflushed, mut more) = (0, false);
             while let Some(turn) = self.outbox.next_turn() {
                 let messages = match turn {
                     Turn::Message(message) => vec![message],
@@ -34,18 +34,19 @@ impl Asker {
                     unflushed += 1;
                 }
                 if unflushed >= FRAMES_PER_FLUSH {
+                    more = true;
                     break;
                 }
             }
-            if unflushed == 0 {
-                self.outbox.changed().await;
-                continue;
-            }
-            if sink.flush().await.is_err() {
+            if unflushed > 0 && sink.flush().await.is_err() {
                 return End::Peer;
             }
-            // let the reader and the links have their turn
-            tokio::task::yield_now().await;
+            if more {
+                // let the reader and the links have their turn
+                tokio::task::yield_now().await;
+            } else {
+                self.outbox.changed().await;
+            }
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn send_turns(
 ) {
     let mut work = FuturesUnordered::new();
     loop {
-        let mut unflushed = 0;
+        let (mut unflushed, mut more) = (0, false);
         while let Some(turn) = outbox.next_turn() {
             for message in messages_of(turn, &mut work) {
                 // a ping that is only buffered proves nothing
@@ -46,13 +46,14 @@ pub(crate) async fn send_turns(
                 unflushed += 1;
             }
             if unflushed >= FRAMES_PER_FLUSH {
+                more = true;
                 break;
             }
         }
-        if unflushed > 0 {
-            if sink.flush().await.is_err() {
-                return;
-            }
+        if unflushed > 0 && sink.flush().await.is_err() {
+            return;
+        }
+        if more {
             // let the reader and the sessions have their turn
             tokio::task::yield_now().await;
             continue;

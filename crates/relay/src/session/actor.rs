@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub(super) log: LogState,
     pub(super) base: Out,
     pub(super) reader: Option<LogReader>,
+    /// When the terminal's model reads what is new.
+    pub(super) model_due: Option<Instant>,
     pub(super) title: Option<String>,
     pub(super) left: Vec<LeftProcess>,
     pub(super) last_activity_at: u64,
@@ -116,6 +118,7 @@ pub(super) fn spawn(context: &Arc<Context>, opened: Opened, lives: Lives) -> Arc
         log,
         base,
         reader: None,
+        model_due: None,
         title: None,
         left: Vec::new(),
         last_activity_at: clock::wall_micros(),
@@ -197,7 +200,7 @@ impl Session {
         let oldest = self.pending.values().map(|request| request.deadline).min();
         let agent = self.agent.as_ref().and_then(|agent| agent.poll_timeout());
         let place = self.place.poll_timeout();
-        [retry, grace, oldest, agent, place].into_iter().flatten().min()
+        [retry, grace, oldest, agent, place, self.model_due].into_iter().flatten().min()
     }
 
     fn handle_deadline(&mut self) {
@@ -205,6 +208,7 @@ impl Session {
         self.record_lease_changes(Then::Ignore);
         self.handle_agent_deadline();
         self.look_at_place();
+        self.advance_model();
         self.fail_overdue();
         self.dial_if_due();
     }

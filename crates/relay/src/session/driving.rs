@@ -41,8 +41,8 @@ pub(super) type Connecting =
 
 /// What a link has for its session.
 pub(super) enum LinkEvent {
-    /// It can be read or written.
-    Ready(Result<tokio::io::Ready, LinkError>),
+    /// Messages came, or the link broke.
+    Received(Result<Vec<Received>, LinkError>),
     /// The holder answered, or did not.
     Connected(Box<Result<(HolderLink, HelloAnswer), LinkError>>),
 }
@@ -70,7 +70,7 @@ pub(super) enum Then {
 impl Session {
     pub(super) fn handle_link_event(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Ready(ready) => self.handle_holder(ready),
+            LinkEvent::Received(received) => self.handle_received(received),
             LinkEvent::Connected(outcome) => match *outcome {
                 Ok((link, hello)) => self.handle_linked(link, hello),
                 Err(error) => {
@@ -130,14 +130,9 @@ impl Session {
         self.publish();
     }
 
-    fn handle_holder(&mut self, ready: Result<tokio::io::Ready, LinkError>) {
-        let HolderState::Linked(link) = &mut self.holder else { return };
-        match ready.and_then(|ready| link.handle_ready(ready)) {
-            Ok(messages) => {
-                for message in messages {
-                    self.handle_message(&message);
-                }
-            }
+    fn handle_received(&mut self, received: Result<Vec<Received>, LinkError>) {
+        match received {
+            Ok(messages) => messages.iter().for_each(|message| self.handle_message(message)),
             Err(error) => {
                 tracing::debug!(session = %self.handle.id, %error, "link to the holder ended");
                 self.handle_holder_gone();
@@ -255,7 +250,7 @@ impl HolderState {
     /// Waits for the link to have something; for ever without a link.
     pub(super) async fn next_event(&mut self) -> LinkEvent {
         match self {
-            Self::Linked(link) => LinkEvent::Ready(link.ready().await),
+            Self::Linked(link) => LinkEvent::Received(link.receive().await),
             Self::Connecting(connecting) => LinkEvent::Connected(Box::new(connecting.await)),
             Self::Retry(_) | Self::Ended => std::future::pending().await,
         }

@@ -1,13 +1,24 @@
 //! The relay's end of a holder's socket: bounded, never blocking, no task of its own.
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    path::Path,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use quarterdeck_protocol::{
     holder::{BadLength, HOLDER_PROTOCOL, HelloAnswer, HelloRequest, HolderError, Message, op},
     ids::Generation,
 };
+use quarterdeck_transport::unix::UnixDuplex;
 use serde::Serialize;
-use tokio::{io::Interest, net::UnixStream, time::timeout};
+use tokio::{
+    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    time::timeout,
+};
 
 /// How long a holder may take to answer its first message.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,7 +64,7 @@ pub(super) struct Received {
 /// A connection to a holder whose first message was answered.
 #[derive(Debug)]
 pub(super) struct HolderLink {
-    stream: UnixStream,
+    stream: UnixDuplex,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     last_request: u32,
@@ -69,9 +80,8 @@ impl HolderLink {
         generation: Generation,
     ) -> Result<(Self, HelloAnswer), LinkError> {
         let stream = quarterdeck_holder::socket::connect(session_directory)?;
-        stream.set_nonblocking(true)?;
         let mut link = Self {
-            stream: UnixStream::from_std(stream)?,
+            stream: UnixDuplex::new(stream)?,
             incoming: Vec::new(),
             outgoing: Vec::new(),
             last_request: 0,
@@ -85,8 +95,7 @@ impl HolderLink {
 
     async fn hello_answer(&mut self) -> Result<HelloAnswer, LinkError> {
         loop {
-            let ready = self.ready().await?;
-            for message in self.handle_ready(ready)? {
+            for message in self.receive().await? {
                 match message.op {
                     op::OK => return Ok(serde_json::from_slice(&message.body)?),
                     op::ERROR => {
@@ -124,43 +133,43 @@ impl HolderLink {
         self.outgoing.len() > MAX_UNSENT_BYTES
     }
 
-    /// Waits until the socket can be read, or written when something waits to be sent.
-    ///
-    /// # Errors
-    /// When the socket is broken.
-    pub(super) async fn ready(&self) -> Result<tokio::io::Ready, LinkError> {
-        let write = if self.outgoing.is_empty() { None } else { Some(Interest::WRITABLE) };
-        let interest = write.map_or(Interest::READABLE, |write| Interest::READABLE | write);
-        Ok(self.stream.ready(interest).await?)
-    }
-
-    /// Reads and writes what is possible; the messages that came.
+    /// Sends what waits, and waits for messages. May be dropped and called again.
     ///
     /// # Errors
     /// When the holder is gone or speaks another language.
-    pub(super) fn handle_ready(
-        &mut self,
-        ready: tokio::io::Ready,
-    ) -> Result<Vec<Received>, LinkError> {
-        if ready.is_writable() {
-            self.flush()?;
-        }
-        let mut messages = Vec::new();
-        if ready.is_readable() || ready.is_read_closed() {
-            self.read(&mut messages)?;
-        }
-        Ok(messages)
+    pub(super) async fn receive(&mut self) -> Result<Vec<Received>, LinkError> {
+        poll_fn(|cx| self.poll_receive(cx)).await
     }
 
-    fn read(&mut self, messages: &mut Vec<Received>) -> Result<(), LinkError> {
-        let mut chunk = [0; READ_BYTES];
-        match self.stream.try_read(&mut chunk) {
-            Ok(0) => return Err(LinkError::Closed),
-            Ok(len) => self.incoming.extend_from_slice(&chunk[..len]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error.into()),
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<Received>, LinkError>> {
+        self.poll_send(cx)?;
+        loop {
+            let mut chunk = [0; READ_BYTES];
+            let mut chunk = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut chunk))?;
+            if chunk.filled().is_empty() {
+                return Poll::Ready(Err(LinkError::Closed));
+            }
+            self.incoming.extend_from_slice(chunk.filled());
+            let messages = self.take_messages()?;
+            if !messages.is_empty() {
+                return Poll::Ready(Ok(messages));
+            }
         }
-        let mut at = 0;
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
+        while !self.outgoing.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.outgoing) {
+                Poll::Ready(written) => self.forget_sent(written?),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn take_messages(&mut self) -> Result<Vec<Received>, LinkError> {
+        let (mut messages, mut at) = (Vec::new(), 0);
         while let Some((message, len)) = Message::parse(&self.incoming[at..])? {
             let Message { op, request, body } = message;
             messages.push(Received { op, request, body: body.to_vec() });
@@ -171,22 +180,25 @@ impl HolderLink {
             // an idle session keeps no buffer
             self.incoming = Vec::new();
         }
-        Ok(())
+        Ok(messages)
     }
 
+    /// Sends what the socket takes now; [`HolderLink::receive`] sends the rest.
     fn flush(&mut self) -> Result<(), LinkError> {
-        let mut written = 0;
-        while written < self.outgoing.len() {
-            match self.stream.try_write(&self.outgoing[written..]) {
-                Ok(len) => written += len,
+        while !self.outgoing.is_empty() {
+            match self.stream.try_write(&self.outgoing) {
+                Ok(count) => self.forget_sent(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             }
         }
-        self.outgoing.drain(..written);
+        Ok(())
+    }
+
+    fn forget_sent(&mut self, count: usize) {
+        self.outgoing.drain(..count);
         if self.outgoing.is_empty() {
             self.outgoing = Vec::new();
         }
-        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! From the log to what everybody sees: the tail, the view, the terminal model.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use quarterdeck_holder::log::{LogReader, Missing, Next};
 use quarterdeck_hooks::{Notice, key, notice::AtMachine};
@@ -10,6 +12,7 @@ use quarterdeck_protocol::{
     remote_control::RemoteState,
     session::{LeaseView, SessionInfo, SessionState},
 };
+use tokio::time::Instant;
 
 use super::{
     actor::{Lives, Session},
@@ -19,6 +22,8 @@ use super::{
 use crate::clock;
 use crate::registry::AgentNews;
 
+/// How far the terminal's model may be behind what viewers were sent.
+const MODEL_LAG: Duration = Duration::from_millis(10);
 /// Records read before the session looks at its other work.
 const RECORDS_PER_READ: usize = 256;
 
@@ -70,10 +75,25 @@ impl Session {
         }
         self.tell_news();
         self.tail.publish(records.into_iter());
+        self.note_grown();
+        self.note_place_may_change();
+    }
+
+    /// The model follows when the viewers have been served: its thread would take the processor that a
+    /// key's echo needs on its way.
+    fn note_grown(&mut self) {
         if self.agent.is_none() {
+            self.model_due = self.model_due.or_else(|| Some(Instant::now() + MODEL_LAG));
+            // a flood leaves no time for deadlines
+            self.advance_model();
+        }
+    }
+
+    /// Has the terminal's model read what is new.
+    pub(super) fn advance_model(&mut self) {
+        if self.model_due.take_if(|due| *due <= Instant::now()).is_some() {
             self.context.screens.advance(&self.handle);
         }
-        self.note_place_may_change();
     }
 
     /// Tells watchers of all sessions what the agent did.
