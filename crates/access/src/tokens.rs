@@ -6,12 +6,14 @@
 //! Times are seconds since 1970. A wall clock that jumps back does not make an expired token valid
 //! again while the relay runs: the latest time seen counts.
 
+mod error;
 mod file;
+mod grant;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -20,13 +22,14 @@ use std::{
 use quarterdeck_crypto::{Token, TokenHash};
 use quarterdeck_protocol::{
     dialect::Dialect,
-    error::{ErrorCode, RpcError},
-    ids::{DeviceId, ParseIdError, Principal, SessionId},
-    method::{DeviceInfo, TokenCreateParams, TokenInfo, TokenRotateParams, TokenSecret},
-    scope::{Scope, Scopes},
+    ids::{ParseIdError, Principal},
+    method::{TokenCreateParams, TokenInfo, TokenRotateParams, TokenSecret},
+    scope::Scopes,
 };
 
-use crate::files::FileError;
+pub use error::{AuthFailure, TokenError};
+pub use grant::{Grant, SessionLimit};
+
 use file::{Secret, StoredToken, TokenFile};
 
 /// Tokens of one instance: far more than one person keeps in order; every login compares all of them.
@@ -43,233 +46,6 @@ pub const MAX_OVERLAP_S: u64 = 7 * 24 * 60 * 60;
 pub const MAX_LIFE_S: u64 = 100 * 366 * 24 * 60 * 60;
 /// How often `last used` is written at most.
 pub const LAST_USED_INTERVAL_S: u64 = 60;
-
-/// Which sessions a credential reaches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionLimit {
-    /// All, and those to come.
-    All,
-    /// Only these. None at all is a limit too: what two credentials have in common.
-    Only(BTreeSet<SessionId>),
-}
-
-impl SessionLimit {
-    /// The wire's form, in which an empty list means all.
-    #[must_use]
-    pub fn from_list(sessions: &[SessionId]) -> Self {
-        if sessions.is_empty() {
-            return Self::All;
-        }
-        Self::Only(sessions.iter().copied().collect())
-    }
-    /// Whether `session` is reached.
-    #[must_use]
-    pub fn allows(&self, session: SessionId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(sessions) => sessions.contains(&session),
-        }
-    }
-    /// What both reach.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
-        match (self, other) {
-            (Self::All, limit) | (limit, Self::All) => limit.clone(),
-            (Self::Only(mine), Self::Only(theirs)) => {
-                Self::Only(mine.intersection(theirs).copied().collect())
-            }
-        }
-    }
-    /// The wire's form; none for a limit that reaches nothing, which it cannot say.
-    #[must_use]
-    pub fn to_list(&self) -> Option<Vec<SessionId>> {
-        match self {
-            Self::All => Some(Vec::new()),
-            Self::Only(sessions) if sessions.is_empty() => None,
-            Self::Only(sessions) => Some(sessions.iter().copied().collect()),
-        }
-    }
-    /// Whether everything that `other` reaches is reached.
-    fn covers(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::All, _) => true,
-            (Self::Only(_), Self::All) => false,
-            (Self::Only(mine), Self::Only(theirs)) => theirs.is_subset(mine),
-        }
-    }
-}
-
-/// What a credential gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// Name of the credential, for the journal.
-    pub name: String,
-    /// Who is behind it.
-    pub principal: Principal,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// Where it may do it.
-    pub sessions: SessionLimit,
-    /// The only wire on which it counts; none = `quarterdeck.v1`.
-    pub dialect: Option<Dialect>,
-    /// When it ends, in seconds since 1970.
-    pub expires_at: Option<u64>,
-    /// The browser that it is, where a key proved it.
-    pub device: Option<DeviceId>,
-    /// The secret that was presented; none for a grant that no token gave.
-    secret: Option<TokenHash>,
-}
-
-impl Grant {
-    /// The grant of a caller that is known without a token: everything, everywhere.
-    #[must_use]
-    pub fn unlimited(name: &str, principal: Principal) -> Self {
-        Self {
-            name: name.to_owned(),
-            principal,
-            scopes: Scopes::ALL,
-            sessions: SessionLimit::All,
-            dialect: None,
-            expires_at: None,
-            device: None,
-            secret: None,
-        }
-    }
-    /// The grant of a browser that proved its key.
-    #[must_use]
-    pub fn of_device(info: &DeviceInfo) -> Self {
-        Self {
-            scopes: info.scopes,
-            expires_at: info.expires_at,
-            device: Some(info.device),
-            ..Self::unlimited(&info.name, info.principal.clone())
-        }
-    }
-    /// The same with fewer rights, for somebody else.
-    #[must_use]
-    pub fn narrowed(&self, principal: Principal, scopes: Scopes) -> Self {
-        Self { principal, scopes: self.scopes.and(scopes), ..self.clone() }
-    }
-    /// The same for fewer sessions.
-    #[must_use]
-    pub fn limited(self, sessions: &SessionLimit) -> Self {
-        Self { sessions: self.sessions.and(sessions), ..self }
-    }
-}
-
-/// Why a presented credential was not accepted. The peer is told no more than "wrong", or "expired" if
-/// it knew the secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuthFailure {
-    /// It does not look like a token at all.
-    #[error("that is not a token")]
-    Malformed,
-    /// No token has this secret.
-    #[error("the token is wrong")]
-    Wrong,
-    /// The secret is a token's for another wire.
-    #[error("the token is for another listener of this relay")]
-    OtherWire,
-    /// The secret was right, and its time is over.
-    #[error("the token has expired")]
-    Expired {
-        /// Which token.
-        name: String,
-    },
-}
-
-/// Why a token could not be made, changed or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    /// The file could not be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The file is of a newer version of the program, which an older one must not touch.
-    #[error(
-        "{path} has version {found}; this program knows {known}. Use the newer program",
-        path = path.display(),
-        known = file::VERSION
-    )]
-    NewerVersion {
-        /// Which file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-    /// The file is not what this program writes. It is left alone: see [`set_aside`].
-    #[error(
-        "{path} cannot be read as a list of tokens; repair it, or set it aside and make new tokens",
-        path = path.display()
-    )]
-    Corrupt {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// The name cannot be one.
-    #[error("a token's name has 1 to {MAX_TOKEN_NAME_CHARS} characters of A-Z a-z 0-9 . _ -")]
-    Name,
-    /// The principal's name cannot be one.
-    #[error("the principal's name cannot be used")]
-    Principal(#[from] ParseIdError),
-    /// The name belongs to another token.
-    #[error("token \"{0}\" exists")]
-    Exists(String),
-    /// There is no such token.
-    #[error("token \"{0}\" not found")]
-    NotFound(String),
-    /// The token has ended.
-    #[error("token \"{0}\" has expired")]
-    Expired(String),
-    /// The token would do nothing.
-    #[error("a token needs at least one scope")]
-    NoScope,
-    /// Nobody gives what they do not have.
-    #[error("the caller has no scope \"{0}\" to give")]
-    ScopeNotHeld(Scope),
-    /// Nobody opens what is closed to them.
-    #[error("the caller is limited to sessions and cannot give more")]
-    SessionsNotHeld,
-    /// One of the bounds of this module.
-    #[error("{what} is limited to {limit}")]
-    TooMany {
-        /// What there would be too much of.
-        what: &'static str,
-        /// How much there may be.
-        limit: u64,
-    },
-    /// The system gives no random bytes.
-    #[error("the system gives no random bytes")]
-    Random(#[source] getrandom::Error),
-}
-
-impl TokenError {
-    /// The error for the caller; internal causes stay here.
-    #[must_use]
-    pub fn to_rpc(&self) -> RpcError {
-        let text = self.to_string();
-        match self {
-            Self::File(_) | Self::NewerVersion { .. } | Self::Corrupt { .. } => {
-                RpcError::new(ErrorCode::Storage, "the relay cannot use its list of tokens")
-                    .hint("the relay's log says why")
-            }
-            Self::Random(_) => RpcError::new(ErrorCode::Internal, text),
-            Self::Name | Self::Principal(_) | Self::NoScope | Self::TooMany { .. } => {
-                RpcError::new(ErrorCode::InvalidParams, text)
-            }
-            Self::Exists(_) => RpcError::new(ErrorCode::InvalidParams, text)
-                .hint("rotate it for a new secret, or revoke it first"),
-            Self::Expired(_) => {
-                RpcError::new(ErrorCode::InvalidParams, text).hint("revoke it and make a new one")
-            }
-            Self::NotFound(_) => RpcError::new(ErrorCode::NotFound, text),
-            Self::ScopeNotHeld(_) | Self::SessionsNotHeld => {
-                RpcError::new(ErrorCode::Forbidden, text)
-            }
-        }
-    }
-}
 
 /// The tokens of an instance. All calls are short but `create`, `rotate`, `revoke` and
 /// [`TokenStore::save_last_used`], which wait for the disk; none of them holds up `authenticate`.

@@ -38,6 +38,7 @@ mod store;
 mod tests;
 mod transport;
 mod turn;
+mod writing;
 
 use std::{path::Path, sync::mpsc};
 

@@ -2,8 +2,12 @@ use super::*;
 
 use std::fs;
 
-use crate::files;
-use quarterdeck_protocol::ids::RelayId;
+use crate::files::{self, FileError};
+use quarterdeck_protocol::{
+    error::ErrorCode,
+    ids::{RelayId, SessionId},
+    scope::Scope,
+};
 
 const ISSUER: RelayId = RelayId::from_bytes([7; 16]);
 const NOW: u64 = 1_800_000_000;

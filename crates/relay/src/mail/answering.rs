@@ -23,10 +23,11 @@ use tokio::sync::oneshot;
 
 use super::{
     PERSON, Who,
+    identities::no_identity,
     mailbox::{now, peer_key},
     owner::{Owner, storage},
-    sending::recipient,
     store::{self, InboundRow, StoreError},
+    writing::recipient,
 };
 use crate::config::ResponderConfig;
 
@@ -94,8 +95,7 @@ impl Owner {
                 .hint("name one in config.toml: [mail.responder] command = […]"));
         }
         let limits = self.writing.as_ref().map(Writing::limits);
-        let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
-        let mailbox = self.mailboxes.get_mut(&id).ok_or_else(unknown)?;
+        let mailbox = self.mailboxes.get_mut(&id).ok_or_else(no_identity)?;
         if let Some(on) = on {
             let stored = self.store.atomically(|c| store::set_autorespond(c, id, on));
             stored.map_err(|error| storage(&error))?;

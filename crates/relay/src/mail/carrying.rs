@@ -16,6 +16,7 @@ use quarterdeck_seal::{
 
 use super::{
     Reply, Who,
+    identities::no_identity,
     mailbox::{Mailbox, Peer, now, peer_key},
     owner::{Owner, storage},
     store::{self, StoreError},
@@ -81,8 +82,7 @@ impl Owner {
             return Err(RpcError::new(ErrorCode::NotFound, message)
                 .hint("a home must be reachable when it is chosen: qd relay hubs"));
         }
-        let gone = || RpcError::new(ErrorCode::NotFound, "no identity");
-        let mailbox = self.mailboxes.get(&id).ok_or_else(gone)?;
+        let mailbox = self.mailboxes.get(&id).ok_or_else(no_identity)?;
         if mailbox.card.home != hub.to_string() {
             self.move_home(id, &hub.to_string()).map_err(|error| storage(&error))?;
             for linked in self.post.linked() {

@@ -19,11 +19,12 @@ use quarterdeck_seal::contact::Standing;
 
 use super::{
     PERSON, Who,
+    identities::no_identity,
     listing::state,
     mailbox::{Mailbox, Peer},
     owner::{Owner, storage},
-    sending::recipient,
     store::{self, Came, InboundRow, OutboundRow, Place, Side, StoreError, Wanted},
+    writing::recipient,
 };
 
 /// Messages in a page of who does not say how many.
@@ -57,8 +58,7 @@ impl Owner {
 
     fn wanted(&self, who: &Who, p: &MailHistoryParams) -> Result<Wanted, RpcError> {
         let identity = self.meant(who)?;
-        let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
-        let mailbox = self.mailboxes.get(&identity).ok_or_else(unknown)?;
+        let mailbox = self.mailboxes.get(&identity).ok_or_else(no_identity)?;
         let peer = p.contact.as_deref().map(|word| recipient(mailbox, word)).transpose()?;
         let parsed = |text: &str| {
             let unknown = || RpcError::new(ErrorCode::InvalidParams, "no page begins there");

@@ -170,6 +170,11 @@ impl Owner {
     }
 }
 
+/// The identity that was meant is not there any more.
+pub(super) fn no_identity() -> RpcError {
+    RpcError::new(ErrorCode::NotFound, "the relay has no such identity")
+}
+
 /// A new identity. Its address begins with no hyphen: as a word of a command that would be an option.
 pub(super) fn generate_identity() -> Identity {
     loop {

@@ -26,10 +26,11 @@ use std::time::Duration;
 use super::{
     PERSON, Reply, Who,
     history::is_for_people,
+    identities::no_identity,
     mailbox::{Mailbox, Peer, now, peer_key},
     owner::{Owner, Waiter, storage},
-    sending::{job, recipient},
     store::{self, InboundRow, StoreError},
+    writing::{job, recipient},
 };
 
 /// Callers that may wait for mail.
@@ -132,8 +133,7 @@ impl Owner {
         p: &MailWaitParams,
     ) -> Result<(i64, Option<Label>, Awaited), RpcError> {
         let id = self.meant(who)?;
-        let mailbox = self.mailboxes.get(&id);
-        let mailbox = mailbox.ok_or_else(|| RpcError::new(ErrorCode::NotFound, "no identity"))?;
+        let mailbox = self.mailboxes.get(&id).ok_or_else(no_identity)?;
         let from = p.from.as_deref().map(|word| recipient(mailbox, word)).transpose()?;
         let awaited = Awaited {
             from: from.as_ref().map(peer_key),
@@ -181,8 +181,7 @@ impl Owner {
 
     pub(super) fn whoami(&self, who: &Who) -> Result<MailWhoamiResult, RpcError> {
         let id = self.meant(who)?;
-        let mailbox = self.mailboxes.get(&id);
-        let mailbox = mailbox.ok_or_else(|| RpcError::new(ErrorCode::NotFound, "no identity"))?;
+        let mailbox = self.mailboxes.get(&id).ok_or_else(no_identity)?;
         let name = |id: i64| self.mailboxes.get(&id).map(|m| m.name.clone()).unwrap_or_default();
         let mut sessions: Vec<MailSession> = self
             .live
@@ -235,8 +234,7 @@ impl Owner {
     ) -> Result<MailContactsResult, RpcError> {
         let who = Who { session: None, identity: p.identity.clone(), label: None };
         let id = self.meant(&who)?;
-        let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
-        let mailbox = self.mailboxes.get_mut(&id).ok_or_else(unknown)?;
+        let mailbox = self.mailboxes.get_mut(&id).ok_or_else(no_identity)?;
         let key = recipient(mailbox, &p.contact)?;
         // what was held may be to be shown now
         self.showing_due = true;
@@ -267,8 +265,7 @@ impl Owner {
         contact: &str,
     ) -> Result<MailContactsResult, RpcError> {
         let id = self.meant(who)?;
-        let unknown = || RpcError::new(ErrorCode::NotFound, "no identity");
-        let mailbox = self.mailboxes.get(&id).ok_or_else(unknown)?;
+        let mailbox = self.mailboxes.get(&id).ok_or_else(no_identity)?;
         let (key, own) = (recipient(mailbox, contact)?, mailbox.key());
         self.begin_anew(id, &own, &key);
         self.settle();

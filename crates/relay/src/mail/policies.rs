@@ -11,6 +11,7 @@ use quarterdeck_protocol::{
 
 use super::{
     Who,
+    identities::no_identity,
     owner::{Owner, storage},
     store::{self, StoreError},
 };
@@ -28,8 +29,7 @@ impl Owner {
         p: &MailPolicyParams,
     ) -> Result<MailPolicyResult, RpcError> {
         let id = self.meant(who)?;
-        let gone = || RpcError::new(ErrorCode::NotFound, "no identity");
-        let mailbox = self.mailboxes.get_mut(&id).ok_or_else(gone)?;
+        let mailbox = self.mailboxes.get_mut(&id).ok_or_else(no_identity)?;
         let policy = changed(mailbox.router.policy(), p)?;
         if policy != *mailbox.router.policy() {
             let stored = self.store.atomically(|c| store::set_policy(c, id, &policy));
