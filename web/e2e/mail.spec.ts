@@ -193,3 +193,24 @@ test('who may only read sessions is shown no mail, and not how much there is', a
   await expect(page.getByRole('button', { name: 'Write', exact: true })).toBeDisabled();
   await look(page, 'mail-forbidden');
 });
+
+test('a session speaks for the identity that was chosen in the dialog', async ({ two: { site, here, there } }) => {
+  there.qd('msg', 'identity', 'add', 'work');
+  const page = await site.person();
+  await page.getByRole('button', { name: 'New session on there' }).click();
+  const dialog = page.getByRole('dialog', { name: 'New session' });
+  await dialog.getByText('More').click();
+  await dialog.getByLabel('Label').fill('reviewer');
+  await dialog.getByRole('combobox', { name: 'Mail identity' }).selectOption('work');
+  await look(page, 'new-session-identity');
+  // a machine with one identity leaves nothing to choose
+  const machines = dialog.getByRole('combobox', { name: 'Machine' });
+  await machines.selectOption({ index: 0 });
+  await expect(dialog.getByRole('combobox', { name: 'Mail identity' })).toHaveCount(0);
+  await machines.selectOption({ label: 'there' });
+  await dialog.getByRole('combobox', { name: 'Mail identity' }).selectOption('work');
+  await dialog.getByRole('button', { name: 'Start' }).click();
+  const of = (machine: Machine) => machine.qdJson<{ sessions: { label: string; identity: string }[] }>('msg', 'whoami').sessions;
+  await expect.poll(() => of(there).find(({ label }) => label === 'reviewer')?.identity).toBe('work');
+  expect(of(here)).toEqual([]);
+});

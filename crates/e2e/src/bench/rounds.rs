@@ -72,7 +72,15 @@ pub fn run(
                 continue;
             }
             progress(&format!("round {} of {}: {}", round + 1, plan.rounds, row.name));
-            match measure_one(system, plan, program) {
+            let measured = match measure_one(system, plan, program) {
+                // what is another's may get stuck now and then
+                Err(error) if system.is_optional() => {
+                    progress(&format!("{}: {error}; once more", row.name));
+                    measure_one(system, plan, program)
+                }
+                measured => measured,
+            };
+            match measured {
                 Ok((echo, bulk)) => row.take(echo, bulk),
                 Err(error) if system.is_optional() => row.failed = Some(error.to_string()),
                 Err(error) => return Err(io::Error::other(format!("{}: {error}", row.name))),

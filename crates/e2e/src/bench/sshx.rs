@@ -9,6 +9,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Command, Stdio},
+    time::Instant,
 };
 
 use aes::cipher::{KeyIvInit as _, StreamCipher as _, StreamCipherSeek as _};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket, client::IntoClientRequest as _};
 
 use super::{
-    line::{self, Line},
+    line::{self, Line, SILENCE},
     others::{free_port, until_listening},
     systems::{Server, System},
 };
@@ -103,6 +104,8 @@ struct Viewer {
     key: [u8; 16],
     shell: u64,
     typed: u64,
+    /// When something came of what is waited for: its server goes on with pings when it is stuck.
+    heard: Instant,
 }
 
 impl Viewer {
@@ -115,7 +118,8 @@ impl Viewer {
         let request = request.map_err(io::Error::other)?;
         let (socket, _) = tungstenite::client(request, line::connect(address)?)
             .map_err(|error| io::Error::other(error.to_string()))?;
-        let mut viewer = Self { socket, key: key_of(secret)?, shell: 0, typed: 0 };
+        let mut viewer =
+            Self { socket, key: key_of(secret)?, shell: 0, typed: 0, heard: Instant::now() };
         viewer.next("hello")?;
         let mut proof = vec![0; 16];
         Cipher::new(&viewer.key.into(), &[0; 16].into()).apply_keystream(&mut proof);
@@ -139,6 +143,9 @@ impl Viewer {
 
     /// The next message, with its kind.
     fn hear(&mut self) -> io::Result<Option<(String, Value)>> {
+        if self.heard.elapsed() > SILENCE {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let bytes = match self.socket.read().map_err(io::Error::other)? {
             Message::Binary(bytes) => bytes,
             Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
@@ -155,7 +162,10 @@ impl Viewer {
     fn next(&mut self, wanted: &str) -> io::Result<Value> {
         loop {
             match self.hear()? {
-                Some((kind, body)) if kind == wanted => return Ok(body),
+                Some((kind, body)) if kind == wanted => {
+                    self.heard = Instant::now();
+                    return Ok(body);
+                }
                 Some((kind, body)) if kind == "error" || kind == "invalidAuth" => {
                     return Err(io::Error::other(format!("sshx says {kind}: {body:?}")));
                 }
@@ -176,6 +186,7 @@ impl Viewer {
 
 impl Line for Viewer {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.heard = Instant::now();
         let (mut sealed, at) = (bytes.to_vec(), self.typed);
         self.crypt(TYPED, at, &mut sealed);
         self.typed += bytes.len() as u64;
@@ -187,6 +198,7 @@ impl Line for Viewer {
         if kind != "chunks" {
             return Ok(());
         }
+        self.heard = Instant::now();
         let mut at = number(&item(&body, 1)).unwrap_or_default();
         let Value::Array(chunks) = item(&body, 2) else { return Ok(()) };
         for chunk in chunks {
