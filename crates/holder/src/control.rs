@@ -162,10 +162,8 @@ impl Control {
 
     fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Ready> {
         let attention = self.parts.shared.link.flush(Instant::now());
-        let deadline = match attention {
-            Attention::Later(at) => Some(deadline.map_or(at, |deadline| deadline.min(at))),
-            _ => deadline,
-        };
+        let later = if let Attention::Later(at) = attention { Some(at) } else { None };
+        let deadline = deadline.into_iter().chain(later).min();
         if attention == Attention::Broken {
             self.drop_driver();
         }

@@ -1,10 +1,10 @@
 //! The connected relay as both threads of a holder see it: what is still to be told, and the socket.
 //!
 //! Whoever has news tells it at once, on its own thread: a hop to another thread would cost more than
-//! the send. Only what nobody waits for goes with the next news, or a moment later: each message by itself
-//! wakes a relay, and whoever it passes it on to. No send ever waits. What the socket does not take stays here, up to a bound: of heads
-//! only the newest, of unrecorded output nothing, and a driver that does not read its answers gets no
-//! more requests served.
+//! the send. Only what nobody waits for goes with the next news, or a moment later: each message by
+//! itself wakes a relay, and whoever it passes it on to. No send ever waits. What the socket does not take
+//! stays here, up to a bound: of heads only the newest, of unrecorded output nothing, and a driver that
+//! does not read its answers gets no more requests served.
 
 use std::{
     io::{self, Write as _},
