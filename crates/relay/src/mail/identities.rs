@@ -106,7 +106,8 @@ impl Owner {
                 self.store.atomically(|c| store::assign(c, path.trim_end_matches('/'), id))
             }
             (Assignee::Session(session), _) => {
-                self.store.atomically(|c| store::assign_session(c, *session, id))
+                let assigned = self.assign_session(*session, id);
+                return assigned.map(|()| self.identities()).map_err(|error| storage(&error));
             }
         };
         stored
@@ -118,10 +119,23 @@ impl Owner {
 
     /// A session that is gone for good needs no identity.
     pub(super) fn handle_removed(&mut self, session: SessionId) -> Result<(), StoreError> {
-        if self.of_sessions.remove(&session).is_none() {
-            return Ok(());
+        if self.of_sessions.contains_key(&session) {
+            self.assign_session(session, None)
+        } else {
+            Ok(())
         }
-        self.store.atomically(|c| store::assign_session(c, session, None))
+    }
+
+    fn assign_session(&mut self, session: SessionId, id: Option<i64>) -> Result<(), StoreError> {
+        self.store.atomically(|c| store::assign_session(c, session, id))?;
+        match id {
+            Some(id) => self.of_sessions.insert(session, id),
+            None => self.of_sessions.remove(&session),
+        };
+        self.spread_live();
+        self.showing_due = true;
+        self.settle();
+        Ok(())
     }
 
     /// The identity of this name or address.
